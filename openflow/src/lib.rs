@@ -1,0 +1,1 @@
+//! The OpenFlow 1.3 wire format.

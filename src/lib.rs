@@ -1,0 +1,27 @@
+//! Flumen programs quality-of-service flows into OpenFlow 1.3 switches and answers with the switch's own verdict.
+//!
+//! Clients speak JSON over WebSocket ([`northbound`]); switches speak OpenFlow 1.3 over TCP ([`southbound`]).
+//! Between the two, the [`programmer`] turns a request into flow rules and reports `applied` only when the
+//! switch's barrier reply came after them, on the same connection, without an error.
+//!
+//! Imports point left only:
+//!
+//! ```text
+//! openflow <- session <- southbound <- programmer <- northbound <- daemon <- cli <- main
+//!                         store, policy <- programmer only
+//! contract <- programmer, northbound, client        openflow <- emulator        client, emulator <- cli
+//! ```
+
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod contract;
+pub mod daemon;
+pub mod emulator;
+pub mod northbound;
+pub mod policy;
+pub mod programmer;
+pub mod session;
+pub mod shutdown;
+pub mod southbound;
+pub mod store;
