@@ -1,1 +1,46 @@
-//! To be written.
+//! What `flumen serve` can be told: every option of the daemon, checked, with its default.
+//!
+//! The command line fills a [`ServeConfig`]; nothing below this layer reads the environment or the command line.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+pub use crate::programmer::{Admission, TableMiss};
+
+/// The northbound default: WebSocket and HTTP on loopback.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8653);
+/// The southbound default: OpenFlow's registered port, on loopback.
+pub const DEFAULT_OPENFLOW: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 6653);
+
+/// The options of one daemon.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// Where WebSocket and HTTP clients connect.
+    pub listen: SocketAddr,
+    /// Where switches connect.
+    pub openflow: SocketAddr,
+    /// The directory of the durable store; created when missing. `None` keeps the state in memory only.
+    pub data: Option<PathBuf>,
+    /// What happens to a switch that dials in without having been added.
+    pub admission: Admission,
+    /// The rule of priority 0 that a registered node gets.
+    pub table_miss: TableMiss,
+    /// Origins, beside the daemon's own address, whose pages may open a WebSocket.
+    pub origins: Vec<String>,
+    /// Lets both listeners leave loopback without tokens and without TLS.
+    pub insecure: bool,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            listen: DEFAULT_LISTEN,
+            openflow: DEFAULT_OPENFLOW,
+            data: None,
+            admission: Admission::default(),
+            table_miss: TableMiss::default(),
+            origins: Vec::new(),
+            insecure: false,
+        }
+    }
+}
