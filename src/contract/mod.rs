@@ -1,11 +1,40 @@
-//! The northbound contract as types (in the making).
+//! The northbound contract as types: commands, replies and errors, read and written by the same definitions.
+//!
+//! The daemon parses with [`parse_request`] what the client wrote as a [`Request`], and the client reads what the
+//! daemon wrote as a [`ServerMessage`]. Parsing is strict: unknown fields, duplicate keys, wrong types and numbers
+//! out of range are errors that name the place and say what is allowed; nothing is ignored, wrapped or rounded. A
+//! [`Command`] that was parsed is lawful in itself; what is left to check needs the daemon's state.
+//!
+//! This layer knows no other: no socket, no clock beyond [`Timestamp::now`], no switch.
 
-/// A command.
-#[derive(Debug)]
-pub enum Command {}
-/// A reply.
-#[derive(Debug)]
-pub enum Reply {}
-/// An error.
-#[derive(Debug)]
-pub struct ErrorBody {}
+mod command;
+mod endpoint;
+mod error;
+mod install;
+mod message;
+mod name;
+mod parse;
+mod reply;
+mod strict;
+mod text;
+mod timestamp;
+
+pub use command::{
+    AddNode, Atomic, Command, CommandName, DEFAULT_LIST_LIMIT, FlowsOnRemoval, GetFlow, GetNode, InstallFlows,
+    ListFlows, MAX_LIST_LIMIT, NodeKind, RemoveFlow, RemoveFlows, RemoveNode, Report,
+};
+pub use endpoint::{Endpoint, PortRange};
+pub use error::{ErrorBody, ErrorCode, Invalid};
+pub use install::{DEFAULT_TIMEOUT_MS, Forward, InstallFlow, OnConflict, Protocol, RateLimit, Wait};
+pub use message::{Request, ServerMessage};
+pub use name::{
+    DatapathId, FlowId, HostPort, MAX_ID_CHARACTERS, MAX_NODE_NAME_CHARACTERS, NodeName, OvsdbAddress, RequestId,
+    SwitchAddress,
+};
+pub use parse::{MAX_DEPTH, parse_request};
+pub use reply::{
+    Capabilities, FlowModView, FlowNodeView, FlowState, FlowView, Info, Limits, NodeState, NodeView, PortView, Reply,
+    SwitchError, TrafficTypeView, Warning, WarningKind,
+};
+pub use text::Reason;
+pub use timestamp::Timestamp;

@@ -1,0 +1,127 @@
+//! Values that are written as one string: how they are read, and how a wrong one is explained.
+//!
+//! A [`Reason`] is a predicate ("must be …", "has host bits set …"), so that both a JSON path and a command-line
+//! option can stand before it.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use serde::de::{Deserializer, Error, Visitor};
+
+/// Longest piece of somebody's input that is repeated in an explanation, in characters.
+const QUOTED_CHARACTERS: usize = 64;
+
+/// Why a value was refused, as a predicate: the name of the field goes before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Reason(String);
+
+impl Reason {
+    /// A reason in these words.
+    pub fn new(words: impl Into<String>) -> Self {
+        Self(words.into())
+    }
+
+    /// "must be `expected`, not `got`".
+    pub(super) fn expected(expected: &str, got: &str) -> Self {
+        Self(format!("must be {expected}, not {}", quoted(got)))
+    }
+}
+
+/// Input as it may be shown: in quotes, control characters escaped, cut when long.
+pub(super) fn quoted(input: &str) -> String {
+    match input.char_indices().nth(QUOTED_CHARACTERS) {
+        Some((end, _)) => format!("{:?}…", &input[..end]),
+        None => format!("{input:?}"),
+    }
+}
+
+/// A value with one written form, which is a JSON string and a command-line argument alike.
+pub(super) trait Text: FromStr<Err = Reason> {
+    /// What is allowed, after "must be".
+    const ALLOWED: &'static str;
+}
+
+/// Deserializes a [`Text`] from a string and nothing else.
+pub(super) fn deserialize<'de, T: Text, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct TextVisitor<T>(PhantomData<T>);
+
+    impl<T: Text> Visitor<'_> for TextVisitor<T> {
+        type Value = T;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str(T::ALLOWED)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_str(TextVisitor(PhantomData))
+}
+
+/// Gives a [`Text`] with `Display` its serde form: the string.
+macro_rules! serde_as_text {
+    ($name:ty) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::contract::text::deserialize(deserializer)
+            }
+        }
+    };
+}
+
+/// Declares a closed vocabulary: an enum whose variants are words on the wire.
+///
+/// `words! { pub enum Wait { Applied = "applied", Accepted = "accepted" } }` gives `Wait::ALL`, `as_str`, `Display`,
+/// `FromStr` and serde's two traits. Serde's own derive would accept `{"applied":null}` too.
+macro_rules! words {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$doc])* $variant,)+ }
+
+        impl $name {
+            /// Every word there is, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.pad(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::contract::text::Reason;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err($crate::contract::text::Reason::expected(<Self as $crate::contract::text::Text>::ALLOWED, text)),
+                }
+            }
+        }
+
+        impl $crate::contract::text::Text for $name {
+            const ALLOWED: &'static str = concat!("one of", $(" \"", $word, "\"",)+);
+        }
+
+        $crate::contract::text::serde_as_text!($name);
+    };
+}
+
+pub(super) use {serde_as_text, words};
