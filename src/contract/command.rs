@@ -250,9 +250,10 @@ pub struct InstallFlows {
 
 impl InstallFlows {
     fn check(&self) -> Result<(), Invalid> {
-        self.flows.iter().enumerate().try_for_each(|(index, flow)| {
-            flow.check().map_err(|invalid| invalid.below(&format!("flows[{index}]")))
-        })
+        self.flows
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, flow)| flow.check().map_err(|invalid| invalid.below(&format!("flows[{index}]"))))
     }
 }
 

@@ -34,11 +34,7 @@ pub struct InstallFlow {
     /// The class of traffic: a built-in or configured name.
     pub traffic_type: String,
     /// The OpenFlow priority, 1 to 65535; left out: the class's own.
-    #[serde(
-        default,
-        deserialize_with = "some_whole::<_, _, 1, 0xffff>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "some_whole::<_, _, 1, 0xffff>", skip_serializing_if = "Option::is_none")]
     pub priority: Option<u16>,
     /// The transport protocol; left out: every one.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -53,11 +49,7 @@ pub struct InstallFlow {
     #[serde(default, deserialize_with = "some_whole::<_, _, 0, 63>", skip_serializing_if = "Option::is_none")]
     pub dscp: Option<u8>,
     /// The queue, instead of the class's. 4294967295 is OpenFlow's "all queues" and no queue.
-    #[serde(
-        default,
-        deserialize_with = "some_whole::<_, _, 0, 0xffff_fffe>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "some_whole::<_, _, 0, 0xffff_fffe>", skip_serializing_if = "Option::is_none")]
     pub queue: Option<u32>,
     /// The rate limit, instead of the class's.
     #[serde(default, deserialize_with = "some_object", skip_serializing_if = "Option::is_none")]
@@ -131,13 +123,19 @@ impl InstallFlow {
         if let Some(nodes) = &self.nodes {
             check_nodes(nodes)?;
         }
-        if matches!((self.source, self.destination), (Endpoint::V4(_), Endpoint::V6(_)) | (Endpoint::V6(_), Endpoint::V4(_))) {
+        if matches!(
+            (self.source, self.destination),
+            (Endpoint::V4(_), Endpoint::V6(_)) | (Endpoint::V6(_), Endpoint::V4(_))
+        ) {
             return Err(Invalid::new("destination", "must be of the same family as source: both IPv4, or both IPv6"));
         }
         let has_ports = self.protocol.is_some_and(Protocol::has_ports);
         for (path, port) in [("source_port", self.source_port), ("destination_port", self.destination_port)] {
             if port.is_some() && !has_ports {
-                return Err(Invalid::new(path, "needs protocol to be \"tcp\", \"udp\" or \"sctp\": others have no ports"));
+                return Err(Invalid::new(
+                    path,
+                    "needs protocol to be \"tcp\", \"udp\" or \"sctp\": others have no ports",
+                ));
             }
         }
         if self.bidirectional && matches!(self.forward, Forward::Port(_)) {
@@ -218,11 +216,7 @@ pub struct RateLimit {
     #[serde(deserialize_with = "whole::<_, _, 1, 0xffff_ffff>")]
     pub rate_kbps: u32,
     /// How much may come at once, in kilobits; left out: as the class or the switch has it.
-    #[serde(
-        default,
-        deserialize_with = "some_whole::<_, _, 1, 0xffff_ffff>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "some_whole::<_, _, 1, 0xffff_ffff>", skip_serializing_if = "Option::is_none")]
     pub burst_kb: Option<u32>,
 }
 

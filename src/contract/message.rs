@@ -74,9 +74,110 @@ impl<'de, P: Deserialize<'de>> Deserialize<'de> for ServerMessage<P> {
 
         let Fields { r#type, id, command, payload, error, timestamp } = Fields::deserialize(deserializer)?;
         match (r#type.as_str(), id, command, payload, error) {
-            ("Reply", Some(id), Some(command), Some(payload), None) => Ok(Self::Reply { id, command, payload, timestamp }),
+            ("Reply", Some(id), Some(command), Some(payload), None) => {
+                Ok(Self::Reply { id, command, payload, timestamp })
+            }
             ("Error", id, None, None, Some(error)) => Ok(Self::Error { id, error, timestamp }),
             (other, ..) => Err(D::Error::custom(format_args!("not a Reply or an Error, but {other:?}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::super::{Endpoint, ErrorCode, FlowNodeView, FlowState, FlowView, Forward};
+    use super::*;
+
+    fn flow() -> FlowView {
+        let time = "2026-11-21T02:30:00.123456Z".parse().unwrap();
+        let node = FlowNodeView {
+            node: "s1".parse().unwrap(),
+            datapath_id: Some("00000000000000a1".to_owned()),
+            state: FlowState::Applied,
+            cookie: Some("0x0001000000000001".to_owned()),
+            table: 0,
+            rules: 1,
+            error: None,
+            reason: None,
+            applied_at: Some(time),
+            verified_at: None,
+            flow_mods: None,
+        };
+        FlowView {
+            flow_id: "f".parse().unwrap(),
+            state: FlowState::Applied,
+            source: "10.0.0.0/24".parse().unwrap(),
+            destination: Endpoint::Any,
+            traffic_type: "voice".to_owned(),
+            priority: 46000,
+            protocol: None,
+            source_port: None,
+            destination_port: None,
+            dscp: None,
+            queue: None,
+            rate_limit: None,
+            forward: Forward::Port(2),
+            bidirectional: false,
+            idle_timeout: 0,
+            hard_timeout: 0,
+            nodes: vec![node],
+            warnings: Vec::new(),
+            packets: None,
+            bytes: None,
+        }
+    }
+
+    #[test]
+    fn a_reply_is_written_as_the_contract_says() {
+        let message = ServerMessage::Reply {
+            id: "msg-123".parse().unwrap(),
+            command: "InstallFlow".to_owned(),
+            payload: Reply::Flow { flow: Box::new(flow()) },
+            timestamp: "2026-11-21T02:30:00Z".parse().unwrap(),
+        };
+        let written = serde_json::to_string(&message).unwrap();
+        let expected = concat!(
+            r#"{"type":"Reply","id":"msg-123","command":"InstallFlow","payload":{"flow":{"flow_id":"f","#,
+            r#""state":"applied","source":"10.0.0.0/24","destination":"any","traffic_type":"voice","priority":46000,"#,
+            r#""forward":{"port":2},"bidirectional":false,"idle_timeout":0,"hard_timeout":0,"nodes":[{"node":"s1","#,
+            r#""datapath_id":"00000000000000a1","state":"applied","cookie":"0x0001000000000001","table":0,"rules":1,"#,
+            r#""error":null,"applied_at":"2026-11-21T02:30:00.123456Z","verified_at":null}],"warnings":[]}},"#,
+            r#""timestamp":"2026-11-21T02:30:00.000000Z"}"#,
+        );
+        assert_eq!(written, expected);
+        assert_eq!(serde_json::from_str::<ServerMessage>(&written).unwrap(), message);
+        let ServerMessage::Reply { payload, .. } =
+            serde_json::from_str::<ServerMessage<Box<RawValue>>>(&written).unwrap()
+        else {
+            panic!("not a Reply");
+        };
+        assert!(expected.contains(payload.get()));
+    }
+
+    #[test]
+    fn an_error_without_a_usable_id_says_null_and_leaves_out_what_it_has_not() {
+        let message: ServerMessage = ServerMessage::Error {
+            id: None,
+            error: ErrorBody::new(ErrorCode::InvalidJson, "the request is not valid JSON"),
+            timestamp: "2026-11-21T02:30:00.5Z".parse().unwrap(),
+        };
+        let written = serde_json::to_string(&message).unwrap();
+        let expected = concat!(
+            r#"{"type":"Error","id":null,"error":{"code":"invalid_json","message":"the request is not valid JSON"},"#,
+            r#""timestamp":"2026-11-21T02:30:00.500000Z"}"#,
+        );
+        assert_eq!(written, expected);
+        assert_eq!(serde_json::from_str::<ServerMessage>(&written).unwrap(), message);
+    }
+
+    #[test]
+    fn the_state_of_a_flow_is_the_worst_of_its_nodes() {
+        let order = "rejected unknown drifted accepted removing applied expired superseded removed";
+        let states: Vec<FlowState> = order.split(' ').map(|word| word.parse().unwrap()).collect();
+        for (index, &worst) in states.iter().enumerate() {
+            assert_eq!(FlowState::worst(states[index..].iter().rev().copied()), Some(worst));
         }
     }
 }

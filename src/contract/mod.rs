@@ -11,11 +11,14 @@ mod command;
 mod endpoint;
 mod error;
 mod install;
+mod locate;
 mod message;
 mod name;
 mod parse;
 mod reply;
 mod strict;
+#[cfg(test)]
+mod table;
 mod text;
 mod timestamp;
 

@@ -4,6 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::ser::{Serialize, Serializer};
+
 use super::text::{Reason, Text, serde_as_text};
 
 /// Longest `flow_id` and request `id`, in characters.
@@ -82,6 +85,9 @@ fn is_id(text: &str) -> bool {
     !text.is_empty() && (text.len() <= MAX_ID_CHARACTERS || text.chars().count() <= MAX_ID_CHARACTERS)
 }
 
+/// RFC 8259, section 6: beyond it, programs that hold numbers as IEEE 754 doubles have rounded already.
+const MAX_EXACT_NUMBER: u64 = (1 << 53) - 1;
+
 /// The datapath id of a switch. Written as 16 lowercase hex digits.
 #[doc(alias = "datapath_id")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,7 +112,40 @@ impl Text for DatapathId {
         "16 hex digits (with a colon between pairs or without), \"0x\" and hex digits, or a decimal number";
 }
 
-serde_as_text!(DatapathId);
+impl Serialize for DatapathId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DatapathId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DatapathIdVisitor;
+
+        impl Visitor<'_> for DatapathIdVisitor {
+            type Value = DatapathId;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(DatapathId::ALLOWED)
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<DatapathId, E> {
+                if number > MAX_EXACT_NUMBER {
+                    return Err(E::custom(
+                        "must be a string where it is above 9007199254740991: many programs round it",
+                    ));
+                }
+                Ok(DatapathId(number))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<DatapathId, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_any(DatapathIdVisitor)
+    }
+}
 
 /// `00000000000000a1`, `00:00:00:00:00:00:00:a1`, `0xa1` and `161` are all the same datapath.
 fn parse_datapath_id(text: &str) -> Option<u64> {

@@ -1,43 +1,200 @@
 //! From the text of a request to a lawful [`Command`].
+//!
+//! Two ways lead there. The fast one deserializes the envelope and the payload straight into their types. When it
+//! fails, the slow one reads the text again, level by level, to say what is wrong and where.
 
-use std::borrow::Cow;
-
+use serde::de::value::MapDeserializer;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::command::{Command, CommandName};
 use super::error::{ErrorBody, ErrorCode};
+use super::locate::{Entries, Fault, Located};
 use super::name::RequestId;
 use super::strict::Object;
+use super::text::quoted;
 
 /// How deeply arrays and objects may be nested in a request.
 pub const MAX_DEPTH: usize = 16;
+
+/// Commands of the contract that this version does not have yet.
+const COMMANDS_TO_COME: [&str; 4] = ["Subscribe", "Unsubscribe", "SetQueues", "Authenticate"];
+
+/// What is wrong with a request, and its `id` where it has a usable one.
+type Refusal = (Option<RequestId>, ErrorBody);
 
 /// Reads one request.
 ///
 /// # Errors
 /// What is wrong, and the request's `id` where it has a usable one.
 pub fn parse_request(text: &[u8]) -> Result<(RequestId, Command), (Option<RequestId>, ErrorBody)> {
-    let invalid = |id, message: &'static str| (id, ErrorBody::new(ErrorCode::InvalidRequest, message));
+    let invalid_json = |message| (None, ErrorBody::new(ErrorCode::InvalidJson, message));
+    let text = std::str::from_utf8(text).map_err(|_| invalid_json("the request is not UTF-8"))?;
+    if is_deeper_than(MAX_DEPTH, text) {
+        return Err(invalid_json("the request is nested more than 16 levels deep"));
+    }
+    let (id, command) = match parse(text) {
+        Ok(request) => request,
+        Err(_) => diagnose(text)?,
+    };
+    match command.check() {
+        Ok(()) => Ok((id, command)),
+        Err(invalid) => Err((Some(id), invalid.into())),
+    }
+}
+
+/// The depth is bounded before anything recurses. Brackets within strings do not count; whether they are balanced
+/// is for the parser to say.
+fn is_deeper_than(limit: usize, text: &str) -> bool {
+    let mut depth = 0_usize;
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' if depth == limit => return true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => skip_string(&mut bytes),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Goes on behind the quote that ends a string.
+fn skip_string(bytes: &mut impl Iterator<Item = u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => drop(bytes.next()),
+            _ => {}
+        }
+    }
+}
+
+/// The fast way. Its errors know no place and are not shown to anybody.
+fn parse(text: &str) -> Result<(RequestId, Command), serde_json::Error> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Envelope<'a> {
-        #[serde(borrow)]
-        r#type: Cow<'a, str>,
+        r#type: CommandName,
         id: RequestId,
         #[serde(borrow, default, deserialize_with = "some_raw")]
         payload: Option<&'a RawValue>,
     }
+
+    /// `null` is not the same as a payload that is left out.
     fn some_raw<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
         <&RawValue>::deserialize(deserializer).map(Some)
     }
-    let text = std::str::from_utf8(text).map_err(|_| invalid(None, "not UTF-8"))?;
-    let Object(Envelope { r#type, id, payload }) =
-        serde_json::from_str(text).map_err(|_| invalid(None, "not a request"))?;
-    let name: CommandName = r#type.parse().map_err(|_| invalid(Some(id.clone()), "unknown command"))?;
+
+    let Object(Envelope { r#type, id, payload }) = serde_json::from_str(text)?;
     let payload = payload.map_or("{}", RawValue::get);
-    let command = Command::deserialize(name, &mut serde_json::Deserializer::from_str(payload))
-        .map_err(|_| invalid(Some(id.clone()), "wrong payload"))?;
-    command.check().map_err(|wrong| (Some(id.clone()), wrong.into()))?;
-    Ok((id, command))
+    Ok((id, Command::deserialize(r#type, &mut serde_json::Deserializer::from_str(payload))?))
+}
+
+/// The slow way.
+fn diagnose(text: &str) -> Result<(RequestId, Command), Refusal> {
+    let request: &RawValue = serde_json::from_str(text).map_err(|error| {
+        (None, ErrorBody::new(ErrorCode::InvalidJson, format!("the request is not valid JSON: {error}")))
+    })?;
+    let Some(entries) = Located(request).entries() else {
+        let message = "a request is one object with type, id and payload";
+        return Err((None, ErrorBody::new(ErrorCode::InvalidRequest, message)));
+    };
+    let entries = entries.map_err(|fault| (None, fault.into()))?;
+    let mut ids = entries.all("id");
+    let id = match (ids.next(), ids.next()) {
+        (Some(id), None) => RequestId::deserialize(id),
+        (Some(_), Some(_)) => Err(Fault::new("is given twice")),
+        (None, _) => Err(Fault::new("is required: a string of 1 to 128 characters")),
+    };
+    let id = id.map_err(|fault| (None, fault.in_field("id").into()))?;
+    match diagnose_command(&entries) {
+        Ok(command) => Ok((id, command)),
+        Err(error) => Err((Some(id), error)),
+    }
+}
+
+/// Everything but the `id`.
+fn diagnose_command(entries: &Entries<'_>) -> Result<Command, ErrorBody> {
+    entries.check_unique()?;
+    if let Some((key, _)) = entries.0.iter().find(|(key, _)| !matches!(key.as_str(), "type" | "id" | "payload")) {
+        let predicate = "is not a field that is known here; known are type, id, payload";
+        return Err(Fault::new(predicate).in_field(key).into());
+    }
+    let name = match entries.all("type").next() {
+        Some(name) => String::deserialize(name),
+        None => Err(Fault::new("is required: the name of a command")),
+    };
+    let name = name.map_err(|fault| fault.in_field("type"))?;
+    let name: CommandName = name.parse().map_err(|_| unknown_command(&name))?;
+    let command = match entries.all("payload").next() {
+        Some(payload) => Command::deserialize(name, payload),
+        None => Command::deserialize(name, MapDeserializer::new(std::iter::empty::<(&str, &str)>())),
+    };
+    command.map_err(|fault| fault.in_field("payload").into())
+}
+
+fn unknown_command(name: &str) -> ErrorBody {
+    let message = if COMMANDS_TO_COME.contains(&name) {
+        format!("this version of the daemon does not have {name}")
+    } else {
+        let known: Vec<&str> = CommandName::ALL.iter().map(|name| name.as_str()).collect();
+        format!("there is no command {}; there are {}", quoted(name), known.join(", "))
+    };
+    ErrorBody::new(ErrorCode::UnknownCommand, message).at("type")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &[u8]) -> ErrorCode {
+        parse_request(text).unwrap_err().1.code
+    }
+
+    #[test]
+    fn a_million_brackets_are_refused_after_seventeen() {
+        assert!(is_deeper_than(MAX_DEPTH, &"[".repeat(17)));
+        assert!(!is_deeper_than(MAX_DEPTH, &"[".repeat(16)));
+        assert!(!is_deeper_than(MAX_DEPTH, &"[]".repeat(1_000_000)));
+        assert_eq!(code("[".repeat(1_000_000).as_bytes()), ErrorCode::InvalidJson);
+        assert_eq!(code(r#"{"a":"#.repeat(100_000).as_bytes()), ErrorCode::InvalidJson);
+    }
+
+    #[test]
+    fn an_object_of_many_keys_is_answered_and_the_answer_is_short() {
+        let fields: Vec<String> = (0..100_000).map(|n| format!(r#""k{n}":{n}"#)).collect();
+        let text = format!(r#"{{"type":"GetInfo","id":"a","payload":{{{}}}}}"#, fields.join(","));
+        let (id, error) = parse_request(text.as_bytes()).unwrap_err();
+        assert_eq!((id.unwrap().as_str(), error.path.as_deref()), ("a", Some("payload.k0")));
+    }
+
+    #[test]
+    fn long_input_is_not_repeated_in_full() {
+        let long = "x".repeat(100_000);
+        for payload in [
+            format!(r#"{{"name":"{long}"}}"#),
+            format!(r#"{{"{long}":1}}"#),
+            format!(r#"{{"name":{}}}"#, "9".repeat(100_000)),
+        ] {
+            let text = format!(r#"{{"type":"GetNode","id":"a","payload":{payload}}}"#);
+            let (_, error) = parse_request(text.as_bytes()).unwrap_err();
+            assert!(error.message.len() + error.path.map_or(0, |path| path.len()) < 500);
+        }
+    }
+
+    #[test]
+    fn an_id_has_at_most_128_characters_however_many_bytes() {
+        let request = |id: &str| format!(r#"{{"type":"GetInfo","id":"{id}"}}"#);
+        assert!(parse_request(request(&"a".repeat(128)).as_bytes()).is_ok());
+        assert!(parse_request(request(&"🔑".repeat(128)).as_bytes()).is_ok());
+        assert_eq!(code(request(&"a".repeat(129)).as_bytes()), ErrorCode::InvalidRequest);
+        assert_eq!(code(request(&"🔑".repeat(129)).as_bytes()), ErrorCode::InvalidRequest);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_not_json() {
+        assert_eq!(code(b"{\"type\":\"GetInfo\",\"id\":\"\xff\"}"), ErrorCode::InvalidJson);
+    }
 }

@@ -3,6 +3,7 @@
 //! A [`Reason`] is a predicate ("must be …", "has host bits set …"), so that both a JSON path and a command-line
 //! option can stand before it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
@@ -29,12 +30,17 @@ impl Reason {
     }
 }
 
-/// Input as it may be shown: in quotes, control characters escaped, cut when long.
-pub(super) fn quoted(input: &str) -> String {
+/// Input as it may be shown: cut when long.
+pub(super) fn abridged(input: &str) -> Cow<'_, str> {
     match input.char_indices().nth(QUOTED_CHARACTERS) {
-        Some((end, _)) => format!("{:?}…", &input[..end]),
-        None => format!("{input:?}"),
+        Some((end, _)) => format!("{}…", &input[..end]).into(),
+        None => input.into(),
     }
+}
+
+/// The same in quotes, control characters escaped.
+pub(super) fn quoted(input: &str) -> String {
+    format!("{:?}", abridged(input))
 }
 
 /// A value with one written form, which is a JSON string and a command-line argument alike.
@@ -85,6 +91,8 @@ macro_rules! serde_as_text {
 /// `FromStr` and serde's two traits. Serde's own derive would accept `{"applied":null}` too.
 macro_rules! words {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $crate::contract::text::words!(@allowed $name $($word)+);
+
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name { $($(#[$doc])* $variant,)+ }
@@ -116,11 +124,12 @@ macro_rules! words {
             }
         }
 
-        impl $crate::contract::text::Text for $name {
-            const ALLOWED: &'static str = concat!("one of", $(" \"", $word, "\"",)+);
-        }
-
         $crate::contract::text::serde_as_text!($name);
+    };
+    (@allowed $name:ident $first:literal $($word:literal)*) => {
+        impl $crate::contract::text::Text for $name {
+            const ALLOWED: &'static str = concat!("one of \"", $first, "\"" $(, ", \"", $word, "\"")*);
+        }
     };
 }
 
