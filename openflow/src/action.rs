@@ -1,0 +1,243 @@
+//! Actions: what happens to a packet (section 7.2.5).
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::error::Structure;
+use crate::error_code::ErrorCode;
+use crate::flow_match::MatchError;
+use crate::number::{EthType, GroupId, QueueId};
+use crate::oxm::OxmField;
+use crate::port::PortNo;
+use crate::wire::{Element, Parsed, Wire, list, measured, refuse, skip};
+
+/// What happens to a packet.
+#[doc(alias = "ofp_action_header")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Send it out of a port.
+    #[doc(alias = "OFPAT_OUTPUT")]
+    Output {
+        /// The port.
+        port: PortNo,
+        /// How many bytes to send if the port is the controller.
+        max_len: u16,
+    },
+    /// Copy the TTL from the next-to-outermost to the outermost header.
+    #[doc(alias = "OFPAT_COPY_TTL_OUT")]
+    CopyTtlOut,
+    /// Copy the TTL from the outermost to the next-to-outermost header.
+    #[doc(alias = "OFPAT_COPY_TTL_IN")]
+    CopyTtlIn,
+    /// Set the MPLS TTL.
+    #[doc(alias = "OFPAT_SET_MPLS_TTL")]
+    SetMplsTtl(u8),
+    /// Decrement the MPLS TTL.
+    #[doc(alias = "OFPAT_DEC_MPLS_TTL")]
+    DecMplsTtl,
+    /// Push a VLAN tag of this type.
+    #[doc(alias = "OFPAT_PUSH_VLAN")]
+    PushVlan(EthType),
+    /// Pop the outermost VLAN tag.
+    #[doc(alias = "OFPAT_POP_VLAN")]
+    PopVlan,
+    /// Push an MPLS header of this type.
+    #[doc(alias = "OFPAT_PUSH_MPLS")]
+    PushMpls(EthType),
+    /// Pop the outermost MPLS header; what is left is of this type.
+    #[doc(alias = "OFPAT_POP_MPLS")]
+    PopMpls(EthType),
+    /// Use this queue of the port that it goes out of.
+    #[doc(alias = "OFPAT_SET_QUEUE")]
+    SetQueue(QueueId),
+    /// Hand it to a group.
+    #[doc(alias = "OFPAT_GROUP")]
+    Group(GroupId),
+    /// Set the IP TTL.
+    #[doc(alias = "OFPAT_SET_NW_TTL")]
+    SetNwTtl(u8),
+    /// Decrement the IP TTL.
+    #[doc(alias = "OFPAT_DEC_NW_TTL")]
+    DecNwTtl,
+    /// Write a header field.
+    #[doc(alias = "OFPAT_SET_FIELD")]
+    SetField(SetField),
+    /// Push a provider backbone header of this type.
+    #[doc(alias = "OFPAT_PUSH_PBB")]
+    PushPbb(EthType),
+    /// Pop the provider backbone header.
+    #[doc(alias = "OFPAT_POP_PBB")]
+    PopPbb,
+    /// What an experimenter defines, byte for byte.
+    #[doc(alias = "OFPAT_EXPERIMENTER")]
+    Experimenter(ExperimenterAction),
+}
+
+/// A header field and the value to write: one that exists in packets, without a mask, and not too wide.
+#[doc(alias = "ofp_action_set_field")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SetField(OxmField);
+
+impl SetField {
+    /// The action's argument, if the field is one that can be written.
+    pub fn new(field: OxmField) -> Result<Self, MatchError> {
+        field.check()?;
+        let pipeline = matches!(
+            field,
+            OxmField::InPort(_) | OxmField::InPhyPort(_) | OxmField::Metadata(_)
+        );
+        if pipeline || field.has_mask() {
+            return Err(MatchError::NotSettable {
+                field: field.name(),
+            });
+        }
+        Ok(Self(field))
+    }
+
+    /// The field with its value.
+    pub const fn field(&self) -> &OxmField {
+        &self.0
+    }
+}
+
+/// The body of an experimenter's action.
+#[doc(alias = "ofp_action_experimenter_header")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ExperimenterAction {
+    /// The experimenter.
+    pub experimenter: u32,
+    /// What follows; padded with zeros to 64 bits when it is written.
+    pub data: Bytes,
+}
+
+impl Action {
+    /// The shape of an action in a list.
+    pub(crate) const ELEMENT: Element = Element::tlv(Structure::ACTION, 8);
+
+    /// Sends the packet out of a port, in full if that is the controller.
+    pub const fn output(port: PortNo) -> Self {
+        Self::Output {
+            port,
+            max_len: 0xffff,
+        }
+    }
+
+    /// Writes a header field, if that can be written.
+    pub fn set_field(field: OxmField) -> Result<Self, MatchError> {
+        SetField::new(field).map(Self::SetField)
+    }
+
+    /// Reads a list of actions that fills the whole of `input`.
+    pub(crate) fn list(input: &[u8]) -> Result<Vec<Self>, nom::Err<crate::DecodeError>> {
+        list(input, Self::ELEMENT, Self::decode)
+    }
+}
+
+impl Wire for Action {
+    /// Reads one action that fills the whole of `input`.
+    fn decode(input: &[u8]) -> Parsed<'_, Self> {
+        let (input, action_type) = u16::decode(input)?;
+        let (input, _length) = u16::decode(input)?;
+        let plain = |action| skip(input, 4).map(|(rest, ())| (rest, action));
+        match action_type {
+            0 => {
+                let (input, port) = PortNo::decode(input)?;
+                let (input, max_len) = u16::decode(input)?;
+                let (input, ()) = skip(input, 6)?;
+                Ok((input, Self::Output { port, max_len }))
+            }
+            11 => plain(Self::CopyTtlOut),
+            12 => plain(Self::CopyTtlIn),
+            15 => argument(input, Self::SetMplsTtl, 3),
+            16 => plain(Self::DecMplsTtl),
+            17 => argument(input, Self::PushVlan, 2),
+            18 => plain(Self::PopVlan),
+            19 => argument(input, Self::PushMpls, 2),
+            20 => argument(input, Self::PopMpls, 2),
+            21 => argument(input, Self::SetQueue, 0),
+            22 => argument(input, Self::Group, 0),
+            23 => argument(input, Self::SetNwTtl, 3),
+            24 => plain(Self::DecNwTtl),
+            25 => {
+                let (padding, field) = OxmField::decode(input)?;
+                // "ofp_action_set_field ... padded to 64 bits": up to seven bytes, whatever they hold.
+                match SetField::new(field) {
+                    Ok(field) if padding.len() < 8 => Ok((&[], Self::SetField(field))),
+                    Ok(_) => refuse(input, ErrorCode::BAD_ACTION_BAD_SET_LEN),
+                    Err(MatchError::NotSettable { .. }) => {
+                        refuse(input, ErrorCode::BAD_ACTION_BAD_SET_TYPE)
+                    }
+                    Err(_) => refuse(input, ErrorCode::BAD_ACTION_BAD_SET_ARGUMENT),
+                }
+            }
+            26 => argument(input, Self::PushPbb, 2),
+            27 => plain(Self::PopPbb),
+            0xffff => {
+                let (data, experimenter) = u32::decode(input)?;
+                Ok((
+                    &[],
+                    Self::Experimenter(ExperimenterAction {
+                        experimenter,
+                        data: Bytes::copy_from_slice(data),
+                    }),
+                ))
+            }
+            _ => refuse(input, ErrorCode::BAD_ACTION_BAD_TYPE),
+        }
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut BytesMut) {
+        let plain = |out: &mut BytesMut, action_type: u64| out.put_u64(action_type << 48 | 8 << 32);
+        let word = |out: &mut BytesMut, action_type: u64, argument: u32| {
+            out.put_u64(action_type << 48 | 8 << 32 | u64::from(argument));
+        };
+        match self {
+            Self::Output { port, max_len } => {
+                out.put_u32(16);
+                port.encode(out);
+                out.put_u64(u64::from(*max_len) << 48);
+            }
+            Self::CopyTtlOut => plain(out, 11),
+            Self::CopyTtlIn => plain(out, 12),
+            Self::SetMplsTtl(ttl) => word(out, 15, u32::from(*ttl) << 24),
+            Self::DecMplsTtl => plain(out, 16),
+            Self::PushVlan(eth_type) => word(out, 17, u32::from(eth_type.0) << 16),
+            Self::PopVlan => plain(out, 18),
+            Self::PushMpls(eth_type) => word(out, 19, u32::from(eth_type.0) << 16),
+            Self::PopMpls(eth_type) => word(out, 20, u32::from(eth_type.0) << 16),
+            Self::SetQueue(queue_id) => word(out, 21, queue_id.0),
+            Self::Group(group_id) => word(out, 22, group_id.0),
+            Self::SetNwTtl(ttl) => word(out, 23, u32::from(*ttl) << 24),
+            Self::DecNwTtl => plain(out, 24),
+            Self::SetField(SetField(field)) => multiple_of_8(out, 25, |out| field.encode(out)),
+            Self::PushPbb(eth_type) => word(out, 26, u32::from(eth_type.0) << 16),
+            Self::PopPbb => plain(out, 27),
+            Self::Experimenter(action) => multiple_of_8(out, 0xffff, |out| {
+                action.experimenter.encode(out);
+                out.put_slice(&action.data);
+            }),
+        }
+    }
+}
+
+/// Reads an argument and the padding behind it.
+fn argument<T: Wire>(
+    input: &[u8],
+    action: impl Fn(T) -> Action,
+    padding: usize,
+) -> Parsed<'_, Action> {
+    let (input, value) = T::decode(input)?;
+    let (input, ()) = skip(input, padding)?;
+    Ok((input, action(value)))
+}
+
+/// Writes an action whose length counts the padding at its end.
+fn multiple_of_8(out: &mut BytesMut, action_type: u16, write: impl FnOnce(&mut BytesMut)) {
+    measured(out, 2, |out| {
+        let start = out.len();
+        out.put_u32(u32::from(action_type) << 16);
+        write(out);
+        let length = out.len() - start;
+        out.put_bytes(0, length.next_multiple_of(8) - length);
+    });
+}

@@ -1,0 +1,311 @@
+//! Reading and writing: the trait that every structure has, the one cursor that every list goes through, and the
+//! one helper that writes a length.
+//!
+//! Parsers are nom's `complete` ones over a whole message: what is missing is an error, never "come back later".
+
+use bytes::{BufMut, BytesMut};
+use nom::number::complete::{be_u8, be_u16, be_u32, be_u64};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::error::{DecodeError, Fault, Structure};
+use crate::error_code::ErrorCode;
+
+/// What a parser gives: the rest of the input and the value, or a [`DecodeError`].
+pub(crate) type Parsed<'a, T> = nom::IResult<&'a [u8], T, DecodeError>;
+
+/// A value with one representation on the wire.
+pub(crate) trait Wire: Sized {
+    /// Reads one value from the front of `input`.
+    fn decode(input: &[u8]) -> Parsed<'_, Self>;
+
+    /// Appends the value; never fails, the total is checked once per message.
+    fn encode(&self, out: &mut BytesMut);
+}
+
+/// The shape of the elements of a list: where their length stands, and what it counts.
+#[derive(Clone, Copy)]
+pub(crate) struct Element {
+    /// The structure named in errors.
+    pub(crate) structure: Structure,
+    /// Reads the length of the element; `None` if the element ends before its length.
+    pub(crate) length: fn(&[u8]) -> Option<usize>,
+    /// The smallest lawful length.
+    pub(crate) header: usize,
+    /// Elements start at multiples of this; the padding between them is not counted by the length.
+    pub(crate) align: usize,
+}
+
+impl Element {
+    /// Type, length, body: the shape of most elements.
+    pub(crate) const fn tlv(structure: Structure, header: usize) -> Self {
+        Self {
+            structure,
+            length: length_at::<2>,
+            header,
+            align: 1,
+        }
+    }
+
+    /// The same with padding to 64 bits that the length does not count.
+    pub(crate) const fn padded(structure: Structure, header: usize) -> Self {
+        Self {
+            structure,
+            length: length_at::<2>,
+            header,
+            align: 8,
+        }
+    }
+
+    /// An element that opens with its length.
+    pub(crate) const fn led_by_length(structure: Structure, header: usize) -> Self {
+        Self {
+            structure,
+            length: length_at::<0>,
+            header,
+            align: 1,
+        }
+    }
+}
+
+/// The 16-bit length at an offset of an element.
+#[inline]
+pub(crate) fn length_at<const OFFSET: usize>(element: &[u8]) -> Option<usize> {
+    let &[high, low] = element.get(OFFSET..)?.first_chunk()?;
+    Some(usize::from(u16::from_be_bytes([high, low])))
+}
+
+/// Cuts the first element off a list.
+///
+/// The only place that believes a length: the element is at least its header, fits its parent and so advances the
+/// cursor. Zero-length elements, which sent other controllers into endless loops, end here.
+#[inline]
+pub(crate) fn element(input: &[u8], shape: Element) -> Parsed<'_, &[u8]> {
+    let fault = match (shape.length)(input) {
+        None => Fault::Truncated,
+        Some(length) => match (
+            input.get(..length),
+            input.get(length.next_multiple_of(shape.align)..),
+        ) {
+            (Some(body), Some(rest)) if length >= shape.header => return Ok((rest, body)),
+            _ => Fault::Length,
+        },
+    };
+    Err(nom::Err::Error(DecodeError::new(
+        fault,
+        shape.structure,
+        input.len(),
+    )))
+}
+
+/// Reads a list that fills the whole of `input`: every element is parsed to its end, leftover bytes are an error.
+#[inline]
+pub(crate) fn list<'a, T>(
+    mut input: &'a [u8],
+    shape: Element,
+    mut parse: impl FnMut(&'a [u8]) -> Parsed<'a, T>,
+) -> Result<Vec<T>, nom::Err<DecodeError>> {
+    let mut items = Vec::new();
+    while !input.is_empty() {
+        let (rest, body) = element(input, shape)?;
+        items.push(whole(
+            body,
+            shape.structure,
+            input.len() - body.len(),
+            &mut parse,
+        )?);
+        input = rest;
+    }
+    Ok(items)
+}
+
+/// Reads a list of elements of one fixed size that fills the whole of `input`.
+pub(crate) fn fixed_list<T: Wire>(mut input: &[u8]) -> Result<Vec<T>, nom::Err<DecodeError>> {
+    let mut items = Vec::new();
+    while !input.is_empty() {
+        let (rest, item) = T::decode(input)?;
+        items.push(item);
+        input = rest;
+    }
+    Ok(items)
+}
+
+/// Runs a parser over the whole of `body`, after which `after` more bytes follow in the message.
+#[inline]
+pub(crate) fn whole<'a, T>(
+    body: &'a [u8],
+    structure: Structure,
+    after: usize,
+    parse: impl FnOnce(&'a [u8]) -> Parsed<'a, T>,
+) -> Result<T, nom::Err<DecodeError>> {
+    match parse(body) {
+        Ok(([], value)) => Ok(value),
+        Ok((left, _)) => Err(nom::Err::Error(DecodeError::new(
+            Fault::Trailing,
+            structure,
+            left.len() + after,
+        ))),
+        Err(error) => Err(error.map(|error| error.within(structure).followed_by(after))),
+    }
+}
+
+/// Names the structure in errors that have no name yet.
+#[inline]
+pub(crate) fn within<'a, T>(
+    structure: Structure,
+    input: &'a [u8],
+    parse: impl FnOnce(&'a [u8]) -> Parsed<'a, T>,
+) -> Parsed<'a, T> {
+    parse(input).map_err(|error| error.map(|error| error.within(structure)))
+}
+
+/// Reads padding; what stands in it is ignored, because real switches send what they had in memory.
+#[inline]
+pub(crate) fn skip(input: &[u8], length: usize) -> Parsed<'_, ()> {
+    match input.get(length..) {
+        Some(rest) => Ok((rest, ())),
+        None => fail(input, Fault::Truncated),
+    }
+}
+
+/// Fails at this place of the input.
+#[cold]
+pub(crate) fn fail<T>(input: &[u8], fault: Fault) -> Parsed<'_, T> {
+    Err(nom::Err::Error(DecodeError::new(
+        fault,
+        Structure::MESSAGE,
+        input.len(),
+    )))
+}
+
+/// Fails because a value has a meaning that the specification answers with an error code of its own.
+#[cold]
+pub(crate) fn refuse<T>(input: &[u8], code: ErrorCode) -> Parsed<'_, T> {
+    fail(input, Fault::Refused(code))
+}
+
+/// Runs `write` and stores the number of bytes that it wrote as 16 bits at `length_at` of them; returns the number.
+///
+/// The one place that writes a length. What does not fit 16 bits makes the message longer than 65,535 bytes, which
+/// `Message::encode` refuses as a whole.
+#[inline]
+pub(crate) fn measured(
+    out: &mut BytesMut,
+    length_at: usize,
+    write: impl FnOnce(&mut BytesMut),
+) -> usize {
+    let start = out.len();
+    write(out);
+    let length = out.len() - start;
+    if let Some(slot) = out
+        .get_mut(start + length_at..)
+        .and_then(<[u8]>::first_chunk_mut)
+    {
+        *slot = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+    }
+    length
+}
+
+/// Like [`measured`], and pads with zeros to 64 bits; the padding is not counted.
+#[inline]
+pub(crate) fn measured_padded(
+    out: &mut BytesMut,
+    length_at: usize,
+    write: impl FnOnce(&mut BytesMut),
+) {
+    let length = measured(out, length_at, write);
+    out.put_bytes(0, length.next_multiple_of(8) - length);
+}
+
+/// Appends every element of a list.
+pub(crate) fn encode_all<T: Wire>(items: &[T], out: &mut BytesMut) {
+    for item in items {
+        item.encode(out);
+    }
+}
+
+impl Wire for u8 {
+    #[inline]
+    fn decode(input: &[u8]) -> Parsed<'_, Self> {
+        be_u8(input)
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut BytesMut) {
+        out.put_u8(*self);
+    }
+}
+
+impl Wire for u16 {
+    #[inline]
+    fn decode(input: &[u8]) -> Parsed<'_, Self> {
+        be_u16(input)
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut BytesMut) {
+        out.put_u16(*self);
+    }
+}
+
+impl Wire for u32 {
+    #[inline]
+    fn decode(input: &[u8]) -> Parsed<'_, Self> {
+        be_u32(input)
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut BytesMut) {
+        out.put_u32(*self);
+    }
+}
+
+impl Wire for u64 {
+    #[inline]
+    fn decode(input: &[u8]) -> Parsed<'_, Self> {
+        be_u64(input)
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut BytesMut) {
+        out.put_u64(*self);
+    }
+}
+
+impl<const N: usize> Wire for [u8; N] {
+    #[inline]
+    fn decode(input: &[u8]) -> Parsed<'_, Self> {
+        match input.split_first_chunk() {
+            Some((octets, rest)) => Ok((rest, *octets)),
+            None => fail(input, Fault::Truncated),
+        }
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut BytesMut) {
+        out.put_slice(self);
+    }
+}
+
+impl Wire for Ipv4Addr {
+    #[inline]
+    fn decode(input: &[u8]) -> Parsed<'_, Self> {
+        <[u8; 4]>::decode(input).map(|(rest, octets)| (rest, octets.into()))
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut BytesMut) {
+        out.put_slice(&self.octets());
+    }
+}
+
+impl Wire for Ipv6Addr {
+    #[inline]
+    fn decode(input: &[u8]) -> Parsed<'_, Self> {
+        <[u8; 16]>::decode(input).map(|(rest, octets)| (rest, octets.into()))
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut BytesMut) {
+        out.put_slice(&self.octets());
+    }
+}
