@@ -27,6 +27,8 @@
 mod backend;
 mod disk;
 mod error;
+#[cfg(test)]
+mod faults;
 mod memory;
 mod record;
 #[cfg(test)]
