@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 use std::hash::{Hash, Hasher};
 
-use crate::error::Structure;
+use crate::error::{DecodeError, Fault, Structure};
 use crate::error_code::ErrorCode;
 use crate::match_builder::MatchBuilder;
 use crate::number::{EthType, IpProto};
@@ -104,6 +104,31 @@ impl Match {
     /// The fields: in the order of their numbers if built here, in the order of arrival if decoded.
     pub fn fields(&self) -> &[OxmField] {
         &self.fields
+    }
+
+    /// Reads a list of OXM fields that fills the whole of `oxm`: a match without its header and its padding.
+    ///
+    /// ```
+    /// # use openflow::Match;
+    /// let mut oxm = bytes::BytesMut::new();
+    /// Match::builder().eth_type(openflow::EthType::IPV6).build()?.append_oxm(&mut oxm);
+    /// assert_eq!(oxm[..], [0x80, 0x00, 0x0a, 0x02, 0x86, 0xdd]);
+    /// assert_eq!(Match::from_oxm(&oxm)?.fields().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_oxm(oxm: &[u8]) -> Result<Self, DecodeError> {
+        match whole(oxm, Structure::MATCH, 0, decode_fields) {
+            Ok(fields) => Ok(Self { fields }),
+            Err(nom::Err::Error(error) | nom::Err::Failure(error)) => Err(error),
+            Err(nom::Err::Incomplete(_)) => Err(DecodeError::new(Fault::Truncated, Structure::MATCH, 0)),
+        }
+    }
+
+    /// Appends the OXM fields as [`Match::from_oxm`] reads them.
+    pub fn append_oxm(&self, out: &mut BytesMut) {
+        for field in &self.fields {
+            field.encode(out);
+        }
     }
 
     /// Checks fields and puts them into the order of their numbers.
@@ -252,17 +277,8 @@ impl Wire for Match {
             if match_type != OXM_TYPE {
                 return refuse(input, ErrorCode::BAD_MATCH_BAD_TYPE);
             }
-            let (mut input, _length) = u16::decode(input)?;
-            let mut fields = Vec::with_capacity(input.len().div_ceil(8).min(8));
-            while !input.is_empty() {
-                let (rest, field) = OxmField::decode(input)?;
-                fields.push(field);
-                input = rest;
-            }
-            match check(&fields) {
-                Ok(()) => Ok((input, fields)),
-                Err(flaw) => refuse(input, flaw.code()),
-            }
+            let (input, _length) = u16::decode(input)?;
+            decode_fields(input)
         })?;
         Ok((rest, Self { fields }))
     }
@@ -271,9 +287,22 @@ impl Wire for Match {
     fn encode(&self, out: &mut BytesMut) {
         measured_padded(out, 2, |out| {
             out.put_u32(u32::from(OXM_TYPE) << 16);
-            for field in &self.fields {
-                field.encode(out);
-            }
+            self.append_oxm(out);
         });
+    }
+}
+
+/// Reads the fields of a match to the end of `input` and checks them.
+#[inline]
+fn decode_fields(mut input: &[u8]) -> Parsed<'_, Vec<OxmField>> {
+    let mut fields = Vec::with_capacity(input.len().div_ceil(8).min(8));
+    while !input.is_empty() {
+        let (rest, field) = OxmField::decode(input)?;
+        fields.push(field);
+        input = rest;
+    }
+    match check(&fields) {
+        Ok(()) => Ok((input, fields)),
+        Err(flaw) => refuse(input, flaw.code()),
     }
 }
