@@ -1,9 +1,22 @@
 //! What a request means on a switch: classes of traffic, and the exact rules that a request becomes.
 //!
 //! Nothing here keeps state or talks to anybody: the same request and the same classes give the same rules.
+//!
+//! ```
+//! use flumen::contract::InstallFlow;
+//! use flumen::policy::{ClassTable, compile};
+//!
+//! let classes = ClassTable::built_in();
+//! let request = InstallFlow::new("10.1.1.0/24".parse()?, "10.2.1.7".parse()?, "voice");
+//! let rules = compile(&request, classes.get(&request.traffic_type)?)?;
+//! assert_eq!(rules.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod class;
+mod compile;
 mod port_range;
 
 pub use self::class::{ClassTable, TrafficClass, UnknownClass, dscp_name};
+pub use self::compile::{CompileError, MAX_RULES, Rule, RuleId, compile};
 pub use self::port_range::{PortBlock, blocks};
