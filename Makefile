@@ -1,0 +1,32 @@
+# The two commands of the README are `make demo` and `make test`.
+
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-ovs test lint advisories prerequisites
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: ## a daemon, an embedded switch and three flows: no root, no packages
+	$(CARGO) run --release --quiet -- demo
+
+demo-ovs: ## Open vSwitch, two hosts and a packet capture (root; installs the packages when they are missing)
+	$(CARGO) build --release --quiet
+	testbed/demo-ovs
+
+test: prerequisites ## every test; installs Open vSwitch, Mininet and the clients when root
+	$(CARGO) test --workspace --no-fail-fast
+
+lint: ## format, clippy, documentation, licences
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --log-level warn check bans licenses sources; \
+	else echo "lint: cargo-deny is not installed, licences not checked (cargo install --locked cargo-deny)"; fi
+
+advisories: ## known vulnerabilities of the dependencies; fetches the RustSec database
+	$(CARGO) deny check advisories
+
+prerequisites: ## install what the tests need (root), or say what will be skipped
+	testbed/prerequisites
