@@ -40,6 +40,11 @@ macro_rules! oxm_fields {
             pub const fn name(&self) -> &'static str { match self { $(Self::$variant(_) => $name,)* Self::Raw(_) => "oxm" } }
             /// Whether the field has a mask.
             pub fn has_mask(&self) -> bool { match self { $(Self::$variant(payload) => payload.has_mask(),)* Self::Raw(raw) => raw.has_mask() } }
+            /// Value and mask as numbers, or `None` for a field that is none of the forty. Without a mask all bits of the field count.
+            pub fn bits(&self) -> Option<(u128, u128)> {
+                let ((bits, mask), width) = match self { $(Self::$variant(payload) => (payload.bits_and_mask(), $width),)* Self::Raw(_) => return None };
+                Some((bits, mask.unwrap_or(u128::MAX >> (128 - width))))
+            }
             /// Whether the value fits into the field.
             pub(crate) fn check(&self) -> Result<(), MatchError> { match self { $(Self::$variant(payload) => payload.check($name, $width),)* Self::Raw(_) => Ok(()) } }
             /// Reads the payload of a field of the basic class; `None` if there is no field of this number.

@@ -34,6 +34,9 @@ pub(crate) trait Payload: Sized {
     /// Whether a mask follows the value.
     fn has_mask(&self) -> bool;
 
+    /// The value, and the mask if there is one, as numbers.
+    fn bits_and_mask(&self) -> (u128, Option<u128>);
+
     /// Whether the value fits into the bits of the field, and its ones into those of the mask.
     fn check(&self, field: &'static str, width: u32) -> Result<(), MatchError>;
 }
@@ -115,6 +118,11 @@ impl<T: Value> Payload for T {
     }
 
     #[inline]
+    fn bits_and_mask(&self) -> (u128, Option<u128>) {
+        (self.bits(), None)
+    }
+
+    #[inline]
     fn check(&self, field: &'static str, width: u32) -> Result<(), MatchError> {
         fits(*self, field, width)
     }
@@ -150,6 +158,11 @@ impl<T: Value> Payload for Masked<T> {
     #[inline]
     fn has_mask(&self) -> bool {
         self.mask.is_some()
+    }
+
+    #[inline]
+    fn bits_and_mask(&self) -> (u128, Option<u128>) {
+        (self.value.bits(), self.mask.map(Value::bits))
     }
 
     #[inline]
