@@ -1,0 +1,43 @@
+//! What a switch refuses before it touches a table: instructions and actions that it could not carry out.
+
+use openflow::{Action, ErrorCode, Instruction, PortNo, TableId};
+
+use super::config::MissingPorts;
+use super::datapath::Datapath;
+
+impl Datapath {
+    /// Whether a flow of this table can have these instructions.
+    pub(super) fn check_instructions(&self, instructions: &[Instruction], table_id: TableId) -> Result<(), ErrorCode> {
+        instructions.iter().try_for_each(|instruction| match instruction {
+            // > "The OFPIT_GOTO_TABLE [...] table_id must be greater than the current table id" (section 7.2.4).
+            Instruction::GotoTable(next) if *next <= table_id || next.0 >= self.config.n_tables => {
+                Err(ErrorCode::BAD_INSTRUCTION_BAD_TABLE_ID)
+            }
+            Instruction::GotoTable(_) | Instruction::ClearActions | Instruction::WriteMetadata { .. } => Ok(()),
+            Instruction::ApplyActions(actions) | Instruction::WriteActions(actions) => self.check_actions(actions),
+            Instruction::Meter(_) => Err(ErrorCode::METER_MOD_FAILED_INVALID_METER),
+            Instruction::Experimenter(_) => Err(ErrorCode::BAD_INSTRUCTION_BAD_EXPERIMENTER),
+        })
+    }
+
+    /// Whether packets can be treated like this.
+    pub(super) fn check_actions(&self, actions: &[Action]) -> Result<(), ErrorCode> {
+        actions.iter().try_for_each(|action| match action {
+            Action::Output { port, .. } => self.check_out_port(*port),
+            Action::Group(_) => Err(ErrorCode::BAD_ACTION_BAD_OUT_GROUP),
+            Action::Experimenter(_) => Err(ErrorCode::BAD_ACTION_BAD_EXPERIMENTER),
+            _ => Ok(()),
+        })
+    }
+
+    /// > "If the output port is invalid [...] such as OFPP_ANY, the switch must immediately return an ofp_error_msg with
+    /// > OFPET_BAD_ACTION type and OFPBAC_BAD_OUT_PORT code" (section 6.4), and see [`MissingPorts`].
+    fn check_out_port(&self, port: PortNo) -> Result<(), ErrorCode> {
+        let acceptable = match port {
+            PortNo(0) | PortNo::ANY | PortNo::TABLE => false,
+            reserved if reserved > PortNo::MAX => true,
+            real => self.config.missing_ports == MissingPorts::Accept || self.port(real).is_some(),
+        };
+        acceptable.then_some(()).ok_or(ErrorCode::BAD_ACTION_BAD_OUT_PORT)
+    }
+}

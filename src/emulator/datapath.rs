@@ -1,0 +1,239 @@
+//! The switch behind the protocol: tables, groups, meters and ports, and what FLOW_MOD does to them.
+//!
+//! Every operation either does all that it was asked and appends the [`FlowChange`]s it made to the list it is given, or
+//! changes nothing and returns the error that the switch answers. Connections, replies and notifications are not its
+//! business, and neither are packets: counters move when [`Datapath::count_traffic`] says so.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use openflow::{
+    BufferId, ErrorCode, FlowMod, FlowModCommand, FlowModFlags, FlowRemovedReason, GroupId, Port, PortNo, TableId,
+};
+
+use super::change::{Cause, FlowChange};
+use super::config::{SwitchConfig, WhenFull};
+use super::flow_table::{FlowEntry, FlowTable, Rule, Selection};
+use super::pattern::Pattern;
+use super::program;
+
+/// All that the switch knows, whoever is connected.
+#[derive(Debug)]
+pub(super) struct Datapath {
+    pub(super) config: SwitchConfig,
+    /// The tables that have ever held a flow.
+    tables: BTreeMap<TableId, FlowTable>,
+    /// Counts what happened to flows, so that a flow monitor can tell before from after.
+    pub(super) change_number: u64,
+    ports: Vec<Port>,
+    /// What happens to IP fragments, as the controllers set it.
+    pub(super) fragments: u16,
+}
+
+impl Datapath {
+    pub(super) fn new(config: SwitchConfig) -> Self {
+        Self { ports: config.ports.to_vec(), config, tables: BTreeMap::new(), change_number: 0, fragments: 0 }
+    }
+
+    /// The tables that hold flows, in order.
+    pub(super) fn tables(&self) -> impl Iterator<Item = (TableId, &FlowTable)> {
+        self.tables.iter().map(|(&id, table)| (id, table))
+    }
+
+    /// The flows of one table, or of all.
+    pub(super) fn flows_in(&self, table_id: TableId) -> impl Iterator<Item = (TableId, &Rule, &FlowEntry)> {
+        self.tables_named(table_id).flat_map(|(id, table)| table.iter().map(move |(rule, entry)| (id, rule, entry)))
+    }
+
+    /// The ports, by number.
+    pub(super) fn ports(&self) -> &[Port] {
+        &self.ports
+    }
+
+    pub(super) fn port(&self, port_no: PortNo) -> Option<&Port> {
+        self.ports.iter().find(|port| port.port_no == port_no)
+    }
+
+    /// The flows that a request about one table, or about all, selects.
+    pub(super) fn select(&self, table_id: TableId, selection: &Selection) -> Vec<(TableId, Rule)> {
+        self.tables_named(table_id)
+            .flat_map(|(id, table)| table.select(selection).into_iter().map(move |rule| (id, rule)))
+            .collect()
+    }
+
+    pub(super) fn flow(&self, table_id: TableId, rule: &Rule) -> Option<&FlowEntry> {
+        self.tables.get(&table_id)?.get(rule)
+    }
+
+    fn tables_named(&self, table_id: TableId) -> impl Iterator<Item = (TableId, &FlowTable)> {
+        self.tables().filter(move |&(id, _)| table_id == TableId::ALL || table_id == id)
+    }
+
+    /// Carries out a FLOW_MOD, whose match is `pattern`.
+    pub(super) fn modify_flows(
+        &mut self,
+        request: FlowMod,
+        pattern: Pattern,
+        now: Instant,
+        changes: &mut Vec<FlowChange>,
+    ) -> Result<(), ErrorCode> {
+        let deletes = matches!(request.command, FlowModCommand::Delete | FlowModCommand::DeleteStrict);
+        // > "Set to OFPTT_ALL to delete matching flow entries from all flow tables" (section 7.3.4.2): only deletes.
+        if request.table_id.0 >= self.config.n_tables && !(deletes && request.table_id == TableId::ALL) {
+            return Err(ErrorCode::FLOW_MOD_FAILED_BAD_TABLE_ID);
+        }
+        if !deletes {
+            self.check_instructions(&request.instructions, request.table_id)?;
+            // This switch keeps no packets, so whatever buffer is named is not there.
+            if request.buffer_id != BufferId::NO_BUFFER {
+                return Err(ErrorCode::BAD_REQUEST_BUFFER_UNKNOWN);
+            }
+        }
+        match request.command {
+            FlowModCommand::Add => self.add(request, pattern, now, changes),
+            FlowModCommand::Modify | FlowModCommand::ModifyStrict => self.modify(request, pattern, changes),
+            FlowModCommand::Delete | FlowModCommand::DeleteStrict => self.delete(&request, pattern, changes),
+        }
+    }
+
+    /// > "If a flow entry with identical match fields and priority already resides in the requested table, then that
+    /// > flow entry, including its duration, must be cleared from the table, and the new flow entry added. If the
+    /// > OFPFF_RESET_COUNTS flag is set, the flow entry counters must be cleared, otherwise they should be copied from
+    /// > the replaced flow entry" (section 6.4).
+    fn add(
+        &mut self,
+        request: FlowMod,
+        pattern: Pattern,
+        now: Instant,
+        changes: &mut Vec<FlowChange>,
+    ) -> Result<(), ErrorCode> {
+        let table_id = request.table_id;
+        let rule = Rule { priority: request.priority, pattern };
+        let table = self.tables.entry(table_id).or_default();
+        let replaced = table.get(&rule);
+        let (packet_count, byte_count) = match replaced {
+            Some(old) if !request.flags.contains(FlowModFlags::RESET_COUNTS) => (old.packet_count, old.byte_count),
+            _ => (0, 0),
+        };
+        if replaced.is_none() {
+            if request.flags.contains(FlowModFlags::CHECK_OVERLAP) && table.overlaps(&rule) {
+                return Err(ErrorCode::FLOW_MOD_FAILED_OVERLAP);
+            }
+            if table.len() >= self.config.table_limit {
+                let candidate = match self.config.when_full {
+                    WhenFull::Refuse => None,
+                    WhenFull::Evict => table.eviction_candidate(),
+                };
+                let evicted = candidate.ok_or(ErrorCode::FLOW_MOD_FAILED_TABLE_FULL)?;
+                self.remove(table_id, evicted, Cause::Evicted, changes);
+            }
+        }
+        self.change_number += 1;
+        let entry = FlowEntry {
+            cookie: request.cookie,
+            idle_timeout: request.idle_timeout,
+            hard_timeout: request.hard_timeout,
+            flags: request.flags,
+            instructions: program::in_order_of_execution(request.instructions),
+            packet_count,
+            byte_count,
+            created: now,
+            used: now,
+            added_by: self.change_number,
+            changed_by: self.change_number,
+            armed: None,
+        };
+        self.put(table_id, rule, entry, Cause::Added, changes);
+        Ok(())
+    }
+
+    /// > "For modify requests (OFPFC_MODIFY or OFPFC_MODIFY_STRICT), if a matching entry exists in the table, the
+    /// > instructions field of this entry is replaced with the value from the request, whereas its cookie,
+    /// > idle_timeout, hard_timeout, flags, counters and duration fields are left unchanged. If the OFPFF_RESET_COUNTS
+    /// > flag is set, the flow entry counters must be cleared. For modify requests, if no flow entry currently residing
+    /// > in the requested table matches the request, no error is recorded, and no flow table modification occurs"
+    /// > (section 6.4).
+    fn modify(&mut self, request: FlowMod, pattern: Pattern, changes: &mut Vec<FlowChange>) -> Result<(), ErrorCode> {
+        // > "The out_port and out_group fields [...] are ignored by OFPFC_ADD, OFPFC_MODIFY or OFPFC_MODIFY_STRICT".
+        let strict = request.command == FlowModCommand::ModifyStrict;
+        let selection = Selection {
+            pattern,
+            priority: strict.then_some(request.priority),
+            cookie: request.cookie,
+            cookie_mask: request.cookie_mask,
+            out_port: PortNo::ANY,
+            out_group: GroupId::ANY,
+        };
+        let selected = self.select(request.table_id, &selection);
+        let instructions = program::in_order_of_execution(request.instructions);
+        self.change_number += 1;
+        for (table_id, rule) in selected {
+            let Some(mut entry) = self.flow(table_id, &rule).cloned() else { continue };
+            entry.instructions = instructions.clone();
+            entry.changed_by = self.change_number;
+            if request.flags.contains(FlowModFlags::RESET_COUNTS) {
+                (entry.packet_count, entry.byte_count) = (0, 0);
+            }
+            self.put(table_id, rule, entry, Cause::Modified, changes);
+        }
+        Ok(())
+    }
+
+    /// > "For delete requests (OFPFC_DELETE or OFPFC_DELETE_STRICT), if a matching entry exists in the table, it must
+    /// > be deleted, and if the entry has the OFPFF_SEND_FLOW_REM flag set, it should generate a flow removed message.
+    /// > For delete requests, if no flow entry currently residing in the requested table matches the request, no error
+    /// > is recorded, and no flow table modification occurs" (section 6.4).
+    fn delete(&mut self, request: &FlowMod, pattern: Pattern, changes: &mut Vec<FlowChange>) -> Result<(), ErrorCode> {
+        let strict = request.command == FlowModCommand::DeleteStrict;
+        let selection = Selection {
+            pattern,
+            priority: strict.then_some(request.priority),
+            cookie: request.cookie,
+            cookie_mask: request.cookie_mask,
+            out_port: request.out_port,
+            out_group: request.out_group,
+        };
+        for (table_id, rule) in self.select(request.table_id, &selection) {
+            self.remove(table_id, rule, Cause::Removed(FlowRemovedReason::Delete), changes);
+        }
+        Ok(())
+    }
+
+    /// Removes the flows whose time is over.
+    pub(super) fn expire(&mut self, now: Instant, changes: &mut Vec<FlowChange>) {
+        let ids: Vec<TableId> = self.tables.keys().copied().collect();
+        for table_id in ids {
+            while let Some((rule, reason)) = self.tables.get_mut(&table_id).and_then(|table| table.next_expired(now)) {
+                self.remove(table_id, rule, Cause::Removed(reason), changes);
+            }
+        }
+    }
+
+    /// When [`Datapath::expire`] has something to do.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.tables.values().filter_map(FlowTable::next_deadline).min()
+    }
+
+    /// Counts packets of one flow; false without such a flow.
+    pub(super) fn count_traffic(
+        &mut self,
+        table_id: TableId,
+        rule: &Rule,
+        packets: u64,
+        bytes: u64,
+        now: Instant,
+    ) -> bool {
+        self.tables.get_mut(&table_id).is_some_and(|table| table.count(rule, packets, bytes, now))
+    }
+
+    fn put(&mut self, table_id: TableId, rule: Rule, entry: FlowEntry, cause: Cause, changes: &mut Vec<FlowChange>) {
+        let before = self.tables.entry(table_id).or_default().insert(rule.clone(), entry);
+        changes.push(FlowChange { table_id, rule, before, cause });
+    }
+
+    fn remove(&mut self, table_id: TableId, rule: Rule, cause: Cause, changes: &mut Vec<FlowChange>) {
+        self.change_number += 1;
+        let before = self.tables.get_mut(&table_id).and_then(|table| table.remove(&rule));
+        changes.push(FlowChange { table_id, rule, before, cause });
+    }
+}

@@ -1,0 +1,41 @@
+//! What a flow does: questions about its instructions.
+
+use std::sync::Arc;
+
+use openflow::{Action, GroupId, Instruction, PortNo};
+
+/// The instructions in the order in which the switch executes them, which is the order in which it reports them.
+///
+/// > "The instructions associated with a flow entry are executed when a packet matches the entry. [...] The meter
+/// > instruction is executed before the Apply-Actions instruction, the Clear-Actions instruction is executed before the
+/// > Write-Actions instruction, and the Goto-Table is executed last" (OpenFlow 1.3.5, section 5.9).
+pub(super) fn in_order_of_execution(mut instructions: Vec<Instruction>) -> Arc<[Instruction]> {
+    instructions.sort_by_key(|instruction| match instruction {
+        Instruction::Meter(_) => 0,
+        Instruction::ApplyActions(_) => 1,
+        Instruction::ClearActions => 2,
+        Instruction::WriteActions(_) => 3,
+        Instruction::WriteMetadata { .. } => 4,
+        Instruction::GotoTable(_) => 5,
+        _ => 6,
+    });
+    instructions.into()
+}
+
+/// The actions of a flow, those applied and those written.
+pub(super) fn actions(instructions: &[Instruction]) -> impl Iterator<Item = &Action> {
+    instructions.iter().flat_map(|instruction| match instruction {
+        Instruction::ApplyActions(actions) | Instruction::WriteActions(actions) => actions.as_slice(),
+        _ => &[],
+    })
+}
+
+/// Whether a flow has an output action to the port.
+pub(super) fn outputs_to(instructions: &[Instruction], port: PortNo) -> bool {
+    actions(instructions).any(|action| matches!(action, Action::Output { port: to, .. } if *to == port))
+}
+
+/// Whether a flow sends packets to the group.
+pub(super) fn uses_group(instructions: &[Instruction], group: GroupId) -> bool {
+    actions(instructions).any(|action| matches!(action, Action::Group(to) if *to == group))
+}

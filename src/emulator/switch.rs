@@ -1,0 +1,183 @@
+//! An OpenFlow 1.3 switch in memory, without sockets and without a clock.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use openflow::{FlowStats, Header, Match, TableId, Xid, split_frame};
+
+use super::change::FlowChange;
+use super::channel::{Channel, ChannelId, Phase};
+use super::config::SwitchConfig;
+use super::datapath::Datapath;
+use super::dispatch::Turn;
+use super::flow_table::Rule;
+use super::journal::{Journal, JournalEntry};
+use super::notify;
+use super::pattern::Pattern;
+use super::statistics;
+
+/// A switch and its connections to controllers.
+///
+/// It does no I/O and reads no clock. A driver opens a channel for each connection and then, in any order and as often
+/// as it likes: gives what it read to [`handle_input`](Self::handle_input), writes what
+/// [`poll_transmit`](Self::poll_transmit) gives until there is none, and calls
+/// [`handle_timeout`](Self::handle_timeout) when the time of [`poll_timeout`](Self::poll_timeout) has come. Whatever
+/// happens on one channel can put output into others. When [`is_closed`](Self::is_closed) says so, and when its
+/// connection is gone, the driver closes the channel.
+///
+/// Flows, groups and meters live as long as the switch, whoever is connected: this is a switch in secure mode.
+#[derive(Debug)]
+pub struct Switch {
+    datapath: Datapath,
+    channels: BTreeMap<ChannelId, Channel>,
+    next_channel: u32,
+    journal: Journal,
+    /// The changes of the operation under way; empty between two.
+    changes: Vec<FlowChange>,
+    /// Whether a channel has got output from what happened on another one.
+    stirred: bool,
+}
+
+impl Switch {
+    /// A switch with empty tables and no connection.
+    pub fn new(config: SwitchConfig) -> Self {
+        Self {
+            journal: Journal::new(config.journal),
+            datapath: Datapath::new(config),
+            channels: BTreeMap::new(),
+            next_channel: 0,
+            changes: Vec::new(),
+            stirred: false,
+        }
+    }
+
+    /// What kind of switch it is.
+    pub fn config(&self) -> &SwitchConfig {
+        &self.datapath.config
+    }
+
+    /// Opens a connection to a controller; the switch says HELLO.
+    pub fn open(&mut self, now: Instant) -> ChannelId {
+        let id = ChannelId(self.next_channel);
+        self.next_channel += 1;
+        self.channels.insert(id, Channel::open(&self.datapath.config, now));
+        id
+    }
+
+    /// Forgets a connection and all that belonged to it alone.
+    pub fn close(&mut self, id: ChannelId) {
+        self.channels.remove(&id);
+    }
+
+    /// Takes whole messages off the front of the input as long as there is room for the answers.
+    pub fn handle_input(&mut self, id: ChannelId, input: &mut BytesMut, now: Instant) {
+        while self.wants_input(id) {
+            match split_frame(input) {
+                Ok(Some(message)) => self.handle_message(id, &message, now),
+                Ok(None) => return,
+                Err(_) => self.hang_up(id),
+            }
+        }
+    }
+
+    /// Handles one whole message.
+    pub fn handle_message(&mut self, id: ChannelId, message: &Bytes, now: Instant) {
+        let (Some(channel), Some(header)) = (self.channels.get_mut(&id), Header::peek(message)) else { return };
+        let mut turn = Turn {
+            datapath: &mut self.datapath,
+            channel,
+            changes: &mut self.changes,
+            journal: &mut self.journal,
+            message,
+            xid: header.xid,
+            now,
+        };
+        turn.handle();
+        self.publish(Some((id, header.xid)), now);
+    }
+
+    /// Whether the switch would take input of this connection now.
+    pub fn wants_input(&self, id: ChannelId) -> bool {
+        self.channels.get(&id).is_some_and(Channel::wants_input)
+    }
+
+    /// Whether nothing more will come of this connection.
+    pub fn is_closed(&self, id: ChannelId) -> bool {
+        self.channels.get(&id).is_none_or(|channel| channel.phase == Phase::Closed && channel.output.is_empty())
+    }
+
+    /// Appends to `output` what the switch has to say; nothing if it has nothing.
+    pub fn poll_transmit(&mut self, id: ChannelId, output: &mut BytesMut) {
+        if let Some(channel) = self.channels.get_mut(&id) {
+            output.unsplit(std::mem::take(&mut channel.output));
+        }
+    }
+
+    /// When the switch wants to be called by [`handle_timeout`](Self::handle_timeout), if it does.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let probe = self.config().inactivity_probe;
+        let probes = self.channels.values().filter_map(|channel| channel.next_probe(probe?));
+        probes.chain(self.datapath.next_deadline()).min()
+    }
+
+    /// Does what is due: flows whose time is over go, connections that are silent are probed or given up.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if let Some(probe) = self.config().inactivity_probe {
+            for channel in self.channels.values_mut() {
+                channel.probe(probe, now);
+            }
+        }
+        self.datapath.expire(now, &mut self.changes);
+        self.publish(None, now);
+    }
+
+    /// Whether a controller has got past HELLO.
+    pub fn is_connected(&self) -> bool {
+        self.channels.values().any(|channel| channel.phase == Phase::Ready)
+    }
+
+    /// All flows, as FLOW_STATS would report them: by table, then the highest priority first.
+    pub fn flows(&self, now: Instant) -> Vec<FlowStats> {
+        statistics::all_flows(&self.datapath, now)
+    }
+
+    /// The last FLOW_MODs that arrived, the oldest first, each with what became of it.
+    pub fn journal(&self) -> Vec<JournalEntry> {
+        self.journal.entries()
+    }
+
+    /// Pretends that packets matched a flow; false if there is no such flow.
+    pub fn count_traffic(
+        &mut self,
+        table_id: TableId,
+        priority: u16,
+        flow_match: &Match,
+        packets: u64,
+        bytes: u64,
+        now: Instant,
+    ) -> bool {
+        let rule = Rule { priority, pattern: Pattern::of(flow_match) };
+        self.datapath.count_traffic(table_id, &rule, packets, bytes, now)
+    }
+
+    /// Whether something that happened put output into a channel other than the one where it happened; asking resets.
+    pub fn take_stir(&mut self) -> bool {
+        std::mem::take(&mut self.stirred)
+    }
+
+    /// Ends a conversation that makes no sense any more.
+    fn hang_up(&mut self, id: ChannelId) {
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.phase = Phase::Closed;
+        }
+    }
+
+    /// Tells the controllers what changed.
+    fn publish(&mut self, origin: Option<(ChannelId, Xid)>, now: Instant) {
+        if !self.changes.is_empty() {
+            self.stirred |= notify::publish(&mut self.channels, &self.changes, origin, now);
+            self.changes.clear();
+        }
+    }
+}
