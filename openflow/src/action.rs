@@ -72,23 +72,29 @@ pub enum Action {
     Experimenter(ExperimenterAction),
 }
 
-/// A header field and the value to write: one that exists in packets, without a mask, and not too wide.
+/// A field and the value to write into it: without a mask, and not too wide.
 #[doc(alias = "ofp_action_set_field")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SetField(OxmField);
 
 impl SetField {
     /// The action's argument, if the field is one that can be written.
+    ///
+    /// "The match fields OXM_OF_IN_PORT, OXM_OF_IN_PHY_PORT and OXM_OF_METADATA are not supported, because those are
+    /// not header fields" (section 7.2.5).
     pub fn new(field: OxmField) -> Result<Self, MatchError> {
+        if matches!(field, OxmField::InPort(_) | OxmField::InPhyPort(_) | OxmField::Metadata(_)) {
+            return Err(MatchError::NotSettable { field: field.name() });
+        }
+        Self::received(field)
+    }
+
+    /// What a peer sends: Open vSwitch does write the fields that [`new`](Self::new) refuses, and reports flows that
+    /// do.
+    fn received(field: OxmField) -> Result<Self, MatchError> {
         field.check()?;
-        let pipeline = matches!(
-            field,
-            OxmField::InPort(_) | OxmField::InPhyPort(_) | OxmField::Metadata(_)
-        );
-        if pipeline || field.has_mask() {
-            return Err(MatchError::NotSettable {
-                field: field.name(),
-            });
+        if field.has_mask() {
+            return Err(MatchError::NotSettable { field: field.name() });
         }
         Ok(Self(field))
     }
@@ -115,10 +121,7 @@ impl Action {
 
     /// Sends the packet out of a port, in full if that is the controller.
     pub const fn output(port: PortNo) -> Self {
-        Self::Output {
-            port,
-            max_len: 0xffff,
-        }
+        Self::Output { port, max_len: 0xffff }
     }
 
     /// Writes a header field, if that can be written.
@@ -160,12 +163,10 @@ impl Wire for Action {
             25 => {
                 let (padding, field) = OxmField::decode(input)?;
                 // "ofp_action_set_field ... padded to 64 bits": up to seven bytes, whatever they hold.
-                match SetField::new(field) {
+                match SetField::received(field) {
                     Ok(field) if padding.len() < 8 => Ok((&[], Self::SetField(field))),
                     Ok(_) => refuse(input, ErrorCode::BAD_ACTION_BAD_SET_LEN),
-                    Err(MatchError::NotSettable { .. }) => {
-                        refuse(input, ErrorCode::BAD_ACTION_BAD_SET_TYPE)
-                    }
+                    Err(MatchError::NotSettable { .. }) => refuse(input, ErrorCode::BAD_ACTION_BAD_SET_TYPE),
                     Err(_) => refuse(input, ErrorCode::BAD_ACTION_BAD_SET_ARGUMENT),
                 }
             }
@@ -173,13 +174,7 @@ impl Wire for Action {
             27 => plain(Self::PopPbb),
             0xffff => {
                 let (data, experimenter) = u32::decode(input)?;
-                Ok((
-                    &[],
-                    Self::Experimenter(ExperimenterAction {
-                        experimenter,
-                        data: Bytes::copy_from_slice(data),
-                    }),
-                ))
+                Ok((&[], Self::Experimenter(ExperimenterAction { experimenter, data: Bytes::copy_from_slice(data) })))
             }
             _ => refuse(input, ErrorCode::BAD_ACTION_BAD_TYPE),
         }
@@ -221,11 +216,7 @@ impl Wire for Action {
 }
 
 /// Reads an argument and the padding behind it.
-fn argument<T: Wire>(
-    input: &[u8],
-    action: impl Fn(T) -> Action,
-    padding: usize,
-) -> Parsed<'_, Action> {
+fn argument<T: Wire>(input: &[u8], action: impl Fn(T) -> Action, padding: usize) -> Parsed<'_, Action> {
     let (input, value) = T::decode(input)?;
     let (input, ()) = skip(input, padding)?;
     Ok((input, action(value)))

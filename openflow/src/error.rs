@@ -45,29 +45,15 @@ pub struct Structure {
 impl Structure {
     /// A message as a whole; errors that do not know their structure yet say this.
     pub(crate) const MESSAGE: Self = Self::request("message");
-    pub(crate) const MATCH: Self = Self {
-        name: "ofp_match",
-        bad_length: ErrorCode::BAD_MATCH_BAD_LEN,
-    };
-    pub(crate) const OXM: Self = Self {
-        name: "oxm_tlv",
-        bad_length: ErrorCode::BAD_MATCH_BAD_LEN,
-    };
-    pub(crate) const INSTRUCTION: Self = Self {
-        name: "ofp_instruction",
-        bad_length: ErrorCode::BAD_INSTRUCTION_BAD_LEN,
-    };
-    pub(crate) const ACTION: Self = Self {
-        name: "ofp_action",
-        bad_length: ErrorCode::BAD_ACTION_BAD_LEN,
-    };
+    pub(crate) const MATCH: Self = Self { name: "ofp_match", bad_length: ErrorCode::BAD_MATCH_BAD_LEN };
+    pub(crate) const OXM: Self = Self { name: "oxm_tlv", bad_length: ErrorCode::BAD_MATCH_BAD_LEN };
+    pub(crate) const INSTRUCTION: Self =
+        Self { name: "ofp_instruction", bad_length: ErrorCode::BAD_INSTRUCTION_BAD_LEN };
+    pub(crate) const ACTION: Self = Self { name: "ofp_action", bad_length: ErrorCode::BAD_ACTION_BAD_LEN };
 
     /// A structure whose wrong lengths are answered with `OFPBRC_BAD_LEN`.
     pub(crate) const fn request(name: &'static str) -> Self {
-        Self {
-            name,
-            bad_length: ErrorCode::BAD_REQUEST_BAD_LEN,
-        }
+        Self { name, bad_length: ErrorCode::BAD_REQUEST_BAD_LEN }
     }
 
     /// The name of the structure in the specification.
@@ -84,28 +70,17 @@ impl fmt::Display for Structure {
 
 impl DecodeError {
     pub(crate) const fn new(fault: Fault, structure: Structure, remaining: usize) -> Self {
-        Self {
-            fault,
-            structure,
-            remaining,
-        }
+        Self { fault, structure, remaining }
     }
 
     /// Names the structure, unless a structure inside has done so.
     pub(crate) fn within(self, structure: Structure) -> Self {
-        if self.structure == Structure::MESSAGE {
-            Self { structure, ..self }
-        } else {
-            self
-        }
+        if self.structure == Structure::MESSAGE { Self { structure, ..self } } else { self }
     }
 
     /// Moves the fault further from the end: `after` bytes follow the part in which it was found.
     pub(crate) const fn followed_by(self, after: usize) -> Self {
-        Self {
-            remaining: self.remaining + after,
-            ..self
-        }
+        Self { remaining: self.remaining + after, ..self }
     }
 
     /// The `OFPT_ERROR` with which a switch answers.

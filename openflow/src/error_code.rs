@@ -512,9 +512,7 @@ impl ErrorCode {
         if self.error_type == Self::EXPERIMENTER {
             return Some("EXPERIMENTER");
         }
-        TYPES
-            .get(usize::from(self.error_type))
-            .map(|known| known.name)
+        TYPES.get(usize::from(self.error_type)).map(|known| known.name)
     }
 
     /// The name of the code without its prefix, such as `TABLE_FULL`.
@@ -528,10 +526,7 @@ impl ErrorCode {
     }
 
     fn row(self) -> Option<&'static (&'static str, &'static str)> {
-        TYPES
-            .get(usize::from(self.error_type))?
-            .codes
-            .get(usize::from(self.code))
+        TYPES.get(usize::from(self.error_type))?.codes.get(usize::from(self.code))
     }
 }
 

@@ -13,10 +13,7 @@ impl<const N: usize> From<&str> for FixedText<N> {
     /// As many bytes of the text as leave room for a NUL.
     fn from(text: &str) -> Self {
         let mut octets = [0; N];
-        for (to, from) in octets
-            .iter_mut()
-            .zip(text.bytes().take(N.saturating_sub(1)))
-        {
+        for (to, from) in octets.iter_mut().zip(text.bytes().take(N.saturating_sub(1))) {
             *to = from;
         }
         Self(octets)

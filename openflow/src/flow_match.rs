@@ -148,8 +148,7 @@ impl Match {
 
 impl PartialEq for Match {
     fn eq(&self, other: &Self) -> bool {
-        self.fields.len() == other.fields.len()
-            && (self.fields == other.fields || self.sorted() == other.sorted())
+        self.fields.len() == other.fields.len() && (self.fields == other.fields || self.sorted() == other.sorted())
     }
 }
 
@@ -175,9 +174,7 @@ fn check(fields: &[OxmField]) -> Result<(), MatchError> {
         packet.note(field);
         match (field, field.number()) {
             (_, Some(number)) if seen & 1 << number != 0 => {
-                return Err(MatchError::Duplicate {
-                    field: field.name(),
-                });
+                return Err(MatchError::Duplicate { field: field.name() });
             }
             (_, Some(number)) => seen |= 1 << number,
             (OxmField::Raw(other), None) => raw.push(other.key()),
@@ -221,10 +218,9 @@ impl Packet {
         let (met, needs) = match field {
             F::InPhyPort(_) => (self.in_port, "in_port"),
             F::VlanPcp(_) => (self.vlan, "vlan_vid with a tag"),
-            F::IpDscp(_) | F::IpEcn(_) | F::IpProto(_) => (
-                eth_type(EthType::IPV4) || eth_type(EthType::IPV6),
-                "eth_type 0x0800 or 0x86dd",
-            ),
+            F::IpDscp(_) | F::IpEcn(_) | F::IpProto(_) => {
+                (eth_type(EthType::IPV4) || eth_type(EthType::IPV6), "eth_type 0x0800 or 0x86dd")
+            }
             F::Ipv4Src(_) | F::Ipv4Dst(_) => (eth_type(EthType::IPV4), "eth_type 0x0800"),
             F::Ipv6Src(_) | F::Ipv6Dst(_) | F::Ipv6Flabel(_) | F::Ipv6Exthdr(_) => {
                 (eth_type(EthType::IPV6), "eth_type 0x86dd")
@@ -234,36 +230,22 @@ impl Packet {
             F::SctpSrc(_) | F::SctpDst(_) => (ip_proto(IpProto::SCTP), "ip_proto 132"),
             F::Icmpv4Type(_) | F::Icmpv4Code(_) => (ip_proto(IpProto::ICMP), "ip_proto 1"),
             F::Icmpv6Type(_) | F::Icmpv6Code(_) => (ip_proto(IpProto::ICMPV6), "ip_proto 58"),
-            F::Ipv6NdTarget(_) => (
-                matches!(self.icmpv6_type, Some(135 | 136)),
-                "icmpv6_type 135 or 136",
-            ),
+            F::Ipv6NdTarget(_) => (matches!(self.icmpv6_type, Some(135 | 136)), "icmpv6_type 135 or 136"),
             F::Ipv6NdSll(_) => (self.icmpv6_type == Some(135), "icmpv6_type 135"),
             F::Ipv6NdTll(_) => (self.icmpv6_type == Some(136), "icmpv6_type 136"),
             F::ArpOp(_) | F::ArpSpa(_) | F::ArpTpa(_) | F::ArpSha(_) | F::ArpTha(_) => {
                 (eth_type(EthType::ARP), "eth_type 0x0806")
             }
-            F::MplsLabel(_) | F::MplsTc(_) | F::MplsBos(_) => (
-                eth_type(EthType::MPLS) || eth_type(EthType::MPLS_MULTICAST),
-                "eth_type 0x8847 or 0x8848",
-            ),
+            F::MplsLabel(_) | F::MplsTc(_) | F::MplsBos(_) => {
+                (eth_type(EthType::MPLS) || eth_type(EthType::MPLS_MULTICAST), "eth_type 0x8847 or 0x8848")
+            }
             F::PbbIsid(_) => (eth_type(EthType::PBB), "eth_type 0x88e7"),
-            F::InPort(_)
-            | F::Metadata(_)
-            | F::EthDst(_)
-            | F::EthSrc(_)
-            | F::EthType(_)
-            | F::VlanVid(_) => return Ok(()),
+            F::InPort(_) | F::Metadata(_) | F::EthDst(_) | F::EthSrc(_) | F::EthType(_) | F::VlanVid(_) => {
+                return Ok(());
+            }
             F::TunnelId(_) | F::Raw(_) => return Ok(()),
         };
-        if met {
-            Ok(())
-        } else {
-            Err(MatchError::Prerequisite {
-                field: field.name(),
-                needs,
-            })
-        }
+        if met { Ok(()) } else { Err(MatchError::Prerequisite { field: field.name(), needs }) }
     }
 }
 
@@ -304,5 +286,138 @@ fn decode_fields(mut input: &[u8]) -> Parsed<'_, Vec<OxmField>> {
     match check(&fields) {
         Ok(()) => Ok((input, fields)),
         Err(flaw) => refuse(input, flaw.code()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{DecodeError, Fault};
+    use crate::number::MacAddr;
+    use std::collections::HashSet;
+
+    fn decode(bytes: &[u8]) -> Result<Match, ErrorCode> {
+        Match::decode(bytes).map(|(_, decoded)| decoded).map_err(|error| match error {
+            nom::Err::Error(error) | nom::Err::Failure(error) => error.code(),
+            nom::Err::Incomplete(_) => panic!("a complete parser asked for more"),
+        })
+    }
+
+    fn encode(flow_match: &Match) -> BytesMut {
+        let mut out = BytesMut::new();
+        flow_match.encode(&mut out);
+        out
+    }
+
+    #[test]
+    fn an_empty_match_is_eight_bytes() {
+        assert_eq!(&encode(&Match::any())[..], [0, 1, 0, 4, 0, 0, 0, 0]);
+        assert_eq!(decode(&[0, 1, 0, 4, 0, 0, 0, 0]), Ok(Match::any()));
+    }
+
+    #[test]
+    fn a_built_match_stands_in_the_order_of_the_numbers() {
+        let built = Match::builder().eth_type(EthType::IPV4).in_port(crate::PortNo(1)).build().unwrap();
+        let bytes = [0, 1, 0, 18, 0x80, 0, 0, 4, 0, 0, 0, 1, 0x80, 0, 10, 2, 8, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(&encode(&built)[..], bytes);
+    }
+
+    #[test]
+    fn the_order_of_arrival_is_kept_and_does_not_count() {
+        let bytes = [0, 1, 0, 18, 0x80, 0, 10, 2, 8, 0, 0x80, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        let received = decode(&bytes).unwrap();
+        assert_eq!(&encode(&received)[..], bytes);
+        let built = Match::builder().in_port(crate::PortNo(1)).eth_type(EthType::IPV4).build().unwrap();
+        assert_eq!(received, built);
+        assert_eq!(HashSet::from([received, built]).len(), 1);
+    }
+
+    #[test]
+    fn a_mask_of_all_ones_is_none_and_a_mask_of_zeros_matches_everything() {
+        let ip = || Match::builder().eth_type(EthType::IPV4);
+        let exact = ip().ipv4_src([10, 0, 0, 1].into()).build();
+        assert_eq!(ip().ipv4_src_masked([10, 0, 0, 1].into(), [255; 4].into()).build(), exact);
+        assert_eq!(ip().ipv4_src_masked([0; 4].into(), [0; 4].into()).build(), ip().build());
+    }
+
+    #[test]
+    fn a_value_bit_outside_the_mask_is_refused() {
+        let built = Match::builder().eth_dst_masked(MacAddr([1, 0, 0, 0, 0, 1]), MacAddr([1, 0, 0, 0, 0, 0])).build();
+        assert_eq!(built, Err(MatchError::BitsOutsideMask { field: "eth_dst" }));
+        let bytes = [0, 1, 0, 16, 0x80, 0, 7, 12, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(decode(&[&[0, 1, 0, 20], &bytes[4..]].concat()), Err(ErrorCode::BAD_MATCH_BAD_WILDCARDS));
+    }
+
+    #[test]
+    fn a_value_wider_than_its_field_is_refused() {
+        let built = Match::builder().eth_type(EthType::IPV4).ip_dscp(64).build();
+        assert_eq!(built, Err(MatchError::TooWide { field: "ip_dscp", width: 6 }));
+        assert!(Match::builder().vlan_vid(4095).build().is_ok());
+        assert!(Match::builder().vlan_vid(4096).build().is_err());
+        let bytes = [0, 1, 0, 15, 0x80, 0, 10, 2, 8, 0, 0x80, 0, 16, 1, 64, 0];
+        assert_eq!(decode(&bytes), Err(ErrorCode::BAD_MATCH_BAD_VALUE));
+    }
+
+    #[test]
+    fn a_field_that_stands_twice_is_refused() {
+        let built = Match::builder().eth_type(EthType::IPV4).eth_type(EthType::IPV4).build();
+        assert_eq!(built, Err(MatchError::Duplicate { field: "eth_type" }));
+        let bytes = [0, 1, 0, 16, 0x80, 0, 10, 2, 8, 0, 0x80, 0, 10, 2, 8, 0];
+        assert_eq!(decode(&bytes), Err(ErrorCode::BAD_MATCH_DUP_FIELD));
+        let unknown = [0, 1, 0, 14, 0, 1, 0, 1, 7, 0, 1, 0, 1, 7, 0, 0];
+        assert_eq!(decode(&unknown), Err(ErrorCode::BAD_MATCH_DUP_FIELD));
+    }
+
+    #[test]
+    fn a_field_without_its_prerequisite_is_refused() {
+        let built = Match::builder().eth_type(EthType::IPV4).ip_proto(IpProto::TCP).udp_dst(1).build();
+        assert_eq!(built, Err(MatchError::Prerequisite { field: "udp_dst", needs: "ip_proto 17" }));
+        let bytes = [0, 1, 0, 9, 0x80, 0, 20, 1, 6, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(decode(&bytes), Err(ErrorCode::BAD_MATCH_BAD_PREREQ));
+    }
+
+    #[test]
+    fn ports_under_a_mask_are_read_and_written() {
+        let built =
+            Match::builder().eth_type(EthType::IPV4).ip_proto(IpProto::TCP).tcp_dst_masked(0x50, 0xfff0).build();
+        let built = built.unwrap();
+        assert_eq!(decode(&encode(&built)), Ok(built));
+    }
+
+    #[test]
+    fn fields_that_nobody_knows_survive_byte_for_byte() {
+        let bytes = [0, 1, 0, 18, 0xff, 0xff, 0x54, 6, 0x4f, 0x4e, 0x46, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(&encode(&decode(&bytes).unwrap())[..], bytes);
+    }
+
+    #[test]
+    fn a_match_of_another_type_is_refused() {
+        assert_eq!(decode(&[0, 0, 0, 4, 0, 0, 0, 0]), Err(ErrorCode::BAD_MATCH_BAD_TYPE));
+    }
+
+    #[test]
+    fn wrong_lengths_in_a_match_are_refused() {
+        let too_short = [0, 1, 0, 3, 0, 0, 0, 0];
+        let longer_than_the_parent = [0, 1, 0, 9, 0x80, 0, 10, 2];
+        let field_past_the_end = [0, 1, 0, 10, 0x80, 0, 10, 3, 8, 0, 0, 0, 0, 0, 0, 0];
+        let field_of_no_length = [0, 1, 0, 8, 0x80, 0, 10, 0];
+        let mask_of_half_a_value = [0, 1, 0, 15, 0x80, 0, 23, 7, 1, 2, 3, 4, 255, 255, 255, 0];
+        let torn_header = [0, 1, 0, 7, 0x80, 0, 10, 0];
+        for bytes in [
+            &too_short[..],
+            &longer_than_the_parent,
+            &field_past_the_end,
+            &field_of_no_length,
+            &mask_of_half_a_value,
+            &torn_header,
+        ] {
+            assert_eq!(decode(bytes), Err(ErrorCode::BAD_MATCH_BAD_LEN), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_a_match_names_the_field_structure() {
+        let Err(nom::Err::Error(error)) = Match::decode(&[0, 1, 0, 8, 0x80, 0, 10, 0]) else { panic!() };
+        assert_eq!(error, DecodeError::new(Fault::Length, Structure::OXM, 0));
     }
 }

@@ -94,10 +94,7 @@ mod tests {
     fn a_length_below_eight_is_an_error() {
         for length in 0..8 {
             let mut stream = BytesMut::from(&[4, 0, 0, length, 0, 0, 0, 0][..]);
-            assert_eq!(
-                split_frame(&mut stream),
-                Err(FrameError::Short(u16::from(length)))
-            );
+            assert_eq!(split_frame(&mut stream), Err(FrameError::Short(u16::from(length))));
         }
     }
 }

@@ -93,10 +93,7 @@ impl Wire for Instruction {
             0xffff => {
                 let (data, experimenter) = u32::decode(input)?;
                 let data = Bytes::copy_from_slice(data);
-                Ok((
-                    &[],
-                    Self::Experimenter(ExperimenterInstruction { experimenter, data }),
-                ))
+                Ok((&[], Self::Experimenter(ExperimenterInstruction { experimenter, data })))
             }
             _ => refuse(input, ErrorCode::BAD_INSTRUCTION_UNKNOWN_INST),
         }

@@ -19,6 +19,7 @@ mod multipart;
 mod number;
 mod oxm;
 mod port;
+mod text;
 mod wire;
 
 pub use self::action::{Action, ExperimenterAction, SetField};
@@ -30,15 +31,13 @@ pub use self::frame::{FrameError, Header, split_frame};
 pub use self::instruction::{ExperimenterInstruction, Instruction};
 pub use self::match_builder::MatchBuilder;
 pub use self::message::{
-    Capabilities, Echo, ErrorMsg, Experimenter, ExperimenterMultipart, FeaturesReply, FlowMod,
-    FlowModCommand, FlowModFlags, FlowRemoved, FlowRemovedReason, Hello, HelloElement, Message,
-    MultipartReply, MultipartReplyBody, MultipartRequest, MultipartRequestBody, PortReason,
-    PortStatus, SwitchConfig,
+    Capabilities, Echo, ErrorMsg, Experimenter, ExperimenterMultipart, FeaturesReply, FlowMod, FlowModCommand,
+    FlowModFlags, FlowRemoved, FlowRemovedReason, Hello, HelloElement, Message, MultipartReply, MultipartReplyBody,
+    MultipartRequest, MultipartRequestBody, PortReason, PortStatus, SwitchConfig,
 };
 pub use self::multipart::{AggregateStats, Desc, FlowStats, FlowStatsRequest};
 pub use self::number::{
-    BufferId, DatapathId, EthType, GroupId, IpProto, MacAddr, MeterId, OFP_VERSION, ParseIdError,
-    QueueId, TableId, Xid,
+    BufferId, DatapathId, EthType, GroupId, IpProto, MacAddr, MeterId, OFP_VERSION, ParseIdError, QueueId, TableId, Xid,
 };
 pub use self::oxm::{Isid, Masked, OxmField, RawOxm, VID_PRESENT};
 pub use self::port::{Port, PortConfig, PortFeatures, PortName, PortNo, PortState};

@@ -49,9 +49,7 @@ impl MatchBuilder {
         let ones = u128::MAX >> (128 - 8 * T::SIZE);
         match Masked::new(value, mask) {
             None => {
-                self.flaw = self
-                    .flaw
-                    .or(Some(MatchError::BitsOutsideMask { field: name }));
+                self.flaw = self.flaw.or(Some(MatchError::BitsOutsideMask { field: name }));
             }
             Some(_) if mask.bits() == 0 => {}
             Some(_) if mask.bits() == ones => self.fields.push(field(Masked::exact(value))),
@@ -63,9 +61,7 @@ impl MatchBuilder {
     /// A VLAN tag with this id, 0 to 4095.
     #[must_use]
     pub fn vlan_vid(self, vid: u16) -> Self {
-        self.field(OxmField::VlanVid(Masked::exact(
-            vid.saturating_add(VID_PRESENT),
-        )))
+        self.field(OxmField::VlanVid(Masked::exact(vid.saturating_add(VID_PRESENT))))
     }
 
     /// No VLAN tag.

@@ -21,8 +21,7 @@ pub use self::flow_mod::{FlowMod, FlowModCommand, FlowModFlags};
 pub use self::flow_removed::{FlowRemoved, FlowRemovedReason};
 pub use self::hello::{Hello, HelloElement};
 pub use self::multipart::{
-    ExperimenterMultipart, MultipartReply, MultipartReplyBody, MultipartRequest,
-    MultipartRequestBody,
+    ExperimenterMultipart, MultipartReply, MultipartReplyBody, MultipartRequest, MultipartRequestBody,
 };
 pub use self::port_status::{PortReason, PortStatus};
 pub use self::switch_config::SwitchConfig;
@@ -96,31 +95,16 @@ impl Message {
     /// what stands inside a list is copied. The bytes of padding are not looked at.
     pub fn decode(frame: &Bytes) -> Result<(Xid, Self), DecodeError> {
         let Some(header) = Header::peek(frame) else {
-            return Err(DecodeError::new(
-                Fault::Truncated,
-                Structure::MESSAGE,
-                frame.len(),
-            ));
+            return Err(DecodeError::new(Fault::Truncated, Structure::MESSAGE, frame.len()));
         };
-        let Some(body) = frame
-            .get(Header::LEN..)
-            .filter(|_| usize::from(header.length) == frame.len())
-        else {
-            return Err(DecodeError::new(
-                Fault::Length,
-                Structure::MESSAGE,
-                frame.len(),
-            ));
+        let Some(body) = frame.get(Header::LEN..).filter(|_| usize::from(header.length) == frame.len()) else {
+            return Err(DecodeError::new(Fault::Length, Structure::MESSAGE, frame.len()));
         };
-        match whole(body, Structure::MESSAGE, 0, |body| {
-            Self::decode_body(header, body, frame)
-        }) {
+        match whole(body, Structure::MESSAGE, 0, |body| Self::decode_body(header, body, frame)) {
             Ok(message) => Ok((header.xid, message)),
             Err(nom::Err::Error(error) | nom::Err::Failure(error)) => Err(error),
             // The parsers are complete ones, which never ask for more.
-            Err(nom::Err::Incomplete(_)) => {
-                Err(DecodeError::new(Fault::Truncated, Structure::MESSAGE, 0))
-            }
+            Err(nom::Err::Incomplete(_)) => Err(DecodeError::new(Fault::Truncated, Structure::MESSAGE, 0)),
         }
     }
 
@@ -129,36 +113,20 @@ impl Message {
         if header.version != OFP_VERSION && header.message_type != 0 {
             return refuse(body, ErrorCode::BAD_REQUEST_BAD_VERSION);
         }
-        let opaque = || Echo {
-            data: frame.slice_ref(body),
-        };
+        let opaque = || Echo { data: frame.slice_ref(body) };
         match header.message_type {
             0 => part(body, Self::Hello),
             1 => {
                 let (rest, error_type) = u16::decode(body)?;
                 let (data, code) = u16::decode(rest)?;
-                Ok((
-                    &[],
-                    Self::Error(ErrorMsg {
-                        error_type,
-                        code,
-                        data: frame.slice_ref(data),
-                    }),
-                ))
+                Ok((&[], Self::Error(ErrorMsg { error_type, code, data: frame.slice_ref(data) })))
             }
             2 => Ok((&[], Self::EchoRequest(opaque()))),
             3 => Ok((&[], Self::EchoReply(opaque()))),
             4 => {
                 let (rest, experimenter) = u32::decode(body)?;
                 let (data, exp_type) = u32::decode(rest)?;
-                Ok((
-                    &[],
-                    Self::Experimenter(Experimenter {
-                        experimenter,
-                        exp_type,
-                        data: frame.slice_ref(data),
-                    }),
-                ))
+                Ok((&[], Self::Experimenter(Experimenter { experimenter, exp_type, data: frame.slice_ref(data) })))
             }
             5 => Ok((body, Self::FeaturesRequest)),
             6 => part(body, Self::FeaturesReply),
@@ -168,10 +136,8 @@ impl Message {
             11 => part(body, Self::FlowRemoved),
             12 => part(body, Self::PortStatus),
             14 => part(body, Self::FlowMod),
-            18 => MultipartRequest::decode(body, frame)
-                .map(|(rest, request)| (rest, Self::MultipartRequest(request))),
-            19 => MultipartReply::decode(body, frame)
-                .map(|(rest, reply)| (rest, Self::MultipartReply(reply))),
+            18 => MultipartRequest::decode(body, frame).map(|(rest, request)| (rest, Self::MultipartRequest(request))),
+            19 => MultipartReply::decode(body, frame).map(|(rest, reply)| (rest, Self::MultipartReply(reply))),
             20 => Ok((body, Self::BarrierRequest)),
             21 => Ok((body, Self::BarrierReply)),
             _ => refuse(body, ErrorCode::BAD_REQUEST_BAD_TYPE),
@@ -207,10 +173,7 @@ impl Message {
                 message.exp_type.encode(out);
                 out.put_slice(&message.data);
             }
-            Self::FeaturesRequest
-            | Self::GetConfigRequest
-            | Self::BarrierRequest
-            | Self::BarrierReply => {}
+            Self::FeaturesRequest | Self::GetConfigRequest | Self::BarrierRequest | Self::BarrierReply => {}
             Self::FeaturesReply(features) => features.encode(out),
             Self::GetConfigReply(config) | Self::SetConfig(config) => config.encode(out),
             Self::FlowRemoved(removed) => removed.encode(out),

@@ -116,6 +116,8 @@ impl EthType {
     pub const IPV4: Self = Self(0x0800);
     /// ARP.
     pub const ARP: Self = Self(0x0806);
+    /// Reverse ARP.
+    pub const RARP: Self = Self(0x8035);
     /// A customer VLAN tag (802.1Q).
     pub const VLAN: Self = Self(0x8100);
     /// IPv6.
@@ -277,20 +279,10 @@ impl FromStr for MacAddr {
         let mut octets = [0; 6];
         let mut pairs = text.split(':');
         for octet in &mut octets {
-            let pair = pairs
-                .next()
-                .filter(|pair| (1..=2).contains(&pair.len()))
-                .ok_or(ParseIdError::MacAddr)?;
-            *octet = hex(pair)
-                .ok()
-                .and_then(|value| u8::try_from(value).ok())
-                .ok_or(ParseIdError::MacAddr)?;
+            let pair = pairs.next().filter(|pair| (1..=2).contains(&pair.len())).ok_or(ParseIdError::MacAddr)?;
+            *octet = hex(pair).ok().and_then(|value| u8::try_from(value).ok()).ok_or(ParseIdError::MacAddr)?;
         }
-        pairs
-            .next()
-            .is_none()
-            .then_some(Self(octets))
-            .ok_or(ParseIdError::MacAddr)
+        pairs.next().is_none().then_some(Self(octets)).ok_or(ParseIdError::MacAddr)
     }
 }
 
@@ -324,11 +316,7 @@ mod tests {
             "18446744073709551616",
             "000000000000002g",
         ] {
-            assert_eq!(
-                text.parse::<DatapathId>(),
-                Err(ParseIdError::DatapathId),
-                "{text}"
-            );
+            assert_eq!(text.parse::<DatapathId>(), Err(ParseIdError::DatapathId), "{text}");
         }
     }
 
@@ -337,19 +325,8 @@ mod tests {
         let address = MacAddr([0x02, 0, 0, 0, 0xab, 1]);
         assert_eq!(address.to_string(), "02:00:00:00:ab:01");
         assert_eq!("2:0:0:0:AB:01".parse(), Ok(address));
-        for text in [
-            "",
-            "02:00:00:00:ab",
-            "02:00:00:00:ab:01:02",
-            "002:0:0:0:0:1",
-            "g:0:0:0:0:1",
-            "+1:0:0:0:0:1",
-        ] {
-            assert_eq!(
-                text.parse::<MacAddr>(),
-                Err(ParseIdError::MacAddr),
-                "{text}"
-            );
+        for text in ["", "02:00:00:00:ab", "02:00:00:00:ab:01:02", "002:0:0:0:0:1", "g:0:0:0:0:1", "+1:0:0:0:0:1"] {
+            assert_eq!(text.parse::<MacAddr>(), Err(ParseIdError::MacAddr), "{text}");
         }
     }
 }

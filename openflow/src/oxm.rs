@@ -38,12 +38,7 @@ impl RawOxm {
             && body.len() <= 255
             && !(class == OPENFLOW_BASIC && field < 40)
             && !(class == EXPERIMENTER && body.len() < 4);
-        lawful.then_some(Self {
-            class,
-            field,
-            has_mask,
-            body,
-        })
+        lawful.then_some(Self { class, field, has_mask, body })
     }
 
     /// The class.
@@ -68,10 +63,7 @@ impl RawOxm {
 
     /// The experimenter, if the class says that there is one.
     pub fn experimenter(&self) -> Option<u32> {
-        let id = self
-            .body
-            .first_chunk()
-            .filter(|_| self.class == EXPERIMENTER)?;
+        let id = self.body.first_chunk().filter(|_| self.class == EXPERIMENTER)?;
         Some(u32::from_be_bytes(*id))
     }
 
@@ -110,18 +102,12 @@ impl Wire for OxmField {
         {
             return match parsed {
                 Ok((_, field)) => Ok((rest, field)),
-                Err(error) => {
-                    Err(error.map(|error| error.within(Structure::OXM).followed_by(rest.len())))
-                }
+                Err(error) => Err(error.map(|error| error.within(Structure::OXM).followed_by(rest.len()))),
             };
         }
         match RawOxm::new(class, number, has_mask, Bytes::copy_from_slice(body)) {
             Some(raw) => Ok((rest, Self::Raw(raw))),
-            None => Err(nom::Err::Error(crate::DecodeError::new(
-                Fault::Length,
-                Structure::OXM,
-                input.len(),
-            ))),
+            None => Err(nom::Err::Error(crate::DecodeError::new(Fault::Length, Structure::OXM, input.len()))),
         }
     }
 

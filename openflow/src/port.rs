@@ -41,6 +41,11 @@ impl PortNo {
     /// No restriction, in deletes and statistics requests.
     #[doc(alias = "OFPP_ANY")]
     pub const ANY: Self = Self(0xffff_ffff);
+
+    /// Whether the number is one of the names above, from [`IN_PORT`](Self::IN_PORT) to [`ANY`](Self::ANY).
+    pub const fn is_reserved(self) -> bool {
+        self.0 >= Self::IN_PORT.0
+    }
 }
 
 impl fmt::Display for PortNo {

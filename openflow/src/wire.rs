@@ -38,32 +38,17 @@ pub(crate) struct Element {
 impl Element {
     /// Type, length, body: the shape of most elements.
     pub(crate) const fn tlv(structure: Structure, header: usize) -> Self {
-        Self {
-            structure,
-            length: length_at::<2>,
-            header,
-            align: 1,
-        }
+        Self { structure, length: length_at::<2>, header, align: 1 }
     }
 
     /// The same with padding to 64 bits that the length does not count.
     pub(crate) const fn padded(structure: Structure, header: usize) -> Self {
-        Self {
-            structure,
-            length: length_at::<2>,
-            header,
-            align: 8,
-        }
+        Self { structure, length: length_at::<2>, header, align: 8 }
     }
 
     /// An element that opens with its length.
     pub(crate) const fn led_by_length(structure: Structure, header: usize) -> Self {
-        Self {
-            structure,
-            length: length_at::<0>,
-            header,
-            align: 1,
-        }
+        Self { structure, length: length_at::<0>, header, align: 1 }
     }
 }
 
@@ -82,19 +67,12 @@ pub(crate) fn length_at<const OFFSET: usize>(element: &[u8]) -> Option<usize> {
 pub(crate) fn element(input: &[u8], shape: Element) -> Parsed<'_, &[u8]> {
     let fault = match (shape.length)(input) {
         None => Fault::Truncated,
-        Some(length) => match (
-            input.get(..length),
-            input.get(length.next_multiple_of(shape.align)..),
-        ) {
+        Some(length) => match (input.get(..length), input.get(length.next_multiple_of(shape.align)..)) {
             (Some(body), Some(rest)) if length >= shape.header => return Ok((rest, body)),
             _ => Fault::Length,
         },
     };
-    Err(nom::Err::Error(DecodeError::new(
-        fault,
-        shape.structure,
-        input.len(),
-    )))
+    Err(nom::Err::Error(DecodeError::new(fault, shape.structure, input.len())))
 }
 
 /// Reads a list that fills the whole of `input`: every element is parsed to its end, leftover bytes are an error.
@@ -107,12 +85,7 @@ pub(crate) fn list<'a, T>(
     let mut items = Vec::new();
     while !input.is_empty() {
         let (rest, body) = element(input, shape)?;
-        items.push(whole(
-            body,
-            shape.structure,
-            input.len() - body.len(),
-            &mut parse,
-        )?);
+        items.push(whole(body, shape.structure, input.len() - body.len(), &mut parse)?);
         input = rest;
     }
     Ok(items)
@@ -139,11 +112,7 @@ pub(crate) fn whole<'a, T>(
 ) -> Result<T, nom::Err<DecodeError>> {
     match parse(body) {
         Ok(([], value)) => Ok(value),
-        Ok((left, _)) => Err(nom::Err::Error(DecodeError::new(
-            Fault::Trailing,
-            structure,
-            left.len() + after,
-        ))),
+        Ok((left, _)) => Err(nom::Err::Error(DecodeError::new(Fault::Trailing, structure, left.len() + after))),
         Err(error) => Err(error.map(|error| error.within(structure).followed_by(after))),
     }
 }
@@ -170,11 +139,7 @@ pub(crate) fn skip(input: &[u8], length: usize) -> Parsed<'_, ()> {
 /// Fails at this place of the input.
 #[cold]
 pub(crate) fn fail<T>(input: &[u8], fault: Fault) -> Parsed<'_, T> {
-    Err(nom::Err::Error(DecodeError::new(
-        fault,
-        Structure::MESSAGE,
-        input.len(),
-    )))
+    Err(nom::Err::Error(DecodeError::new(fault, Structure::MESSAGE, input.len())))
 }
 
 /// Fails because a value has a meaning that the specification answers with an error code of its own.
@@ -188,18 +153,11 @@ pub(crate) fn refuse<T>(input: &[u8], code: ErrorCode) -> Parsed<'_, T> {
 /// The one place that writes a length. What does not fit 16 bits makes the message longer than 65,535 bytes, which
 /// `Message::encode` refuses as a whole.
 #[inline]
-pub(crate) fn measured(
-    out: &mut BytesMut,
-    length_at: usize,
-    write: impl FnOnce(&mut BytesMut),
-) -> usize {
+pub(crate) fn measured(out: &mut BytesMut, length_at: usize, write: impl FnOnce(&mut BytesMut)) -> usize {
     let start = out.len();
     write(out);
     let length = out.len() - start;
-    if let Some(slot) = out
-        .get_mut(start + length_at..)
-        .and_then(<[u8]>::first_chunk_mut)
-    {
+    if let Some(slot) = out.get_mut(start + length_at..).and_then(<[u8]>::first_chunk_mut) {
         *slot = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
     }
     length
@@ -207,11 +165,7 @@ pub(crate) fn measured(
 
 /// Like [`measured`], and pads with zeros to 64 bits; the padding is not counted.
 #[inline]
-pub(crate) fn measured_padded(
-    out: &mut BytesMut,
-    length_at: usize,
-    write: impl FnOnce(&mut BytesMut),
-) {
+pub(crate) fn measured_padded(out: &mut BytesMut, length_at: usize, write: impl FnOnce(&mut BytesMut)) {
     let length = measured(out, length_at, write);
     out.put_bytes(0, length.next_multiple_of(8) - length);
 }
@@ -307,5 +261,73 @@ impl Wire for Ipv6Addr {
     #[inline]
     fn encode(&self, out: &mut BytesMut) {
         out.put_slice(&self.octets());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TLV: Element = Element::tlv(Structure::ACTION, 4);
+    const PADDED: Element = Element::padded(Structure::ACTION, 4);
+
+    /// Reads a list of opaque elements.
+    fn bodies(input: &[u8], shape: Element) -> Result<Vec<&[u8]>, DecodeError> {
+        list(input, shape, |body| Ok((&[], body))).map_err(|error| match error {
+            nom::Err::Error(error) | nom::Err::Failure(error) => error,
+            nom::Err::Incomplete(_) => panic!("a complete parser asked for more"),
+        })
+    }
+
+    #[test]
+    fn a_list_is_cut_into_its_elements() {
+        assert_eq!(bodies(&[0, 1, 0, 4, 0, 2, 0, 5, 9], TLV), Ok(vec![&[0, 1, 0, 4][..], &[0, 2, 0, 5, 9]]));
+        assert_eq!(bodies(&[], TLV), Ok(vec![]));
+    }
+
+    #[test]
+    fn padding_between_elements_is_not_counted_and_not_looked_at() {
+        let input = [0, 1, 0, 5, 9, 7, 7, 7, 0, 2, 0, 8, 1, 2, 3, 4];
+        assert_eq!(bodies(&input, PADDED), Ok(vec![&input[..5], &input[8..]]));
+    }
+
+    #[test]
+    fn an_element_shorter_than_its_header_ends_the_list() {
+        for length in 0..4 {
+            let error = DecodeError::new(Fault::Length, Structure::ACTION, 8);
+            assert_eq!(bodies(&[0, 1, 0, length, 0, 0, 0, 0], TLV), Err(error), "length {length}");
+        }
+    }
+
+    #[test]
+    fn an_element_longer_than_its_parent_is_an_error() {
+        let error = DecodeError::new(Fault::Length, Structure::ACTION, 4);
+        assert_eq!(bodies(&[0, 1, 0, 5], TLV), Err(error));
+        assert_eq!(bodies(&[0, 1, 0xff, 0xff], TLV), Err(error));
+        let unpadded = DecodeError::new(Fault::Length, Structure::ACTION, 5);
+        assert_eq!(bodies(&[0, 1, 0, 5, 9], PADDED), Err(unpadded));
+    }
+
+    #[test]
+    fn bytes_that_are_no_element_are_an_error() {
+        let error = DecodeError::new(Fault::Truncated, Structure::ACTION, 3);
+        assert_eq!(bodies(&[0, 1, 0, 4, 0, 0, 0], TLV), Err(error));
+    }
+
+    #[test]
+    fn an_error_says_how_far_from_the_end_of_the_message_it_is() {
+        let input = [0, 1, 0, 6, 1, 2, 0, 2, 0, 4];
+        let parsed = list(&input, TLV, |body| u32::decode(body));
+        let error = DecodeError::new(Fault::Trailing, Structure::ACTION, 6);
+        assert_eq!(parsed, Err(nom::Err::Error(error)));
+    }
+
+    #[test]
+    fn a_length_is_written_where_it_belongs() {
+        let mut out = BytesMut::from(&[9][..]);
+        assert_eq!(measured(&mut out, 2, |out| out.put_slice(&[0, 1, 0, 0, 5])), 5);
+        assert_eq!(&out[..], [9, 0, 1, 0, 5, 5]);
+        measured_padded(&mut out, 0, |out| out.put_slice(&[0, 0, 7]));
+        assert_eq!(&out[6..], [0, 3, 7, 0, 0, 0, 0, 0]);
     }
 }

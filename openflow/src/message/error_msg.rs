@@ -21,11 +21,7 @@ pub struct ErrorMsg {
 impl ErrorMsg {
     /// An error with a code of the specification.
     pub const fn new(code: ErrorCode, data: Bytes) -> Self {
-        Self {
-            error_type: code.error_type,
-            code: code.code,
-            data,
-        }
+        Self { error_type: code.error_type, code: code.code, data }
     }
 
     /// Type and code together.
@@ -35,16 +31,12 @@ impl ErrorMsg {
 
     /// The name of the type without its prefix, such as `FLOW_MOD_FAILED`, or its number.
     pub fn type_name(&self) -> Cow<'static, str> {
-        self.error_code()
-            .type_name()
-            .map_or_else(|| self.error_type.to_string().into(), Cow::Borrowed)
+        self.error_code().type_name().map_or_else(|| self.error_type.to_string().into(), Cow::Borrowed)
     }
 
     /// The name of the code without its prefix, such as `TABLE_FULL`, or its number.
     pub fn code_name(&self) -> Cow<'static, str> {
-        self.error_code()
-            .code_name()
-            .map_or_else(|| self.code.to_string().into(), Cow::Borrowed)
+        self.error_code().code_name().map_or_else(|| self.code.to_string().into(), Cow::Borrowed)
     }
 
     /// What the peer says, for people.

@@ -160,10 +160,7 @@ impl FlowMod {
 
     /// Deletes all entries of all tables that the match covers.
     pub fn delete() -> Self {
-        Self {
-            table_id: TableId::ALL,
-            ..Self::new(FlowModCommand::Delete)
-        }
+        Self { table_id: TableId::ALL, ..Self::new(FlowModCommand::Delete) }
     }
 
     /// Deletes one entry of table 0.

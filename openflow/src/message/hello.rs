@@ -32,20 +32,14 @@ pub enum HelloElement {
 impl Hello {
     /// Offers these versions.
     pub fn with_versions(versions: &[u8]) -> Self {
-        let words = versions
-            .iter()
-            .map(|version| usize::from(*version) / 32 + 1)
-            .max()
-            .unwrap_or(1);
+        let words = versions.iter().map(|version| usize::from(*version) / 32 + 1).max().unwrap_or(1);
         let mut bitmap = vec![0_u32; words];
         for version in versions {
             if let Some(word) = bitmap.get_mut(usize::from(*version) / 32) {
                 *word |= 1 << (version % 32);
             }
         }
-        Self {
-            elements: vec![HelloElement::VersionBitmap(bitmap)],
-        }
+        Self { elements: vec![HelloElement::VersionBitmap(bitmap)] }
     }
 
     /// The first word of the first bitmap, which holds every version there is; `None` if the peer sent no bitmap.
@@ -59,11 +53,7 @@ impl Hello {
 
 impl Wire for Hello {
     fn decode(input: &[u8]) -> Parsed<'_, Self> {
-        let elements = list(
-            input,
-            Element::padded(Structure::request("ofp_hello_elem"), 4),
-            HelloElement::decode,
-        )?;
+        let elements = list(input, Element::padded(Structure::request("ofp_hello_elem"), 4), HelloElement::decode)?;
         Ok((&[], Self { elements }))
     }
 
@@ -81,13 +71,7 @@ impl Wire for HelloElement {
             let bitmap = crate::wire::fixed_list(input)?;
             return Ok((&[], Self::VersionBitmap(bitmap)));
         }
-        Ok((
-            &[],
-            Self::Unknown {
-                element_type,
-                data: Bytes::copy_from_slice(input),
-            },
-        ))
+        Ok((&[], Self::Unknown { element_type, data: Bytes::copy_from_slice(input) }))
     }
 
     fn encode(&self, out: &mut BytesMut) {

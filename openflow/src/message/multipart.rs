@@ -121,13 +121,12 @@ impl MultipartRequest {
         let (input, (multipart_type, more)) = preamble(input)?;
         let (input, body) = match multipart_type {
             0 => (input, MultipartRequestBody::Desc),
-            1 => FlowStatsRequest::decode(input)
-                .map(|(rest, body)| (rest, MultipartRequestBody::Flow(body)))?,
-            2 => FlowStatsRequest::decode(input)
-                .map(|(rest, body)| (rest, MultipartRequestBody::Aggregate(body)))?,
+            1 => FlowStatsRequest::decode(input).map(|(rest, body)| (rest, MultipartRequestBody::Flow(body)))?,
+            2 => FlowStatsRequest::decode(input).map(|(rest, body)| (rest, MultipartRequestBody::Aggregate(body)))?,
             13 => (input, MultipartRequestBody::PortDesc),
-            0xffff => experimenter(input, frame)
-                .map(|(rest, body)| (rest, MultipartRequestBody::Experimenter(body)))?,
+            0xffff => {
+                experimenter(input, frame).map(|(rest, body)| (rest, MultipartRequestBody::Experimenter(body)))?
+            }
             _ => return refuse(input, ErrorCode::BAD_REQUEST_BAD_MULTIPART),
         };
         Ok((input, Self { more, body }))
@@ -155,17 +154,11 @@ impl MultipartReply {
     pub(crate) fn decode<'a>(input: &'a [u8], frame: &Bytes) -> Parsed<'a, Self> {
         let (input, (multipart_type, more)) = preamble(input)?;
         let (input, body) = match multipart_type {
-            0 => Desc::decode(input)
-                .map(|(rest, body)| (rest, MultipartReplyBody::Desc(Box::new(body))))?,
-            1 => (
-                &[][..],
-                MultipartReplyBody::Flow(list(input, FlowStats::ELEMENT, FlowStats::decode)?),
-            ),
-            2 => AggregateStats::decode(input)
-                .map(|(rest, body)| (rest, MultipartReplyBody::Aggregate(body)))?,
+            0 => Desc::decode(input).map(|(rest, body)| (rest, MultipartReplyBody::Desc(Box::new(body))))?,
+            1 => (&[][..], MultipartReplyBody::Flow(list(input, FlowStats::ELEMENT, FlowStats::decode)?)),
+            2 => AggregateStats::decode(input).map(|(rest, body)| (rest, MultipartReplyBody::Aggregate(body)))?,
             13 => (&[][..], MultipartReplyBody::PortDesc(fixed_list(input)?)),
-            0xffff => experimenter(input, frame)
-                .map(|(rest, body)| (rest, MultipartReplyBody::Experimenter(body)))?,
+            0xffff => experimenter(input, frame).map(|(rest, body)| (rest, MultipartReplyBody::Experimenter(body)))?,
             _ => return refuse(input, ErrorCode::BAD_REQUEST_BAD_MULTIPART),
         };
         Ok((input, Self { more, body }))
@@ -192,22 +185,11 @@ impl MultipartReply {
 }
 
 fn experimenter<'a>(input: &'a [u8], frame: &Bytes) -> Parsed<'a, ExperimenterMultipart> {
-    crate::wire::within(
-        Structure::request("ofp_experimenter_multipart_header"),
-        input,
-        |input| {
-            let (input, experimenter) = u32::decode(input)?;
-            let (data, exp_type) = u32::decode(input)?;
-            Ok((
-                &[][..],
-                ExperimenterMultipart {
-                    experimenter,
-                    exp_type,
-                    data: frame.slice_ref(data),
-                },
-            ))
-        },
-    )
+    crate::wire::within(Structure::request("ofp_experimenter_multipart_header"), input, |input| {
+        let (input, experimenter) = u32::decode(input)?;
+        let (data, exp_type) = u32::decode(input)?;
+        Ok((&[][..], ExperimenterMultipart { experimenter, exp_type, data: frame.slice_ref(data) }))
+    })
 }
 
 fn encode_experimenter(body: &ExperimenterMultipart, out: &mut BytesMut) {

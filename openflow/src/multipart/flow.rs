@@ -77,8 +77,7 @@ pub struct FlowStats {
 
 impl FlowStats {
     /// The shape of an entry in a reply.
-    pub(crate) const ELEMENT: Element =
-        Element::led_by_length(Structure::request("ofp_flow_stats"), 56);
+    pub(crate) const ELEMENT: Element = Element::led_by_length(Structure::request("ofp_flow_stats"), 56);
 }
 
 impl Wire for FlowStats {

@@ -71,10 +71,7 @@ impl<T: Copy> Masked<T> {
 impl<T: Value> Masked<T> {
     /// The value under a mask, or `None` if the value has a bit outside the mask.
     pub fn new(value: T, mask: T) -> Option<Self> {
-        (value.bits() & !mask.bits() == 0).then_some(Self {
-            value,
-            mask: Some(mask),
-        })
+        (value.bits() & !mask.bits() == 0).then_some(Self { value, mask: Some(mask) })
     }
 }
 

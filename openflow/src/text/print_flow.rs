@@ -1,0 +1,120 @@
+//! Flow entries, and the messages that change them, as `ovs-ofctl` writes them.
+
+use std::fmt::{self, Display};
+
+use super::print_action::Instructions;
+use crate::flow_match::Match;
+use crate::message::{FlowMod, FlowModCommand, FlowModFlags};
+use crate::multipart::FlowStats;
+use crate::number::{BufferId, GroupId, TableId};
+use crate::port::PortNo;
+
+/// The priority of a flow for which none is given, and which is not written.
+const DEFAULT_PRIORITY: u16 = 0x8000;
+
+/// Priority and match, and a space if there is any of them.
+struct Rule<'a> {
+    priority: u16,
+    flow_match: &'a Match,
+}
+
+impl Display for Rule<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let any = self.flow_match.fields().is_empty();
+        if self.priority != DEFAULT_PRIORITY {
+            write!(f, "priority={}{}", self.priority, if any { " " } else { "," })?;
+        }
+        if any { Ok(()) } else { write!(f, "{} ", self.flow_match) }
+    }
+}
+
+impl Display for FlowModFlags {
+    /// The words, each with a space behind it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [
+            (Self::SEND_FLOW_REM, "send_flow_rem "),
+            (Self::CHECK_OVERLAP, "check_overlap "),
+            (Self::RESET_COUNTS, "reset_counts "),
+            (Self::NO_PKT_COUNTS, "no_packet_counts "),
+            (Self::NO_BYT_COUNTS, "no_byte_counts "),
+        ];
+        words.iter().filter(|(flag, _)| self.contains(*flag)).try_for_each(|(_, word)| f.write_str(word))
+    }
+}
+
+impl Display for FlowModCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Add => "ADD",
+            Self::Modify => "MOD",
+            Self::ModifyStrict => "MOD_STRICT",
+            Self::Delete => "DEL",
+            Self::DeleteStrict => "DEL_STRICT",
+        })
+    }
+}
+
+impl Display for FlowMod {
+    /// As `ovs-ofctl ofp-print` writes the body: `ADD priority=100,ip cookie:0x1 actions=NORMAL`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.command)?;
+        if self.table_id != TableId(0) {
+            write!(f, "table:{} ", self.table_id)?;
+        }
+        write!(f, "{}", Rule { priority: self.priority, flow_match: &self.flow_match })?;
+        if self.cookie_mask != 0 {
+            write!(f, "cookie:{:#x}/{:#x} ", self.cookie, self.cookie_mask)?;
+        } else if self.cookie != 0 {
+            write!(f, "cookie:{:#x} ", self.cookie)?;
+        }
+        if self.idle_timeout != 0 {
+            write!(f, "idle:{} ", self.idle_timeout)?;
+        }
+        if self.hard_timeout != 0 {
+            write!(f, "hard:{} ", self.hard_timeout)?;
+        }
+        if self.buffer_id != BufferId::NO_BUFFER {
+            write!(f, "buf:{:#x} ", self.buffer_id.0)?;
+        }
+        if self.out_port != PortNo::ANY {
+            write!(f, "out_port:{} ", self.out_port)?;
+        }
+        if self.out_group != GroupId::ANY {
+            write!(f, "out_group:{} ", self.out_group)?;
+        }
+        write!(f, "{}actions={}", self.flags, Instructions(&self.instructions))
+    }
+}
+
+impl Display for FlowStats {
+    /// As a line of `ovs-ofctl dump-flows`: `cookie=0x1, duration=2.5s, table=0, …, priority=100,ip actions=NORMAL`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let duration = Duration { sec: self.duration_sec, nsec: self.duration_nsec };
+        write!(f, "cookie={:#x}, duration={duration}, table={}, ", self.cookie, self.table_id)?;
+        write!(f, "n_packets={}, n_bytes={}, ", self.packet_count, self.byte_count)?;
+        if self.idle_timeout != 0 {
+            write!(f, "idle_timeout={}, ", self.idle_timeout)?;
+        }
+        if self.hard_timeout != 0 {
+            write!(f, "hard_timeout={}, ", self.hard_timeout)?;
+        }
+        let rule = Rule { priority: self.priority, flow_match: &self.flow_match };
+        write!(f, "{}{rule}actions={}", self.flags, Instructions(&self.instructions))
+    }
+}
+
+/// Seconds, with three decimals if they are enough, else with nine.
+struct Duration {
+    sec: u32,
+    nsec: u32,
+}
+
+impl Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.nsec, self.nsec % 1_000_000) {
+            (0, _) => write!(f, "{}s", self.sec),
+            (nsec, 0) => write!(f, "{}.{:03}s", self.sec, nsec / 1_000_000),
+            (nsec, _) => write!(f, "{}.{nsec:09}s", self.sec),
+        }
+    }
+}
