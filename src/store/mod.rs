@@ -199,7 +199,8 @@ struct Job {
 
 /// An open store: batches go in by [`Store::submit`], reports come out by [`Store::completion`].
 ///
-/// Dropping it writes what was submitted too, but nobody is told; [`Store::close`] tells.
+/// [`Store::close`] waits until what was submitted is written. Dropping it does not wait: it is written if the process
+/// lives long enough.
 #[derive(Debug)]
 pub struct Store {
     target: Target,

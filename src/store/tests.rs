@@ -122,19 +122,39 @@ async fn a_large_batch_is_one_commit() {
     assert_eq!(Store::open(dir.path()).unwrap().1.flows.len(), 2 * GROUP_OPERATIONS);
 }
 
-#[tokio::test]
-async fn a_full_queue_gives_the_batch_back() {
-    for (store, _) in [Store::open_memory(&Memory::default()), Store::open(TempDir::new().unwrap().path()).unwrap()] {
-        let mut taken = 0;
-        let refused = loop {
-            match store.submit(put("key", &taken.to_string()), taken) {
-                Ok(()) => taken += 1,
-                Err(refused) => break refused,
-            }
-        };
-        assert_eq!(refused, SubmitError::Full(put("key", &taken.to_string())));
-        assert!(tickets(store.close().await).into_iter().eq(0..taken), "nothing that was taken is lost");
+/// Submits until a batch comes back, and returns how many were taken before.
+fn fill(store: &Store) -> u64 {
+    for ticket in 0.. {
+        let batch = put("key", &ticket.to_string());
+        if let Err(refused) = store.submit(batch.clone(), ticket) {
+            assert_eq!(refused, SubmitError::Full(batch));
+            return ticket;
+        }
     }
+    unreachable!("the queue has no bound");
+}
+
+#[tokio::test]
+async fn a_full_queue_gives_the_batch_back_and_loses_nothing() {
+    let dir = TempDir::new().unwrap();
+    let (disk, _) = Disk::open(dir.path()).unwrap();
+    let (queue, jobs) = mpsc::channel(QUEUE_BATCHES);
+    let (reports, completions) = mpsc::channel(REPORTS);
+    let store = Store { target: Target::Disk(queue), completions };
+    let taken = fill(&store);
+    assert_eq!(taken, QUEUE_BATCHES as u64);
+    writer::spawn(disk, jobs, reports).unwrap();
+    assert!(tickets(store.close().await).into_iter().eq(0..taken));
+}
+
+#[tokio::test]
+async fn a_store_in_memory_has_a_bound_too() {
+    let mut store = Store::memory();
+    let taken = fill(&store);
+    assert_eq!(taken, QUEUE_BATCHES as u64);
+    assert_eq!(tickets(vec![store.completion().await]), [0]);
+    store.submit(put("key", "now there is room"), taken).unwrap();
+    assert!(tickets(store.close().await).into_iter().eq(1..=taken));
 }
 
 #[test]
