@@ -1,5 +1,7 @@
 //! The envelopes: what a client sends, and what the daemon sends.
 
+use std::borrow::Cow;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -41,7 +43,7 @@ pub enum ServerMessage<P = Reply> {
         /// The request's.
         id: RequestId,
         /// The request's type.
-        command: String,
+        command: Cow<'static, str>,
         /// What was asked for.
         payload: P,
         /// When it was answered.
@@ -66,7 +68,7 @@ impl<'de, P: Deserialize<'de>> Deserialize<'de> for ServerMessage<P> {
         struct Fields<P> {
             r#type: String,
             id: Option<RequestId>,
-            command: Option<String>,
+            command: Option<Cow<'static, str>>,
             payload: Option<P>,
             error: Option<ErrorBody>,
             timestamp: Timestamp,
@@ -133,7 +135,7 @@ mod tests {
     fn a_reply_is_written_as_the_contract_says() {
         let message = ServerMessage::Reply {
             id: "msg-123".parse().unwrap(),
-            command: "InstallFlow".to_owned(),
+            command: "InstallFlow".into(),
             payload: Reply::Flow { flow: Box::new(flow()) },
             timestamp: "2026-11-21T02:30:00Z".parse().unwrap(),
         };

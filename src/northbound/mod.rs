@@ -1,1 +1,201 @@
-//! To be written.
+//! The northbound front end: WebSocket at `/v1/ws`, and `/healthz`, `/readyz` and `/metrics` on the same port.
+//!
+//! It turns frames into commands and answers into frames, in any order, exactly one for each; what a command means is
+//! the programmer's business. Everything that a client can make it hold is bounded by [`NorthboundConfig`].
+//!
+//! ## Tasks
+//! | task | ends when | stopped by |
+//! | --- | --- | --- |
+//! | the caller of [`serve`] | the token is cancelled and every other task has ended | its `shutdown` token |
+//! | one for each connection ([`http`], then [`websocket`]) | its peer closes, fails or is too slow | the same token, then after the deadline the `kill` token |
+//! | one for each refused connection, [`REFUSALS`] at most | the 503 is written, or after a second | the same |
+//!
+//! A connection's task may be dropped at any await: commands that were submitted are carried out by the programmer,
+//! whose answer then finds its receiver gone.
+
+mod http;
+mod keepalive;
+mod load;
+mod metrics;
+mod origin;
+mod progress;
+mod upgrade;
+mod websocket;
+mod writer;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use crate::programmer::Programmer;
+use metrics::Metrics;
+use origin::Origins;
+
+/// How long the listener rests when the system has no more sockets to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How many connections beyond the limit are told so at a time; more are closed without a word.
+const REFUSALS: usize = 64;
+/// How long a connection beyond the limit may take to listen to the refusal.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// What a connection beyond the limit is told.
+const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 51\r\nRetry-After: 5\r\nConnection: close\r\n\r\n\
+    the daemon has as many connections as it may have.\n";
+
+/// What the front end allows its clients.
+#[derive(Debug, Clone)]
+pub struct NorthboundConfig {
+    /// Origins, beside the daemon's own address, whose pages may connect: `https://noc.example.net`.
+    pub origins: Vec<String>,
+    /// How many connections there may be; each takes two file descriptors at most and some 40 KiB.
+    pub connections: usize,
+    /// The biggest message of a client, in bytes.
+    pub message_bytes: usize,
+    /// The most that may wait for a client to read it, in bytes.
+    pub outbound_bytes: usize,
+    /// How many requests of one connection may be in flight, each counted as often as its answer may hold flows.
+    /// Beyond it the daemon stops reading.
+    pub requests_in_flight: u32,
+    /// How long a client may take from connecting to the end of its HTTP request.
+    pub handshake_timeout: Duration,
+    /// How often a client is pinged.
+    pub ping_interval: Duration,
+    /// How long it may take to show that it is there.
+    pub pong_timeout: Duration,
+    /// How long a client may take nothing of what waits for it.
+    pub stall_timeout: Duration,
+    /// How long the daemon goes on reading after it sent a Close.
+    pub close_linger: Duration,
+    /// How long the answers in flight are waited for at shutdown.
+    pub drain_deadline: Duration,
+}
+
+impl Default for NorthboundConfig {
+    fn default() -> Self {
+        Self {
+            origins: Vec::new(),
+            connections: 10_000,
+            message_bytes: 1 << 20,
+            outbound_bytes: 32 << 20,
+            requests_in_flight: 16_384,
+            handshake_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(30),
+            pong_timeout: Duration::from_secs(5),
+            stall_timeout: Duration::from_secs(10),
+            close_linger: Duration::from_secs(2),
+            drain_deadline: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Listening there needs tokens, which this version does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "refusing to listen on {0}: beyond loopback anybody who reaches this port could program the network; \
+     listen on 127.0.0.1, or pass --insecure to allow it"
+)]
+pub struct NotAdmitted(SocketAddr);
+
+/// Whether the daemon may listen there: beyond loopback only with `insecure`.
+///
+/// # Errors
+/// [`NotAdmitted`], which says what to do.
+pub fn admission(listen: SocketAddr, insecure: bool) -> Result<(), NotAdmitted> {
+    if insecure || canonical(listen.ip()).is_loopback() { Ok(()) } else { Err(NotAdmitted(listen)) }
+}
+
+/// An IPv4 address also where a dual-stack socket shows it as an IPv6 one.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Server {
+    programmer: Programmer,
+    config: NorthboundConfig,
+    origins: Origins,
+    metrics: Metrics,
+    /// Cancelled to end in order: answers in flight are delivered.
+    shutdown: CancellationToken,
+}
+
+/// Serves clients until `shutdown` is cancelled, then delivers what is in flight, says goodbye and returns; stuck
+/// peers delay that by no more than the deadlines of the configuration.
+pub async fn serve(
+    listener: TcpListener,
+    programmer: Programmer,
+    config: NorthboundConfig,
+    shutdown: CancellationToken,
+) {
+    let slots = Arc::new(Semaphore::new(config.connections));
+    let refusals = Arc::new(Semaphore::new(REFUSALS));
+    let orderly_end = config.handshake_timeout.max(config.drain_deadline) + config.close_linger;
+    let origins = Origins::new(&config.origins);
+    let server = Arc::new(Server { programmer, config, origins, metrics: Metrics::default(), shutdown });
+    let kill = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    while let Some((socket, peer)) = accept(&listener, &server.shutdown).await {
+        let kill = kill.clone();
+        if let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {
+            let server = Arc::clone(&server);
+            tasks.spawn(async move {
+                kill.run_until_cancelled(http::serve_connection(socket, peer, &server)).await;
+                drop(slot);
+            });
+        } else if let Ok(slot) = Arc::clone(&refusals).try_acquire_owned() {
+            server.metrics.refused();
+            tasks.spawn(async move {
+                kill.run_until_cancelled(timeout(REFUSAL_TIMEOUT, refuse(socket))).await;
+                drop(slot);
+            });
+        } else {
+            server.metrics.refused();
+        }
+    }
+    drop(listener);
+    tasks.close();
+    if timeout(orderly_end, tasks.wait()).await.is_err() {
+        warn!(connections = tasks.len(), "dropping the connections that did not end in time");
+        kill.cancel();
+        tasks.wait().await;
+    }
+}
+
+/// The next connection; `None` at shutdown.
+async fn accept(listener: &TcpListener, shutdown: &CancellationToken) -> Option<(TcpStream, SocketAddr)> {
+    loop {
+        match shutdown.run_until_cancelled(listener.accept()).await? {
+            Ok((socket, peer)) => {
+                // Answers are batched by us; waiting for more in the kernel would only delay them.
+                if let Err(error) = socket.set_nodelay(true) {
+                    debug!(%peer, %error, "cannot turn off Nagle's algorithm");
+                }
+                return Some((socket, peer));
+            }
+            Err(error) => {
+                warn!(%error, "cannot accept a connection");
+                shutdown.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE)).await?;
+            }
+        }
+    }
+}
+
+/// Answers 503 and reads on for a moment: closing with input unread would reset the connection and lose the answer.
+async fn refuse(mut socket: TcpStream) {
+    if socket.write_all(REFUSAL).await.is_ok() && socket.shutdown().await.is_ok() {
+        let mut discarded = [0; 1024];
+        while matches!(socket.read(&mut discarded).await, Ok(1..)) {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

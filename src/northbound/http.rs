@@ -1,0 +1,147 @@
+//! One connection from its first byte: an HTTP request, and the WebSocket that it may turn into.
+//!
+//! Every connection serves one request, and that within [`handshake_timeout`], so that a slow client holds
+//! its slot no longer than that.
+//!
+//! [`handshake_timeout`]: super::NorthboundConfig::handshake_timeout
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::{Server, metrics, upgrade, websocket};
+use crate::contract::{Command, Reply};
+
+/// More than any browser sends.
+const MAX_HEADERS: usize = 100;
+/// Room for the request line and all headers: hyper's least.
+const HEADER_BYTES: usize = 8 << 10;
+/// How long `/readyz` and `/metrics` wait for the programmer.
+const PROGRAMMER_TIMEOUT: Duration = Duration::from_secs(1);
+
+pub(super) type Response = hyper::Response<Full<Bytes>>;
+
+/// Serves the connection to its end.
+pub(super) async fn serve_connection(socket: TcpStream, peer: SocketAddr, server: &Server) {
+    let _open = server.metrics.connection();
+    let local = match socket.local_addr() {
+        Ok(local) => local,
+        Err(error) => return debug!(%peer, %error, "a connection was gone before it began"),
+    };
+    let upgraded = Mutex::new(None);
+    let service = service_fn(|request| async {
+        let mut response = respond(request, local, server, &upgraded).await;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok::<_, Infallible>(response)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(server.config.handshake_timeout)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(HEADER_BYTES)
+        .serve_connection(TokioIo::new(socket), service)
+        .with_upgrades();
+    // The headers have a deadline of their own; a second one of the same length bounds the response.
+    match timeout(server.config.handshake_timeout * 2, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return debug!(%peer, %error, "a request failed"),
+        Err(_) => return debug!(%peer, "a request took too long"),
+    }
+    let upgrade: Option<OnUpgrade> = upgraded.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Some(upgrade) = upgrade else { return };
+    match upgrade.await {
+        Ok(io) => websocket::run(TokioIo::new(io), peer, server).await,
+        Err(error) => debug!(%peer, %error, "the upgrade failed"),
+    }
+}
+
+/// Routes one request. A WebSocket's future connection is left in `upgraded`.
+async fn respond(
+    mut request: Request<Incoming>,
+    local: SocketAddr,
+    server: &Server,
+    upgraded: &Mutex<Option<OnUpgrade>>,
+) -> Response {
+    if let Err(reason) = server.origins.admit_host(request.headers(), request.version(), local) {
+        return sentence(StatusCode::BAD_REQUEST, reason);
+    }
+    let path = request.uri().path();
+    let is_websocket = path == "/v1/ws";
+    if !is_websocket && !matches!(path, "/healthz" | "/readyz" | "/metrics") {
+        return sentence(StatusCode::NOT_FOUND, "nothing here: there are /v1/ws, /healthz, /readyz and /metrics");
+    }
+    if request.method() != Method::GET && (is_websocket || request.method() != Method::HEAD) {
+        let mut response = sentence(StatusCode::METHOD_NOT_ALLOWED, "only GET works here");
+        let allowed = if is_websocket { "GET" } else { "GET, HEAD" };
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+        return response;
+    }
+    match path {
+        "/healthz" => sentence(StatusCode::OK, "alive"),
+        "/readyz" => readiness(server).await,
+        "/metrics" => exposition(server).await,
+        _ => {
+            let response = upgrade::respond(&request, local, &server.origins);
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                let upgrade = hyper::upgrade::on(&mut request);
+                *upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(upgrade);
+            }
+            response
+        }
+    }
+}
+
+/// Ready is who answers: the programmer does so once its store is loaded.
+async fn readiness(server: &Server) -> Response {
+    if server.shutdown.is_cancelled() {
+        return sentence(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
+    }
+    match ask(server, Command::GetInfo).await {
+        Some(_) => sentence(StatusCode::OK, "ready"),
+        None => sentence(StatusCode::SERVICE_UNAVAILABLE, "the programmer does not answer"),
+    }
+}
+
+async fn exposition(server: &Server) -> Response {
+    let nodes = match ask(server, Command::ListNodes).await {
+        Some(Reply::Nodes { nodes }) => nodes,
+        _ => Vec::new(),
+    };
+    let mut response = hyper::Response::new(Full::from(server.metrics.render(&nodes)));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
+    response
+}
+
+/// The programmer's reply, if it gives one in time.
+async fn ask(server: &Server, command: Command) -> Option<Reply> {
+    let answer = async { server.programmer.submit(command).await.ok()?.await.ok()?.ok() };
+    timeout(PROGRAMMER_TIMEOUT, answer).await.ok().flatten()
+}
+
+/// A response of one sentence.
+pub(super) fn sentence(status: StatusCode, text: &str) -> Response {
+    let mut response = hyper::Response::new(Full::from(format!("{text}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+pub(super) fn empty() -> Full<Bytes> {
+    Full::default()
+}

@@ -1,0 +1,76 @@
+//! Whether the client is still there.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep};
+
+/// What the reading half knows of the client's life. Any frame is a sign of it, not only a pong: the pong may be far
+/// behind in what the client has sent.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    frames: AtomicU64,
+    reading: AtomicBool,
+}
+
+impl Pulse {
+    /// A frame came in.
+    pub(super) fn beat(&self) {
+        self.frames.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the reading half waits for the client, or holds it back.
+    pub(super) fn set_reading(&self, reading: bool) {
+        self.reading.store(reading, Ordering::Relaxed);
+    }
+
+    fn frames(&self) -> u64 {
+        self.frames.load(Ordering::Relaxed)
+    }
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beat {
+    /// Send a ping.
+    Ping,
+    /// Nothing was heard since the last one.
+    Lost,
+}
+
+/// Asks every interval whether the client is there, and allows it so long to show that it is.
+#[derive(Debug)]
+pub(super) struct Keepalive<'a> {
+    pulse: &'a Pulse,
+    interval: Duration,
+    patience: Duration,
+    timer: Pin<Box<Sleep>>,
+    /// The number of frames heard when the last ping was sent and nothing had to be heard yet.
+    asked_at: Option<u64>,
+}
+
+impl<'a> Keepalive<'a> {
+    pub(super) fn new(pulse: &'a Pulse, interval: Duration, patience: Duration) -> Self {
+        Self { pulse, interval, patience, timer: Box::pin(sleep(interval)), asked_at: None }
+    }
+
+    /// What is to be done next, when it is time. May be dropped at any time.
+    pub(super) async fn next(&mut self) -> Beat {
+        loop {
+            self.timer.as_mut().await;
+            match self.asked_at.take() {
+                None => {
+                    self.asked_at = Some(self.pulse.frames());
+                    self.timer.as_mut().reset(Instant::now() + self.patience);
+                    return Beat::Ping;
+                }
+                // A client that we do not read from cannot be heard.
+                Some(frames) if frames == self.pulse.frames() && self.pulse.reading.load(Ordering::Relaxed) => {
+                    return Beat::Lost;
+                }
+                Some(_) => self.timer.as_mut().reset(Instant::now() + self.interval.saturating_sub(self.patience)),
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The WebSocket handshake (RFC 6455, section 4.2): who may upgrade, and to which subprotocol.
+
+use std::net::SocketAddr;
+
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Request, StatusCode};
+use tokio_tungstenite::tungstenite::Error as WebSocketError;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+
+use super::http::{Response, empty, sentence};
+use super::origin::Origins;
+
+/// The subprotocol, which is also the default when none is offered.
+pub(super) const SUBPROTOCOL: &str = "flumen.v1.json";
+
+/// The answer to a request to upgrade: 101, or an error that says why not.
+pub(super) fn respond<B>(request: &Request<B>, local: SocketAddr, origins: &Origins) -> Response {
+    match accept(request, local, origins) {
+        Ok(response) => response,
+        Err((status, reason)) => {
+            let mut response = sentence(status, reason);
+            if status == StatusCode::UPGRADE_REQUIRED {
+                let headers = response.headers_mut();
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
+            response
+        }
+    }
+}
+
+fn accept<B>(
+    request: &Request<B>,
+    local: SocketAddr,
+    origins: &Origins,
+) -> Result<Response, (StatusCode, &'static str)> {
+    let headers = request.headers();
+    origins.admit_origin(headers, local).map_err(|reason| (StatusCode::FORBIDDEN, reason))?;
+    let mut response = create_response_with_body(request, empty).map_err(|error| refusal(&error))?;
+    if has_body(headers) {
+        return Err((StatusCode::BAD_REQUEST, "a request to upgrade has no body"));
+    }
+    if choose_subprotocol(headers)? {
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
+    Ok(response)
+}
+
+/// A body would be taken for the first frames.
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+}
+
+/// Whether the subprotocol was offered and must be named in the response. None offered means ours.
+fn choose_subprotocol(headers: &HeaderMap) -> Result<bool, (StatusCode, &'static str)> {
+    let mut offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().peekable();
+    if offers.peek().is_none() {
+        return Ok(false);
+    }
+    let offered = |offer: &HeaderValue| {
+        offer.to_str().is_ok_and(|list| list.split(',').any(|name| name.trim_ascii() == SUBPROTOCOL))
+    };
+    if offers.any(offered) {
+        return Ok(true);
+    }
+    Err((
+        StatusCode::BAD_REQUEST,
+        "the only subprotocol here is flumen.v1.json, which is also the default when none is offered",
+    ))
+}
+
+/// What is wrong with a handshake, for people.
+fn refusal(error: &WebSocketError) -> (StatusCode, &'static str) {
+    let WebSocketError::Protocol(error) = error else {
+        return (StatusCode::BAD_REQUEST, "this is not a WebSocket handshake");
+    };
+    match error {
+        ProtocolError::MissingConnectionUpgradeHeader | ProtocolError::MissingUpgradeWebSocketHeader => {
+            (StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: connect to it with ws://")
+        }
+        // RFC 6455, 4.4: the versions that the server has go into the response.
+        ProtocolError::MissingSecWebSocketVersionHeader => {
+            (StatusCode::UPGRADE_REQUIRED, "the version of the WebSocket protocol here is 13")
+        }
+        ProtocolError::MissingSecWebSocketKey | ProtocolError::InvalidSecWebSocketKey => {
+            (StatusCode::BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base64")
+        }
+        ProtocolError::WrongHttpVersion => (StatusCode::BAD_REQUEST, "a WebSocket handshake needs HTTP/1.1"),
+        _ => (StatusCode::BAD_REQUEST, "this is not a WebSocket handshake"),
+    }
+}

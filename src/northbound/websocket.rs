@@ -1,0 +1,220 @@
+//! One WebSocket: a reader that submits commands, a writer that sends answers, and the end of both.
+//!
+//! The two halves run side by side in the connection's task and share only what is in flight ([`Load`]). A client that
+//! does not read is still read from until it has as much in flight as it may have; one that writes without
+//! reading, as a batch program does, is not a deadlock.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+
+use futures_util::stream::{SplitStream, StreamExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, error::ProtocolError};
+use tracing::debug;
+
+use super::keepalive::{Keepalive, Pulse};
+use super::load::Load;
+use super::progress::Counted;
+use super::writer::{Asked, Handed, Writer, unavailable};
+use super::{NorthboundConfig, Server};
+use crate::contract::{ErrorBody, ErrorCode, parse_request};
+
+/// Allocated for every connection at once; big enough for some ten requests a read.
+const READ_BUFFER_BYTES: usize = 8 << 10;
+/// How much is gathered before it is written without being flushed.
+const WRITE_BUFFER_BYTES: usize = 64 << 10;
+
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The client said goodbye.
+    ClosedByPeer,
+    /// There is nobody to say goodbye to.
+    Lost,
+    /// We say goodbye.
+    Close(CloseCode, &'static str),
+}
+
+impl Ending {
+    /// The daemon is shutting down.
+    pub(super) const SHUTDOWN: Self = Self::Close(CloseCode::Away, "the daemon is shutting down");
+    /// The client does not keep up.
+    pub(super) const TOO_SLOW: Self = Self::Close(CloseCode::Again, "too slow");
+}
+
+impl From<&Error> for Ending {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Capacity(_) => Self::Close(CloseCode::Size, "the message is too big"),
+            Error::Utf8(_) => Self::Close(CloseCode::Invalid, "the text is not UTF-8"),
+            Error::WriteBufferFull(_) => Self::TOO_SLOW,
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+            | Error::ConnectionClosed
+            | Error::AlreadyClosed
+            | Error::Io(_) => Self::Lost,
+            Error::Protocol(_) => Self::Close(CloseCode::Protocol, "the frame breaks RFC 6455"),
+            _ => Self::Close(CloseCode::Error, "an internal error"),
+        }
+    }
+}
+
+/// Runs the connection to its end.
+pub(super) async fn run<S>(stream: S, peer: SocketAddr, server: &Server)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let config = &server.config;
+    server.metrics.websocket();
+    let (stream, written) = Counted::new(stream);
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(protocol_config(config))).await;
+    let (sink, stream) = socket.split();
+
+    let load = Load::new(config.requests_in_flight);
+    let pulse = Pulse::default();
+    // Every request holds a permit of the load while it is in this channel, so there is always room.
+    let (handed, from_reader) = mpsc::channel(load.limit());
+    let keepalive = Keepalive::new(&pulse, config.ping_interval, config.pong_timeout);
+    let mut writer = Writer::new(sink, from_reader, keepalive, &load, written, server);
+    let mut reader = Reader { stream, load: &load, pulse: &pulse, server };
+
+    let ending = tokio::select! {
+        ending = serve(&mut reader, &mut writer, handed) => ending,
+        () = overdue(server) => Ending::SHUTDOWN,
+    };
+    debug!(%peer, ?ending, "a WebSocket ends");
+    let Writer { sink, .. } = writer;
+    // The halves came from one another.
+    if let Ok(socket) = reader.stream.reunite(sink) {
+        // Beyond that, nobody is listening.
+        let _ = timeout(config.close_linger, say_goodbye(socket, ending)).await;
+    }
+}
+
+/// Reads and writes until either ends; when the reader ends for the shutdown, what is in flight is still answered.
+async fn serve<S>(reader: &mut Reader<'_, S>, writer: &mut Writer<'_, S>, handed: mpsc::Sender<Handed>) -> Ending
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut writing = pin!(writer.run());
+    let ending = tokio::select! {
+        ending = reader.run(handed) => ending,
+        ending = &mut writing => return ending,
+    };
+    // The same future goes on: dropped half-way, it could take an answer with it.
+    if ending == Ending::SHUTDOWN { writing.await } else { ending }
+}
+
+/// Ends when the time for answers in flight is over.
+async fn overdue(server: &Server) {
+    server.shutdown.cancelled().await;
+    sleep(server.config.drain_deadline).await;
+}
+
+fn protocol_config(config: &NorthboundConfig) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(config.outbound_bytes.saturating_add(2 * WRITE_BUFFER_BYTES))
+        .max_message_size(Some(config.message_bytes))
+        .max_frame_size(Some(config.message_bytes))
+}
+
+/// Sends the Close, if it is for us to send, and reads on until the client has seen it.
+async fn say_goodbye<S>(mut socket: WebSocketStream<Counted<S>>, ending: Ending)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let sent = match ending {
+        Ending::Lost => return,
+        Ending::ClosedByPeer => Ok(()),
+        Ending::Close(code, reason) => socket.close(Some(CloseFrame { code, reason: reason.into() })).await,
+    };
+    if sent.is_err() {
+        return;
+    }
+    while let Some(Ok(_)) = socket.next().await {}
+    // After a violation the protocol is out of step; the bytes that are on their way are read all the same, because
+    // closing with input unread would reset the connection, and the Close might be lost.
+    let stream = socket.get_mut();
+    if stream.shutdown().await.is_ok() {
+        let mut discarded = [0; 1024];
+        while matches!(stream.read(&mut discarded).await, Ok(1..)) {}
+    }
+}
+
+/// The half that reads.
+struct Reader<'a, S> {
+    stream: SplitStream<WebSocketStream<Counted<S>>>,
+    load: &'a Load,
+    pulse: &'a Pulse,
+    server: &'a Server,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
+    /// Submits what comes in until the client, the shutdown or a violation ends it.
+    async fn run(&mut self, handed: mpsc::Sender<Handed>) -> Ending {
+        loop {
+            let Some(next) = self.server.shutdown.run_until_cancelled(self.next()).await else {
+                self.pulse.set_reading(false);
+                return Ending::SHUTDOWN;
+            };
+            let (text, permit) = match next {
+                Ok(request) => request,
+                Err(ending) => return ending,
+            };
+            if handed.send(self.submit(text.as_str().as_bytes(), permit).await).await.is_err() {
+                return Ending::Lost;
+            }
+        }
+    }
+
+    /// The next request, as soon as there is room for one. May be dropped at any time without losing a request: the
+    /// stream's `next` is cancel-safe, and nothing is awaited behind it.
+    async fn next(&mut self) -> Result<(Utf8Bytes, OwnedSemaphorePermit), Ending> {
+        let permit = self.load.acquire(1).await.ok_or(Ending::Lost)?;
+        self.pulse.set_reading(true);
+        let message = loop {
+            let message = self.stream.next().await;
+            self.pulse.beat();
+            match message {
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                other => break other,
+            }
+        };
+        self.pulse.set_reading(false);
+        match message {
+            Some(Ok(Message::Text(text))) => Ok((text, permit)),
+            Some(Ok(Message::Binary(_))) => Err(Ending::Close(CloseCode::Unsupported, "flumen.v1.json is text frames")),
+            Some(Err(error)) => Err(Ending::from(&error)),
+            Some(Ok(_)) | None => Err(Ending::ClosedByPeer),
+        }
+    }
+
+    /// Hands a request to the programmer, waiting while its inbox is full.
+    async fn submit(&self, text: &[u8], permit: OwnedSemaphorePermit) -> Handed {
+        let mut permits = vec![permit];
+        let (id, command) = match parse_request(text) {
+            Ok(request) => request,
+            Err((id, error)) => return Handed::Refused(Asked { id, command: None, permits }, error),
+        };
+        let name = Some(command.kind());
+        if !self.load.begin(&id) {
+            let message = "a request with this id is in flight on this connection";
+            let error = ErrorBody::new(ErrorCode::Conflict, message).at("id");
+            return Handed::Refused(Asked { id: Some(id), command: name, permits }, error);
+        }
+        permits.extend(self.load.acquire_extra(&command).await);
+        match self.server.programmer.submit(command).await {
+            Ok(answer) => Handed::Submitted(Asked { id: Some(id), command: name, permits }, answer),
+            Err(closed) => {
+                self.load.end(&id);
+                Handed::Refused(Asked { id: Some(id), command: name, permits }, unavailable(closed))
+            }
+        }
+    }
+}
