@@ -1,1 +1,166 @@
-//! To be written.
+//! The Rust client of the northbound interface: one WebSocket connection to a Flumen daemon.
+//!
+//! [`Client::connect`] opens it, [`Client::request`] asks and waits, [`Client::send`] asks and hands back the answer
+//! to wait for later, so that requests can be pipelined. Answers are matched by `id` and may come in any order.
+//!
+//! Promises: a request that was sent is answered, or fails with the reason the connection ended ([`Lost`]); nothing
+//! is retried here, because only the caller knows whether asking twice is harmless. At most [`IN_FLIGHT_MAX`]
+//! requests wait at a time; whoever sends more waits for a place.
+//!
+//! It does not reconnect, subscribe or speak TLS. Both of the first will live between [`Client`] and the connection
+//! task, which therefore knows nothing about commands: it moves text and matches ids.
+//!
+//! Tasks: `client connection` (one a connection, in `connection.rs`). It ends when the [`Client`] is dropped or
+//! closed (it then says goodbye to the daemon), or when the connection is lost. It owns the socket and nothing else,
+//! so dropping it half-way loses only the connection.
+
+mod connection;
+mod error;
+mod token;
+mod url;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use serde_json::value::RawValue;
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_tungstenite::{
+    WebSocketStream, client_async_with_config,
+    tungstenite::{
+        Error as WsError,
+        http::{HeaderValue, header},
+        protocol::WebSocketConfig,
+    },
+};
+
+use crate::contract::{Command, Reason, Request, RequestId};
+
+pub use self::{
+    error::{ConnectError, Lost, RequestError},
+    token::{Token, TokenError},
+    url::{Url, UrlError},
+};
+use connection::{Outgoing, Shared};
+
+/// The subprotocol this client speaks: one JSON object a text frame.
+pub const SUBPROTOCOL: &str = "flumen.v1.json";
+
+/// Requests of one client that may wait for their answer at a time. It bounds the client's memory and what a daemon
+/// that answers slowly is made to hold for it.
+pub const IN_FLIGHT_MAX: usize = 1024;
+
+/// How long resolving, connecting and the WebSocket handshake may take together.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The largest message accepted: a Reply to a large batch is far over a request's limit of 1 MiB.
+const MESSAGE_MAX: usize = 64 << 20;
+
+/// One connection to a daemon. Cheap to share behind an `Arc`; every method takes `&self`.
+#[derive(Debug)]
+pub struct Client {
+    outgoing: mpsc::Sender<Outgoing>,
+    places: Arc<Semaphore>,
+    shared: Arc<Shared>,
+    last_id: AtomicU64,
+    task: JoinHandle<()>,
+}
+
+impl Client {
+    /// Connects to the daemon at `url`, showing `token` where there is one.
+    pub async fn connect(url: &Url, token: Option<&Token>) -> Result<Self, ConnectError> {
+        let socket = timeout(CONNECT_TIMEOUT, open(url, token)).await.map_err(|_| ConnectError::Timeout)??;
+        let (sink, stream) = socket.split();
+        let (outgoing, requests) = mpsc::channel(IN_FLIGHT_MAX);
+        let shared = Arc::new(Shared::default());
+        let task = tokio::spawn(connection::drive(sink, stream, requests, Arc::clone(&shared)));
+        Ok(Self { outgoing, places: Arc::new(Semaphore::new(IN_FLIGHT_MAX)), shared, last_id: AtomicU64::new(0), task })
+    }
+
+    /// Sends `command` and waits for its answer: the Reply's payload, byte for byte as the daemon wrote it.
+    pub async fn request(&self, command: &Command) -> Result<Box<RawValue>, RequestError> {
+        self.send(command).await?.answer().await
+    }
+
+    /// Sends `command` and returns at once with what there is to wait for; waits only while [`IN_FLIGHT_MAX`]
+    /// requests are unanswered.
+    pub async fn send(&self, command: &Command) -> Result<InFlight, RequestError> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| self.shared.lost())?;
+        let id = self.next_id()?;
+        let text = serde_json::to_string(&Request { id: &id, command }).map_err(RequestError::Encode)?;
+        let (answer, answered) = oneshot::channel();
+        let outgoing = Outgoing { id, text: text.clone(), answer };
+        self.outgoing.send(outgoing).await.map_err(|_| self.shared.lost())?;
+        Ok(InFlight { text, answered, shared: Arc::clone(&self.shared), _place: place })
+    }
+
+    fn next_id(&self) -> Result<RequestId, RequestError> {
+        // Decimal digits are always an id; the contract's parser is the only way to make one.
+        let number = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        number.to_string().parse().map_err(|reason: Reason| RequestError::Encode(serde::ser::Error::custom(reason)))
+    }
+
+    /// Says goodbye and waits until the daemon has, too (2 s at most).
+    pub async fn close(self) {
+        drop(self.outgoing);
+        // A task that panicked has nobody left to say goodbye to.
+        let _ = self.task.await;
+    }
+}
+
+/// A request that was sent and not yet answered. Dropping it forgets the answer, not the request.
+#[derive(Debug)]
+pub struct InFlight {
+    text: String,
+    answered: oneshot::Receiver<Result<Box<RawValue>, RequestError>>,
+    shared: Arc<Shared>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl InFlight {
+    /// The message as it was sent.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Waits for the answer.
+    pub async fn answer(self) -> Result<Box<RawValue>, RequestError> {
+        match self.answered.await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.shared.lost()),
+        }
+    }
+}
+
+async fn open(url: &Url, token: Option<&Token>) -> Result<WebSocketStream<TcpStream>, ConnectError> {
+    let addresses: Vec<_> =
+        tokio::net::lookup_host((url.host(), url.port())).await.map_err(ConnectError::Resolve)?.collect();
+    let socket = TcpStream::connect(addresses.as_slice()).await.map_err(ConnectError::Tcp)?;
+    // A request is one small write: it must not wait for the answer to the one before.
+    socket.set_nodelay(true).map_err(ConnectError::Tcp)?;
+    let mut request = url.upgrade()?;
+    let headers = request.headers_mut();
+    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    if let Some(token) = token {
+        headers.insert(header::AUTHORIZATION, token.authorization());
+    }
+    let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_MAX)).max_frame_size(Some(MESSAGE_MAX));
+    match client_async_with_config(request, socket, Some(config)).await {
+        Ok((socket, _response)) => Ok(socket),
+        Err(WsError::Http(response)) => Err(ConnectError::Http(response.status())),
+        Err(error) => Err(ConnectError::Handshake(Box::new(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! What can go wrong for a client: no connection, a connection that ended, a daemon that said no.
+
+use std::io;
+
+use tokio_tungstenite::tungstenite::{Error as WsError, http::StatusCode, protocol::CloseFrame};
+
+use crate::contract::ErrorBody;
+
+/// Why there is no connection. It does not name the address: the caller knows it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The host name means nothing.
+    #[error("the host name cannot be resolved: {0}")]
+    Resolve(#[source] io::Error),
+    /// Nobody answers, or somebody hangs up.
+    #[error("{0}")]
+    Tcp(#[source] io::Error),
+    /// [`CONNECT_TIMEOUT`](super::CONNECT_TIMEOUT) has passed.
+    #[error("no answer within {} s", super::CONNECT_TIMEOUT.as_secs())]
+    Timeout,
+    /// An HTTP server that did not upgrade to a WebSocket.
+    #[error("the answer was HTTP {0}")]
+    Http(StatusCode),
+    /// Something that does not speak WebSocket, or not Flumen's subprotocol.
+    #[error("what answers there is not a Flumen daemon: {0}")]
+    Handshake(#[source] Box<WsError>),
+}
+
+impl ConnectError {
+    /// The daemon is there and does not let this client in.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Http(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
+    }
+}
+
+/// Why a request has no Reply.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The daemon's Error.
+    #[error("{}", .0.message)]
+    Refused(ErrorBody),
+    /// The connection ended before the answer: whether the daemon did it is not known.
+    #[error("the connection was lost before the answer came: {0}")]
+    Lost(#[source] Lost),
+    /// The command cannot be written as JSON.
+    #[error("the command cannot be written as JSON: {0}")]
+    Encode(#[source] serde_json::Error),
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// Closed by this client.
+    #[error("it was closed by this side")]
+    Closed,
+    /// The daemon said goodbye, with the code and reason of RFC 6455, section 7.4.
+    #[error("the daemon closed it with {code}{}{reason}", if .reason.is_empty() { "" } else { ": " })]
+    ByDaemon {
+        /// The close code.
+        code: u16,
+        /// The reason in the daemon's words.
+        reason: String,
+    },
+    /// It ended without a goodbye.
+    #[error("it broke ({0})")]
+    Broken(String),
+    /// The daemon sent what this client cannot understand.
+    #[error("the daemon sent what is not the protocol: {0}")]
+    Protocol(String),
+}
+
+impl From<WsError> for Lost {
+    fn from(error: WsError) -> Self {
+        match error {
+            WsError::ConnectionClosed | WsError::AlreadyClosed => Self::Closed,
+            WsError::Io(error) => Self::Broken(error.to_string()),
+            other => Self::Broken(other.to_string()),
+        }
+    }
+}
+
+impl From<Option<CloseFrame>> for Lost {
+    fn from(frame: Option<CloseFrame>) -> Self {
+        match frame {
+            Some(frame) => Self::ByDaemon { code: frame.code.into(), reason: frame.reason.to_string() },
+            // RFC 6455, section 7.4.1: 1005 stands for a close frame without a code.
+            None => Self::ByDaemon { code: 1005, reason: String::new() },
+        }
+    }
+}
