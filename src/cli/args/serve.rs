@@ -1,0 +1,81 @@
+//! `flumen serve` as typed.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::ValueEnum;
+
+use crate::config::{DEFAULT_LISTEN, DEFAULT_OPENFLOW};
+
+const EXAMPLES: &str = "\
+Examples:
+  Everything on loopback, state in ~/.local/state/flumen:
+    flumen serve
+
+  A lab, where switches and clients on the network are trusted:
+    flumen serve --listen 0.0.0.0:8653 --openflow 0.0.0.0:6653 --insecure
+
+  Take in every switch that dials in, leave their table-miss rules alone:
+    flumen serve --admission adopt --table-miss none";
+
+/// Run the daemon until SIGINT or SIGTERM
+///
+/// Clients connect by WebSocket (--listen), switches by OpenFlow 1.3 (--openflow). Beyond loopback both need
+/// protection, or --insecure. The log goes to standard error.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Serve {
+    /// Where WebSocket and HTTP clients connect
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = DEFAULT_LISTEN)]
+    pub(crate) listen: SocketAddr,
+    /// Where switches connect
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = DEFAULT_OPENFLOW)]
+    pub(crate) openflow: SocketAddr,
+    /// Directory of the durable state [default: ~/.local/state/flumen]
+    #[arg(long, value_name = "DIR", env = "FLUMEN_DATA", hide_env_values = true, value_hint = clap::ValueHint::DirPath)]
+    pub(crate) data: Option<PathBuf>,
+    /// What happens to a switch that was not added
+    #[arg(long, value_name = "POLICY", default_value = "discover")]
+    pub(crate) admission: Admission,
+    /// The rule of priority 0 that each node gets, for packets that no flow takes
+    #[arg(long, value_name = "RULE", default_value = "normal")]
+    pub(crate) table_miss: TableMiss,
+    /// Allow both listeners beyond loopback without tokens and TLS
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// What to log: a level (error, warn, info, debug, trace) or a filter by module
+    #[arg(long, value_name = "FILTER", env = "FLUMEN_LOG", hide_env_values = true, default_value = "info")]
+    pub(crate) log: String,
+    /// How log lines look
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Admission {
+    /// Show it as a discovered node and write nothing to it
+    Discover,
+    /// Register it at once, named by its datapath id
+    Adopt,
+    /// Refuse it
+    Registered,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableMiss {
+    /// Forward as an ordinary switch would
+    Normal,
+    /// Drop
+    Drop,
+    /// Send to the controller
+    Controller,
+    /// Write no such rule
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// For programs: one object a line
+    Json,
+}

@@ -1,0 +1,151 @@
+//! Asks the daemon, shows the answer, and judges it by the contract's exit codes.
+
+use std::{io, time::Duration};
+
+use serde_json::value::RawValue;
+use tokio::time::timeout;
+
+use super::{
+    check::{Ask, Question},
+    exit::{Exit, Failure},
+    output::Output,
+    verdict, view,
+};
+use crate::{
+    client::{Client, ConnectError, RequestError, Url},
+    contract::{Command, ErrorCode, FlowView, ListFlows, Reply},
+};
+
+/// How long an answer may take beyond what the command itself asks to wait: a daemon that is stuck must not hold a
+/// script for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs one question from connection to goodbye.
+pub(super) async fn run(ask: Ask, output: &mut Output) -> Result<Exit, Failure> {
+    let Ask { url, token, json, question } = ask;
+    let client = Client::connect(&url, token.as_ref()).await.map_err(|error| unreachable(&url, &error))?;
+    let exit = answer(&client, question, json, output).await;
+    client.close().await;
+    exit
+}
+
+async fn answer(client: &Client, question: Question, json: bool, output: &mut Output) -> Result<Exit, Failure> {
+    match question {
+        Question::Command(command) => {
+            let payload = request(client, &command).await?;
+            if json {
+                output.line(payload.get())?;
+            }
+            let reply = understood(&payload)?;
+            if !json {
+                output.data(view::reply(&command, &reply, output))?;
+            }
+            Ok(verdict::judge(&command, &reply, output))
+        }
+        Question::AllFlows(list) => {
+            let flows = all_flows(client, list).await?;
+            output.data(view::flows(&flows, output))?;
+            Ok(Exit::Done)
+        }
+        Question::Classes => {
+            let payload = request(client, &Command::GetInfo).await?;
+            match understood(&payload)? {
+                _ if json => output.line(payload.get())?,
+                Reply::Info(info) => output.data(view::classes(&info.traffic_types, output))?,
+                _ => return Err(strange()),
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+async fn all_flows(client: &Client, mut list: ListFlows) -> Result<Vec<FlowView>, Failure> {
+    let mut all = Vec::new();
+    loop {
+        let payload = request(client, &Command::ListFlows(list.clone())).await?;
+        let Reply::Flows { flows, next_cursor } = understood(&payload)? else { return Err(strange()) };
+        all.extend(flows);
+        match next_cursor {
+            Some(cursor) => list.cursor = Some(cursor),
+            None => return Ok(all),
+        }
+    }
+}
+
+async fn request(client: &Client, command: &Command) -> Result<Box<RawValue>, Failure> {
+    let own = match command {
+        Command::InstallFlow(install) => Duration::from_millis(install.timeout_ms.into()),
+        _ => Duration::ZERO,
+    };
+    match timeout(own + PATIENCE, client.request(command)).await {
+        Ok(answer) => answer.map_err(|error| failed(command, &error)),
+        Err(_) => {
+            let what = format!("the daemon has not answered {} in time: the outcome is not known", command.name());
+            Err(Failure::new(Exit::No, what))
+        }
+    }
+}
+
+fn understood(payload: &RawValue) -> Result<Reply, Failure> {
+    serde_json::from_str(payload.get()).map_err(|_| strange())
+}
+
+fn strange() -> Failure {
+    let what = "the daemon's answer is not one that this flumen understands";
+    Failure::new(Exit::No, what).hint("compare 'flumen --version' with the daemon's; --json prints the answer as it is")
+}
+
+fn failed(command: &Command, error: &RequestError) -> Failure {
+    let failure = Failure::new(Exit::No, error.to_string());
+    let RequestError::Refused(refusal) = error else { return failure };
+    let of_nodes = matches!(command, Command::GetNode(_) | Command::RemoveNode(_) | Command::InstallFlow(_));
+    let of_flows = matches!(command, Command::GetFlow(_) | Command::RemoveFlow(_));
+    let about_class = refusal.path.as_deref().is_some_and(|path| path.ends_with("traffic_type"));
+    match refusal.code {
+        ErrorCode::NotFound if of_nodes => failure.hint("'flumen node list' shows the nodes there are"),
+        ErrorCode::NotFound if of_flows => failure.hint("'flumen flow list' shows the flows there are"),
+        ErrorCode::InvalidRequest if about_class => failure.hint("'flumen classes' shows the traffic types there are"),
+        ErrorCode::Unauthenticated => failure.hint("show a token with --token-file FILE or FLUMEN_TOKEN"),
+        _ => failure,
+    }
+}
+
+fn unreachable(url: &Url, error: &ConnectError) -> Failure {
+    if error.is_refusal() {
+        let what = format!("the daemon at {url} does not let you in: {error}");
+        return Failure::new(Exit::No, what).hint("show a token with --token-file FILE or FLUMEN_TOKEN");
+    }
+    let failure = Failure::new(Exit::Unreachable, format!("cannot reach the daemon at {url}: {}", reason(error)));
+    match error {
+        ConnectError::Tcp(_) if !url.names_port() => {
+            failure.hint(format!("that is port 80; a daemon listens on 8653 by default: --url ws://{}:8653", host(url)))
+        }
+        ConnectError::Tcp(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            failure.hint("start it with 'flumen serve', or say where it is with --url or FLUMEN_URL")
+        }
+        ConnectError::Handshake(_) | ConnectError::Http(_) => {
+            failure.hint("the WebSocket port is 8653 by default; 6653 is for switches")
+        }
+        ConnectError::Resolve(_) | ConnectError::Tcp(_) | ConnectError::Timeout => {
+            failure.hint("say where the daemon is with --url or FLUMEN_URL")
+        }
+    }
+}
+
+/// The reason in a network engineer's words, without the system's error number.
+fn reason(error: &ConnectError) -> String {
+    match error {
+        ConnectError::Tcp(error) => match error.kind() {
+            io::ErrorKind::ConnectionRefused => "connection refused, nothing listens there".to_owned(),
+            io::ErrorKind::HostUnreachable => "no route to that host".to_owned(),
+            io::ErrorKind::NetworkUnreachable => "no route to that network".to_owned(),
+            io::ErrorKind::TimedOut => "no answer".to_owned(),
+            _ => error.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+fn host(url: &Url) -> String {
+    if url.host().contains(':') { format!("[{}]", url.host()) } else { url.host().to_owned() }
+}

@@ -1,0 +1,243 @@
+//! From the command line as typed to a job that can be run: the contract's own rules, the environment, the files.
+//!
+//! Whatever is wrong here is wrong usage (exit code 2), told in the words that the daemon would use.
+
+use std::{ffi::OsString, path::PathBuf, str::FromStr};
+
+use clap::error::ErrorKind;
+use tracing_subscriber::EnvFilter;
+
+use super::args::{
+    AddNode, Admission, Args, Command as Typed, FlowCommand, Global, Install, ListFlows, LogFormat, NodeCommand,
+    RemoveFlows, Serve, TableMiss,
+};
+use crate::{
+    client::{Token, Url},
+    config::{self, ServeConfig},
+    contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit},
+};
+
+/// What is to be done, lawful as far as can be told without a daemon.
+#[derive(Debug)]
+pub(super) enum Job {
+    Serve(Box<Service>),
+    Ask(Box<Ask>),
+    Completions(clap_complete::Shell),
+}
+
+/// A daemon to run.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) config: ServeConfig,
+    pub(super) filter: EnvFilter,
+    pub(super) format: LogFormat,
+}
+
+/// A question to the daemon.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub(super) url: Url,
+    pub(super) token: Option<Token>,
+    pub(super) json: bool,
+    pub(super) question: Question,
+}
+
+/// What is asked, and how the answer is shown.
+#[derive(Debug)]
+pub(super) enum Question {
+    /// One command, one answer.
+    Command(Command),
+    /// Every page of `ListFlows`.
+    AllFlows(contract::ListFlows),
+    /// The classes out of `GetInfo`.
+    Classes,
+}
+
+/// Checks what was typed.
+pub(super) fn check(args: Args) -> Result<Job, clap::Error> {
+    let Args { global, command } = args;
+    let question = match command {
+        Typed::Serve(serve) => return check_serve(serve),
+        Typed::Completions { shell } => return Ok(Job::Completions(shell)),
+        Typed::Node(command) => Question::Command(node(command)),
+        Typed::Flow(FlowCommand::List(list)) => list_flows(list, global.json),
+        Typed::Flow(command) => Question::Command(flow(command)),
+        Typed::Info => Question::Command(Command::GetInfo),
+        Typed::Classes => Question::Classes,
+    };
+    if let Question::Command(command) = &question {
+        command.check().map_err(broken_rule)?;
+    }
+    let token = token(&global)?;
+    Ok(Job::Ask(Box::new(Ask { url: global.url, token, json: global.json, question })))
+}
+
+fn node(command: NodeCommand) -> Command {
+    match command {
+        NodeCommand::Add(AddNode { name, datapath_id, address, ovsdb, labels }) => {
+            Command::AddNode(contract::AddNode {
+                name,
+                kind: contract::NodeKind::default(),
+                datapath_id,
+                address,
+                ovsdb,
+                labels: labels.into_iter().collect(),
+            })
+        }
+        NodeCommand::Remove { name, flows } => Command::RemoveNode(contract::RemoveNode { name, flows }),
+        NodeCommand::List => Command::ListNodes,
+        NodeCommand::Show { name } => Command::GetNode(contract::GetNode { name }),
+    }
+}
+
+fn flow(command: FlowCommand) -> Command {
+    match command {
+        FlowCommand::Install(install) => Command::InstallFlow(Box::new(install_flow(*install))),
+        FlowCommand::Remove(RemoveFlows { flow_ids, node, traffic_type, all }) => match <[_; 1]>::try_from(flow_ids) {
+            Ok([flow_id]) => Command::RemoveFlow(contract::RemoveFlow { flow_id }),
+            Err(flow_ids) => {
+                let flow_ids = (!flow_ids.is_empty()).then_some(flow_ids);
+                Command::RemoveFlows(contract::RemoveFlows { flow_ids, node, traffic_type, all })
+            }
+        },
+        FlowCommand::List(list) => Command::ListFlows(page_of_flows(list)),
+        FlowCommand::Show { flow_id } => Command::GetFlow(contract::GetFlow { flow_id }),
+    }
+}
+
+fn install_flow(install: Install) -> InstallFlow {
+    let Install { matching, treatment, placement } = install;
+    InstallFlow {
+        flow_id: placement.flow_id,
+        nodes: (!placement.nodes.is_empty()).then_some(placement.nodes),
+        source: matching.source,
+        destination: matching.destination,
+        traffic_type: treatment.traffic_type,
+        priority: treatment.priority,
+        protocol: matching.protocol,
+        source_port: matching.source_port,
+        destination_port: matching.destination_port,
+        dscp: treatment.dscp,
+        queue: treatment.queue,
+        rate_limit: treatment.rate_kbps.map(|rate_kbps| RateLimit { rate_kbps, burst_kb: treatment.burst_kb }),
+        forward: treatment.forward,
+        bidirectional: matching.bidirectional,
+        idle_timeout: placement.idle_timeout,
+        hard_timeout: placement.hard_timeout,
+        dry_run: placement.dry_run,
+        on_conflict: placement.on_conflict,
+        replace: placement.replace,
+        wait: placement.wait,
+        timeout_ms: placement.timeout_ms,
+    }
+}
+
+/// A person wants all flows; a program gets one Reply as it is, and goes on with its `next_cursor`.
+fn list_flows(list: ListFlows, json: bool) -> Question {
+    let all = list.limit.is_none() && !json;
+    let page = page_of_flows(list);
+    if all { Question::AllFlows(page) } else { Question::Command(Command::ListFlows(page)) }
+}
+
+fn page_of_flows(list: ListFlows) -> contract::ListFlows {
+    let ListFlows { node, traffic_type, state, limit, cursor } = list;
+    contract::ListFlows { node, traffic_type, state, cursor, limit: limit.unwrap_or(DEFAULT_LIST_LIMIT) }
+}
+
+fn check_serve(serve: Serve) -> Result<Job, clap::Error> {
+    let filter = EnvFilter::try_new(&serve.log).map_err(|error| {
+        let message = format!("invalid value '{}' for '--log <FILTER>': {error}", serve.log);
+        wrong(ErrorKind::ValueValidation, message)
+    })?;
+    let data = match serve.data.or_else(|| state_dir(|name| std::env::var_os(name))) {
+        Some(data) => data,
+        None => {
+            let message = "there is no home directory to keep the state in: say where with --data DIR or FLUMEN_DATA";
+            return Err(wrong(ErrorKind::MissingRequiredArgument, message));
+        }
+    };
+    let config = ServeConfig {
+        listen: serve.listen,
+        openflow: serve.openflow,
+        data: Some(data),
+        admission: match serve.admission {
+            Admission::Discover => config::Admission::Discover,
+            Admission::Adopt => config::Admission::Adopt,
+            Admission::Registered => config::Admission::Registered,
+        },
+        table_miss: match serve.table_miss {
+            TableMiss::Normal => config::TableMiss::Normal,
+            TableMiss::Drop => config::TableMiss::Drop,
+            TableMiss::Controller => config::TableMiss::Controller,
+            TableMiss::None => config::TableMiss::None,
+        },
+        insecure: serve.insecure,
+        ..ServeConfig::default()
+    };
+    Ok(Job::Serve(Box::new(Service { config, filter, format: serve.log_format })))
+}
+
+/// Where programs keep their state, by the XDG base directory specification: it wants relative paths ignored.
+fn state_dir(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
+    Some(state.join("flumen"))
+}
+
+/// The token in the file that was named, or else in the environment.
+fn token(global: &Global) -> Result<Option<Token>, clap::Error> {
+    let (place, text) = match &global.token_file {
+        Some(path) => match std::fs::read_to_string(path) {
+            Ok(text) => (path.display().to_string(), text),
+            Err(error) => {
+                let message = format!("cannot read the token in {}: {error}", path.display());
+                return Err(wrong(ErrorKind::Io, message));
+            }
+        },
+        None => match std::env::var("FLUMEN_TOKEN") {
+            Ok(text) if text.is_empty() => return Ok(None),
+            Ok(text) => ("FLUMEN_TOKEN".to_owned(), text),
+            Err(_) => return Ok(None),
+        },
+    };
+    let parsed = Token::from_str(&text);
+    parsed.map(Some).map_err(|error| wrong(ErrorKind::ValueValidation, format!("no usable token in {place}: {error}")))
+}
+
+/// A rule between fields of the contract that the options break: `source_port` is `--source-port` here.
+fn broken_rule(invalid: Invalid) -> clap::Error {
+    let Invalid { path, message } = invalid;
+    let field = path.split(['[', '.']).next().unwrap_or_default();
+    let option = match field {
+        "nodes" => "--node".to_owned(),
+        field => format!("--{}", field.replace('_', "-")),
+    };
+    let message =
+        message.strip_prefix(path.as_str()).map_or(message.clone(), |predicate| format!("{option}{predicate}"));
+    wrong(ErrorKind::ValueValidation, message)
+}
+
+fn wrong(kind: ErrorKind, message: impl std::fmt::Display) -> clap::Error {
+    clap::Error::raw(kind, format!("{message}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dir(variables: &[(&str, &str)]) -> Option<PathBuf> {
+        state_dir(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))
+    }
+
+    #[test]
+    fn the_state_is_kept_where_xdg_says() {
+        assert_eq!(dir(&[("XDG_STATE_HOME", "/s"), ("HOME", "/h")]), Some("/s/flumen".into()));
+        assert_eq!(dir(&[("HOME", "/h")]), Some("/h/.local/state/flumen".into()));
+    }
+
+    #[test]
+    fn a_relative_state_home_is_ignored() {
+        assert_eq!(dir(&[("XDG_STATE_HOME", "s"), ("HOME", "/h")]), Some("/h/.local/state/flumen".into()));
+        assert_eq!(dir(&[("XDG_STATE_HOME", ""), ("HOME", "")]), None);
+    }
+}

@@ -1,0 +1,154 @@
+//! Standard output and standard error: data goes to the one, talk to the other.
+//!
+//! A reader who has gone away (`flumen flow list | head`) is nobody's failure: what is written after that is dropped
+//! in silence and the command ends as it would have.
+
+use std::{
+    fmt,
+    io::{self, IsTerminal, Write},
+};
+
+use clap::builder::styling::{AnsiColor, Style};
+
+use super::{
+    args::Color,
+    exit::{Exit, Failure},
+};
+
+/// How good the news is; it becomes a colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    Doubtful,
+    Bad,
+    Quiet,
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        match self {
+            Self::Good => AnsiColor::Green.on_default(),
+            Self::Doubtful => AnsiColor::Yellow.on_default(),
+            Self::Bad => AnsiColor::Red.on_default().bold(),
+            Self::Quiet => Style::new().dimmed(),
+        }
+    }
+}
+
+/// A text in a tone, or plain where colours are off.
+pub(super) struct Painted<T> {
+    text: T,
+    style: Style,
+}
+
+impl<T: fmt::Display> fmt::Display for Painted<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { text, style } = self;
+        write!(formatter, "{style}{text}{style:#}")
+    }
+}
+
+/// Where a command writes.
+#[derive(Debug)]
+pub(super) struct Output {
+    colour: bool,
+    talk_colour: bool,
+    width: Option<u16>,
+    reader_gone: bool,
+}
+
+impl Output {
+    pub(super) fn new(color: Color) -> Self {
+        let stdout = io::stdout().is_terminal();
+        Self {
+            colour: wants_colour(color, stdout),
+            talk_colour: wants_colour(color, io::stderr().is_terminal()),
+            width: stdout.then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0),
+            reader_gone: false,
+        }
+    }
+
+    /// The width of the terminal; `None` for a file or a pipe, where a line is as long as it must be.
+    pub(super) fn width(&self) -> Option<u16> {
+        self.width
+    }
+
+    /// A text of standard output in a tone.
+    pub(super) fn paint<T: fmt::Display>(&self, tone: Tone, text: T) -> Painted<T> {
+        Painted { text, style: if self.colour { tone.style() } else { Style::new() } }
+    }
+
+    /// Writes data.
+    pub(super) fn data(&mut self, text: impl AsRef<[u8]>) -> Result<(), Failure> {
+        if self.reader_gone {
+            return Ok(());
+        }
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.reader_gone = true;
+                Ok(())
+            }
+            Err(error) => Err(Failure::new(Exit::No, format!("cannot write to standard output: {error}"))),
+        }
+    }
+
+    /// Writes one line of data.
+    pub(super) fn line(&mut self, line: impl fmt::Display) -> Result<(), Failure> {
+        self.data(format!("{line}\n"))
+    }
+
+    /// Says that something is wrong.
+    pub(super) fn error(&self, what: impl fmt::Display) {
+        self.talk(Tone::Bad, "error", what);
+    }
+
+    /// Says what the person should know.
+    pub(super) fn warning(&self, what: impl fmt::Display) {
+        self.talk(Tone::Doubtful, "warning", what);
+    }
+
+    /// Says what to try.
+    pub(super) fn hint(&self, what: impl fmt::Display) {
+        self.talk(Tone::Good, "hint", what);
+    }
+
+    /// Says something to the person that is neither data nor trouble.
+    pub(super) fn note(&self, what: impl fmt::Display) {
+        let _ = writeln!(io::stderr().lock(), "{what}");
+    }
+
+    fn talk(&self, tone: Tone, label: &str, what: impl fmt::Display) {
+        let style = if self.talk_colour { tone.style() } else { Style::new() };
+        // With nobody left to listen there is nobody to complain to.
+        let _ = writeln!(io::stderr().lock(), "{style}{label}:{style:#} {what}");
+    }
+}
+
+/// <https://no-color.org>: set and not empty means no colour, unless the person asks for it on the command line.
+fn wants_colour(color: Color, terminal: bool) -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => terminal && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+    }
+}
+
+/// Somebody else's text as it may be shown on a terminal: control characters escaped.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, character| {
+        if character.is_control() || is_mark(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+        shown
+    })
+}
+
+/// The invisible characters by which [`table`](super::table) remembers a tone while it lays out a cell.
+pub(super) fn is_mark(character: char) -> bool {
+    ('\u{2060}'..='\u{2064}').contains(&character)
+}

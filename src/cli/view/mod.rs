@@ -1,0 +1,47 @@
+//! Replies as people read them.
+
+mod flow;
+mod info;
+mod node;
+
+use super::output::{Output, Tone};
+use crate::contract::{Command, FlowState, FlowView, Reply};
+
+pub(super) use self::info::classes;
+
+/// The Reply to `command` as text.
+pub(super) fn reply(command: &Command, reply: &Reply, output: &Output) -> String {
+    match reply {
+        Reply::Node { node } => match command {
+            Command::RemoveNode(_) => format!("{} removed\n", node.name),
+            _ => node::one(node, output),
+        },
+        Reply::Nodes { nodes } => node::list(nodes, output),
+        Reply::Flow { flow } => flow::one(flow, output),
+        Reply::Flows { flows, .. } | Reply::FlowsInstalled { flows, .. } => flow::list(flows, output),
+        Reply::FlowsRemoved { summary } => flow::summary(summary, output),
+        Reply::Info(info) => info::info(info, output),
+    }
+}
+
+/// Flows as a table.
+pub(super) fn flows(flows: &[FlowView], output: &Output) -> String {
+    flow::list(flows, output)
+}
+
+/// How good the news of a state is.
+pub(super) fn tone(state: FlowState) -> Tone {
+    match state {
+        FlowState::Applied => Tone::Good,
+        FlowState::Rejected => Tone::Bad,
+        FlowState::Unknown | FlowState::Drifted | FlowState::Accepted | FlowState::Removing => Tone::Doubtful,
+        FlowState::Expired | FlowState::Superseded | FlowState::Removed | FlowState::Planned => Tone::Quiet,
+    }
+}
+
+/// `3 applied, 1 rejected`.
+fn counts<'a>(counts: impl IntoIterator<Item = (&'a FlowState, &'a u64)>) -> String {
+    let parts: Vec<String> =
+        counts.into_iter().filter(|(_, count)| **count > 0).map(|(state, count)| format!("{count} {state}")).collect();
+    parts.join(", ")
+}
