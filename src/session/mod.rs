@@ -1,1 +1,420 @@
-//! To be written.
+//! One OpenFlow connection, seen from the controller, as a pure state machine.
+//!
+//! A [`Session`] does no input or output and reads no clock: bytes and the time go in, bytes, events and the next
+//! deadline come out. It negotiates the version, learns what the switch is, answers echo requests and asks its own,
+//! tells for every FLOW_MOD what became of it, and reassembles multipart replies.
+//!
+//! What it promises: a FLOW_MOD is [`Outcome::Confirmed`] only when the reply to a barrier sent after it arrived on
+//! this connection and no error did before; nothing that a peer sends can make it panic, loop, or keep more memory
+//! than the constants in [`Config`] allow.
+//!
+//! What it does not do: it never decides what to write. Until its owner submits something, a switch is only asked
+//! who it is.
+//!
+//! ```text
+//!                 HELLO            FEATURES, DESC, PORT_DESC
+//! Negotiating ───────────▶ Describing ───────────▶ Ready
+//!      │                        │                    │   version, deadline, silence, the peer's end
+//!      └────────────────────────┴────────────────────┴──────────────────────────────────▶ Closed
+//! ```
+//!
+//! The driver's order: after every `handle_*` call or command, take events with [`Session::poll_event`] until there
+//! are none, write what [`Session::poll_transmit`] gives, and call [`Session::handle_timeout`] when
+//! [`Session::poll_timeout`] is due. See [`crate::southbound`] for the one over TCP.
+
+mod event;
+mod handshake;
+mod keepalive;
+mod reading;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use openflow::{
+    DecodeError, Echo, ErrorMsg, FlowMod, Header, Message, MultipartReply, OFP_VERSION, SwitchConfig, Xid, split_frame,
+};
+
+pub use event::{
+    CloseReason, Command, Counters, Description, Event, Outcome, ReadError, Settlement, Token, UnknownReason, describe,
+};
+use handshake::{Handshake, Progress};
+use keepalive::Keepalive;
+use reading::Reads;
+use window::Window;
+
+/// The bounds and deadlines of a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+    /// From the first byte to [`Event::Ready`].
+    pub handshake: Duration,
+    /// Silence after which the peer is asked whether it is there.
+    pub idle: Duration,
+    /// Silence after which it is taken for dead.
+    pub dead: Duration,
+    /// From a barrier request to the moment when what it covers is called unknown.
+    pub barrier: Duration,
+    /// Between two parts of a multipart reply.
+    pub read: Duration,
+    /// FLOW_MODs that may be without an answer at a time.
+    pub window: usize,
+    /// A barrier follows at least every so many FLOW_MODs, so that the window moves on while it is full.
+    pub barrier_every: usize,
+    /// FLOW_MODs that may wait for a place in the window.
+    pub backlog: usize,
+    /// Bytes that may wait to be written before replies to the peer's own requests are taken for an attack.
+    pub transmit: usize,
+    /// Bytes of one reassembled multipart reply.
+    pub read_bytes: usize,
+    /// Entries of one reassembled multipart reply.
+    pub read_entries: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            idle: Duration::from_secs(5),
+            dead: Duration::from_secs(10),
+            barrier: Duration::from_secs(5),
+            read: Duration::from_secs(10),
+            window: 1_000,
+            barrier_every: 250,
+            backlog: 4_096,
+            transmit: 1 << 20,
+            read_bytes: 256 << 20,
+            read_entries: 2_000_000,
+        }
+    }
+}
+
+/// The controller's end of one OpenFlow connection. See the [module](self) for its states and the driver's order.
+#[derive(Debug)]
+pub struct Session {
+    config: Config,
+    phase: Phase,
+    next_xid: u32,
+    transmit: BytesMut,
+    events: VecDeque<Event>,
+    keepalive: Keepalive,
+    window: Window,
+    reads: Reads,
+    counters: Counters,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// HELLO is out.
+    Negotiating { deadline: Instant },
+    /// The version is agreed; the switch is asked what it is.
+    Describing { deadline: Instant, handshake: Box<Handshake> },
+    /// Commands are taken.
+    Ready,
+    /// Over. Nothing is taken or given any more.
+    Closed,
+}
+
+impl Session {
+    /// Begins a session on a connection that has just been made: HELLO is the first thing to transmit.
+    #[must_use]
+    pub fn new(config: Config, now: Instant) -> Self {
+        let mut session = Self {
+            phase: Phase::Negotiating { deadline: now + config.handshake },
+            next_xid: 1,
+            transmit: BytesMut::new(),
+            events: VecDeque::new(),
+            keepalive: Keepalive::new(&config, now),
+            window: Window::new(&config),
+            reads: Reads::new(&config),
+            counters: Counters::default(),
+            config,
+        };
+        session.send(&handshake::hello());
+        session
+    }
+
+    /// Takes what has been read from the connection; whole messages are consumed, the rest stays in `input`.
+    pub fn handle_input(&mut self, input: &mut BytesMut, now: Instant) {
+        while !matches!(self.phase, Phase::Closed) {
+            match split_frame(input) {
+                Ok(Some(frame)) => self.handle_frame(&frame, now),
+                Ok(None) => return,
+                Err(error) => return self.close(CloseReason::Framing(error)),
+            }
+        }
+        input.clear();
+    }
+
+    /// The connection has ended: by the peer, by a failed read or write, or because its owner gives it up.
+    pub fn handle_disconnect(&mut self, reason: CloseReason) {
+        self.close(reason);
+    }
+
+    /// Does what is due at `now`; early calls do nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match &self.phase {
+            Phase::Closed => return,
+            Phase::Negotiating { deadline } | Phase::Describing { deadline, .. } if *deadline <= now => {
+                return self.close(CloseReason::HandshakeTimeout);
+            }
+            Phase::Negotiating { .. } | Phase::Describing { .. } => return,
+            Phase::Ready => {}
+        }
+        if self.window.handle_timeout(now, &mut self.events) {
+            self.probe_within(now, self.config.dead);
+        }
+        self.reads.handle_timeout(now, &mut self.events);
+        match self.keepalive.handle_timeout(now) {
+            keepalive::Due::Nothing => {}
+            keepalive::Due::Ask => self.probe_within(now, self.config.dead),
+            keepalive::Due::Dead => self.close(CloseReason::Unresponsive),
+        }
+    }
+
+    /// The moment at which [`Session::handle_timeout`] has something to do; `None` once the session is over.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Closed => None,
+            Phase::Negotiating { deadline } | Phase::Describing { deadline, .. } => Some(*deadline),
+            Phase::Ready => [Some(self.keepalive.deadline()), self.window.deadline(), self.reads.deadline()]
+                .into_iter()
+                .flatten()
+                .min(),
+        }
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Moves the bytes to write next into `out`, which is empty when the driver has written what it got before. What
+    /// the session itself has to say goes first, then the FLOW_MODs that found a place in the window, then the barrier
+    /// that covers them: submit what there is before asking.
+    pub fn poll_transmit(&mut self, out: &mut BytesMut, now: Instant) {
+        if out.is_empty() {
+            std::mem::swap(out, &mut self.transmit);
+        } else {
+            out.extend_from_slice(&self.transmit);
+        }
+        self.transmit.clear();
+        if matches!(self.phase, Phase::Ready) {
+            self.window.fill(out, &mut self.next_xid, &mut self.events, now);
+        }
+    }
+
+    /// How many more FLOW_MODs [`Session::handle_command`] takes; a driver stops taking commands at 0.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.window.capacity()
+    }
+
+    /// What this session has seen that it did not ask for.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Whether the session is over.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
+    /// Does what the owner asks. Before [`Event::Ready`] and after [`Event::Closed`] FLOW_MODs settle as not sent and
+    /// reads fail.
+    pub fn handle_command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Close(reason) => self.close(reason),
+            Command::Program(mods) if matches!(self.phase, Phase::Ready) => self.window.submit(mods),
+            Command::Program(mods) => {
+                let unsent = |(token, _): (Token, FlowMod)| Settlement { token, outcome: Outcome::NotSent };
+                self.events.push_back(Event::Settled(mods.into_iter().map(unsent).collect()));
+            }
+            Command::ReadFlows { token, request } if matches!(self.phase, Phase::Ready) => {
+                let xid = self.send(&reading::flow_request(request));
+                self.reads.begin(xid, token, now);
+            }
+            Command::ReadFlows { token, .. } => {
+                self.events.push_back(Event::FlowsRead { token, result: Err(ReadError::ConnectionLost) })
+            }
+            Command::Configure { miss_send_len } => {
+                self.send(&Message::SetConfig(SwitchConfig { flags: 0, miss_send_len }));
+            }
+            Command::Probe { within } => self.probe_within(now, within),
+        }
+    }
+
+    fn handle_frame(&mut self, frame: &Bytes, now: Instant) {
+        self.counters.messages += 1;
+        let Some(header) = Header::peek(frame) else { return };
+        if !matches!(self.phase, Phase::Negotiating { .. }) && header.version != OFP_VERSION {
+            self.send_error(handshake::bad_version(frame), header.xid);
+            return self.close(CloseReason::Version { peer: header.version });
+        }
+        match Message::decode(frame) {
+            Ok((xid, message)) => {
+                self.keepalive.heard(now);
+                self.handle_message(xid, message, frame, now);
+            }
+            Err(error) => self.handle_malformed(header, error, frame),
+        }
+        if self.transmit.len() > self.config.transmit {
+            self.close(CloseReason::Flooded);
+        }
+    }
+
+    fn handle_malformed(&mut self, header: Header, error: DecodeError, frame: &Bytes) {
+        self.counters.malformed += 1;
+        match &self.phase {
+            Phase::Negotiating { .. } | Phase::Describing { .. } => self.close(CloseReason::Malformed(error)),
+            Phase::Ready if self.reads.fail(header.xid, ReadError::Malformed(error), &mut self.events) => {}
+            Phase::Ready => self.send_error(handshake::malformed(error, frame), header.xid),
+            Phase::Closed => {}
+        }
+    }
+
+    fn handle_message(&mut self, xid: Xid, message: Message, frame: &Bytes, now: Instant) {
+        match &mut self.phase {
+            Phase::Negotiating { deadline } => {
+                let deadline = *deadline;
+                match handshake::negotiate(&message, frame) {
+                    Ok(()) => {
+                        let handshake = Box::new(Handshake::new(self.send(&Message::FeaturesRequest)));
+                        self.phase = Phase::Describing { deadline, handshake };
+                    }
+                    Err((reply, reason)) => {
+                        if let Some(reply) = reply {
+                            self.send_error(reply, xid);
+                        }
+                        self.close(reason);
+                    }
+                }
+            }
+            Phase::Describing { handshake, .. } => match handshake.handle_message(xid, message) {
+                Progress::Waiting => {}
+                Progress::AskDescription => self.ask_description(),
+                Progress::Done(description) => {
+                    self.phase = Phase::Ready;
+                    self.keepalive.heard(now);
+                    self.events.push_back(Event::Ready(description));
+                }
+                Progress::Failed(reason) => self.close(reason),
+                Progress::Other(message) => self.handle_unasked(xid, *message, frame),
+            },
+            Phase::Ready => self.handle_ready(xid, message, frame, now),
+            Phase::Closed => {}
+        }
+    }
+
+    fn handle_ready(&mut self, xid: Xid, message: Message, frame: &Bytes, now: Instant) {
+        match message {
+            Message::BarrierReply => {
+                if !self.window.handle_barrier_reply(xid, &mut self.events) {
+                    self.counters.stray_replies += 1;
+                }
+            }
+            Message::Error(error) => self.handle_error(xid, error),
+            Message::MultipartReply(reply) => self.handle_multipart(xid, reply, frame.len(), now),
+            other => self.handle_unasked(xid, other, frame),
+        }
+    }
+
+    /// An error is the answer to what carried its xid, in this order of likelihood: a FLOW_MOD in the window, a read,
+    /// a FLOW_MOD confirmed a moment ago, something that nobody waits for.
+    fn handle_error(&mut self, xid: Xid, error: ErrorMsg) {
+        if self.window.handle_error(xid, &error, &mut self.events) {
+            return;
+        }
+        if self.reads.fail(xid, ReadError::Refused(Box::new(error.clone())), &mut self.events) {
+            return;
+        }
+        self.counters.stray_errors += 1;
+        self.events.push_back(Event::StrayError(Box::new(error)));
+    }
+
+    fn handle_multipart(&mut self, xid: Xid, reply: MultipartReply, bytes: usize, now: Instant) {
+        if !self.reads.handle_part(xid, reply, bytes, now, &mut self.events) {
+            self.counters.stray_replies += 1;
+        }
+    }
+
+    /// What a switch may send at any time after HELLO, and what it may not.
+    fn handle_unasked(&mut self, xid: Xid, message: Message, frame: &Bytes) {
+        match message {
+            Message::EchoRequest(Echo { data }) => self.send_with(&Message::EchoReply(Echo { data }), xid),
+            Message::EchoReply(_) => {
+                if self.keepalive.answered(xid) {
+                    self.events.push_back(Event::Alive);
+                } else {
+                    self.counters.stray_replies += 1;
+                }
+            }
+            Message::FlowRemoved(removed) => self.events.push_back(Event::FlowRemoved(removed.into())),
+            Message::PortStatus(status) => self.events.push_back(Event::PortStatus(status.into())),
+            Message::Error(error) => self.handle_error(xid, error),
+            Message::Hello(_) | Message::Experimenter(_) => self.counters.ignored += 1,
+            Message::FeaturesReply(_)
+            | Message::GetConfigReply(_)
+            | Message::MultipartReply(_)
+            | Message::BarrierReply => self.counters.stray_replies += 1,
+            Message::FeaturesRequest
+            | Message::GetConfigRequest
+            | Message::SetConfig(_)
+            | Message::FlowMod(_)
+            | Message::MultipartRequest(_)
+            | Message::BarrierRequest => {
+                self.counters.malformed += 1;
+                self.send_error(handshake::bad_type(frame), xid);
+            }
+        }
+    }
+
+    fn ask_description(&mut self) {
+        let desc = self.send(&handshake::desc_request());
+        let ports = self.send(&handshake::port_desc_request());
+        if let Phase::Describing { handshake, .. } = &mut self.phase {
+            handshake.expect(desc, ports);
+        }
+    }
+
+    fn probe_within(&mut self, now: Instant, within: Duration) {
+        if self.keepalive.is_waiting_until(now + within) {
+            return;
+        }
+        let xid = self.send(&Message::EchoRequest(Echo { data: Bytes::new() }));
+        self.keepalive.asked(xid, now + within);
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        if matches!(std::mem::replace(&mut self.phase, Phase::Closed), Phase::Closed) {
+            return;
+        }
+        self.window.close(&mut self.events);
+        self.reads.close(&mut self.events);
+        self.events.push_back(Event::Closed(reason));
+    }
+
+    fn send(&mut self, message: &Message) -> Xid {
+        let xid = window::take_xid(&mut self.next_xid);
+        self.send_with(message, xid);
+        xid
+    }
+
+    fn send_error(&mut self, error: ErrorMsg, xid: Xid) {
+        self.send_with(&Message::Error(error), xid);
+    }
+
+    /// Everything that the session itself sends is far below the limit of 65,535 bytes, an echo's data included: it
+    /// arrived in a message of that size. A message that does not fit is therefore dropped, and counted.
+    fn send_with(&mut self, message: &Message, xid: Xid) {
+        if message.encode(xid, &mut self.transmit).is_err() {
+            self.counters.ignored += 1;
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Reassembly of multipart replies: every part or no answer, within bounds of time and memory.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use openflow::{
+    FlowStats, FlowStatsRequest, Message, MultipartReply, MultipartReplyBody, MultipartRequest, MultipartRequestBody,
+    Xid,
+};
+
+use super::Config;
+use super::event::{Event, ReadError, Token};
+
+/// Asks for flow entries.
+pub(super) fn flow_request(request: FlowStatsRequest) -> Message {
+    let body = MultipartRequestBody::Flow(request);
+    Message::MultipartRequest(MultipartRequest { more: false, body })
+}
+
+/// The reads that are waiting for parts. There are never more than a few: the owner asks for one at a time.
+#[derive(Debug)]
+pub(super) struct Reads {
+    patience: Duration,
+    max_bytes: usize,
+    max_entries: usize,
+    waiting: VecDeque<Read>,
+}
+
+#[derive(Debug)]
+struct Read {
+    xid: Xid,
+    token: Token,
+    entries: Vec<FlowStats>,
+    bytes: usize,
+    deadline: Instant,
+}
+
+impl Reads {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            patience: config.read,
+            max_bytes: config.read_bytes,
+            max_entries: config.read_entries,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn begin(&mut self, xid: Xid, token: Token, now: Instant) {
+        self.waiting.push_back(Read { xid, token, entries: Vec::new(), bytes: 0, deadline: now + self.patience });
+    }
+
+    /// Takes one part; false when nobody waits for it.
+    pub(super) fn handle_part(
+        &mut self,
+        xid: Xid,
+        part: MultipartReply,
+        bytes: usize,
+        now: Instant,
+        events: &mut VecDeque<Event>,
+    ) -> bool {
+        let Some(read) = self.waiting.iter_mut().find(|read| read.xid == xid) else { return false };
+        let MultipartReplyBody::Flow(entries) = part.body else {
+            return self.fail(xid, ReadError::MixedTypes, events);
+        };
+        read.bytes += bytes;
+        if read.bytes > self.max_bytes || read.entries.len() + entries.len() > self.max_entries {
+            return self.fail(xid, ReadError::TooLarge, events);
+        }
+        read.entries.extend(entries);
+        read.deadline = now + self.patience;
+        if !part.more
+            && let Some(read) = self.take(xid)
+        {
+            events.push_back(Event::FlowsRead { token: read.token, result: Ok(read.entries) });
+        }
+        true
+    }
+
+    /// Ends the read of this xid without an answer; false when there is none.
+    pub(super) fn fail(&mut self, xid: Xid, error: ReadError, events: &mut VecDeque<Event>) -> bool {
+        match self.take(xid) {
+            Some(read) => {
+                events.push_back(Event::FlowsRead { token: read.token, result: Err(error) });
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.waiting.iter().map(|read| read.deadline).min()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, events: &mut VecDeque<Event>) {
+        while let Some(xid) = self.waiting.iter().find(|read| read.deadline <= now).map(|read| read.xid) {
+            self.fail(xid, ReadError::Timeout, events);
+        }
+    }
+
+    pub(super) fn close(&mut self, events: &mut VecDeque<Event>) {
+        while let Some(xid) = self.waiting.front().map(|read| read.xid) {
+            self.fail(xid, ReadError::ConnectionLost, events);
+        }
+    }
+
+    fn take(&mut self, xid: Xid) -> Option<Read> {
+        let at = self.waiting.iter().position(|read| read.xid == xid)?;
+        self.waiting.remove(at)
+    }
+}
