@@ -1,1 +1,144 @@
-//! To be written.
+//! Switches over TCP: accepting them, dialling them, and driving one [`session`](crate::session) for each.
+//!
+//! What happens on every connection arrives as [`Report`]s on one bounded channel; the owner answers through the
+//! command channel that each connection hands out when it is ready. A slow switch delays nobody: it has a task and a
+//! queue of its own, and its reader goes on while it writes.
+//!
+//! Tasks, all on the tracker given to [`Southbound::start`]; the shutdown token stops each, and none holds anything
+//! that is lost with it:
+//!
+//! | task | for | also ends |
+//! | --- | --- | --- |
+//! | listener | the OpenFlow port | when accepting fails for good |
+//! | dialer | each [`Dial`] | when the `Dial` is dropped |
+//! | connection | each accepted switch; a dialer drives its own | with the session |
+
+mod address;
+mod backoff;
+mod connection;
+mod dialer;
+mod listener;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::session::{self, Command, Description, Event};
+
+pub use address::SwitchAddress;
+pub use dialer::Dial;
+
+/// Reports that wait for the owner. A connection that finds the queue full stops reading until there is room, which
+/// slows its switch and nobody else; a few thousand keep a burst of settlements moving.
+pub const REPORTS: usize = 4_096;
+
+/// Commands that wait for one connection. The owner bounds the FLOW_MODs it has under way on a connection, by fewer than
+/// this even when each is a command of its own, and so never finds the queue of a living connection full.
+pub const COMMANDS: usize = 4_096;
+
+/// Connections at a time, accepted and dialled. Each costs a file, a task and a session.
+const MAX_CONNECTIONS: usize = 16_384;
+
+/// One connection, for as long as the daemon runs. Two connections of the same switch have different ids: nothing that
+/// was asked on one is answered by the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// Who made a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The switch.
+    Accepted,
+    /// This side, because the owner asked for it.
+    Dialed(SwitchAddress),
+}
+
+/// News from a switch.
+#[derive(Debug)]
+pub enum Report {
+    /// The handshake is done.
+    Connected {
+        /// The connection.
+        connection: ConnectionId,
+        /// The other end.
+        peer: SocketAddr,
+        /// Who made the connection.
+        origin: Origin,
+        /// What the switch says of itself.
+        description: Box<Description>,
+        /// Where commands for it go.
+        commands: mpsc::Sender<Command>,
+    },
+    /// Something happened on a connection that was reported as connected; [`Event::Closed`] comes last.
+    Happened {
+        /// The connection.
+        connection: ConnectionId,
+        /// What happened.
+        event: Event,
+    },
+    /// A dialled switch could not be reached, or its handshake failed. The dialer goes on trying.
+    DialFailed {
+        /// Who was dialled.
+        address: SwitchAddress,
+        /// Why it failed, for people.
+        reason: String,
+    },
+}
+
+/// The southbound side: makes connections and drives them.
+#[derive(Debug, Clone)]
+pub struct Southbound {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: session::Config,
+    reports: mpsc::Sender<Report>,
+    next_connection: AtomicU64,
+    places: Semaphore,
+    tracker: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl Southbound {
+    /// Begins to accept switches on `listener`, if there is one.
+    #[must_use]
+    pub fn start(
+        config: session::Config,
+        listener: Option<TcpListener>,
+        reports: mpsc::Sender<Report>,
+        tracker: TaskTracker,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            config,
+            reports,
+            next_connection: AtomicU64::new(1),
+            places: Semaphore::new(MAX_CONNECTIONS),
+            tracker,
+            shutdown,
+        });
+        if let Some(listener) = listener {
+            shared.tracker.spawn(listener::run(listener, Arc::clone(&shared)));
+        }
+        Self { shared }
+    }
+
+    /// Connects to a switch and stays connected, until the returned guard is dropped.
+    #[must_use]
+    pub fn dial(&self, address: SwitchAddress) -> Dial {
+        dialer::start(address, &self.shared)
+    }
+}
+
+impl Shared {
+    fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed))
+    }
+}

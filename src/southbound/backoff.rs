@@ -1,0 +1,49 @@
+//! How long to wait before the next attempt.
+
+use std::time::Duration;
+
+/// The first wait.
+const FIRST: Duration = Duration::from_millis(250);
+/// No wait is longer: a switch that comes back is found within this and its jitter.
+const LONGEST: Duration = Duration::from_secs(4);
+
+/// Doubling waits with jitter, so that switches that went away together do not come back together.
+#[derive(Debug)]
+pub(super) struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    pub(super) fn new() -> Self {
+        Self { next: FIRST }
+    }
+
+    /// The last attempt was a success: begin again.
+    pub(super) fn reset(&mut self) {
+        self.next = FIRST;
+    }
+
+    /// The wait before the next attempt: the current step, give or take a quarter.
+    pub(super) fn wait(&mut self) -> Duration {
+        let wait = self.next.mul_f64(0.75 + fastrand::f64() / 2.0);
+        self.next = (self.next * 2).min(LONGEST);
+        wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_begin_again_after_a_success() {
+        let mut backoff = Backoff::new();
+        for step in [250, 500, 1_000, 2_000, 4_000, 4_000] {
+            let wait = backoff.wait().as_secs_f64() * 1_000.0;
+            let step = f64::from(step);
+            assert!((step * 0.75..=step * 1.25).contains(&wait), "{wait} ms at the step of {step} ms");
+        }
+        backoff.reset();
+        assert!(backoff.wait() <= FIRST.mul_f64(1.25));
+    }
+}
