@@ -1,1 +1,29 @@
-//! To be written.
+//! The orderly end: a token that everybody watches, and the signals that cancel it.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+/// Cancels `token` at the first SIGINT or SIGTERM. A second one ends the process as if nobody had asked for order.
+///
+/// # Errors
+/// When the system refuses to tell about signals.
+pub fn on_signals(token: CancellationToken) -> std::io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    // This task holds nothing; it ends with the process.
+    tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = interrupt.recv() => "SIGINT",
+                _ = terminate.recv() => "SIGTERM",
+            }
+        };
+        let name = next().await;
+        info!(signal = name, "shutting down");
+        token.cancel();
+        next().await;
+        std::process::exit(128 + 15);
+    });
+    Ok(())
+}

@@ -1,8 +1,44 @@
 //! The point of it all: desired flows, what each switch has confirmed of them, and the way from one to the other.
+//!
+//! A command becomes a flow that is stored, rules that are sent, and an answer that is the switch's own: `applied` is
+//! said only after the barrier reply came on the connection that the rules went out on, and after the request is on
+//! disk. The decisions are all in `engine`, a pure state machine; `driver` is the task around it.
+
+mod answers;
+mod cookie;
+mod discovered;
+mod driver;
+mod engine;
+mod flow;
+mod install;
+mod inventory;
+mod node;
+mod outbox;
+mod outcome;
+mod reconcile;
+mod record;
+mod removal;
+mod view;
+
+use std::future::Future;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
-use crate::contract::{Command, ErrorBody, Reply};
+use crate::contract::{Command, ErrorBody, Reply, Timestamp};
+use crate::southbound::{Report, Southbound};
+use crate::store::{Completion, Snapshot, Store, StoreError};
+
+pub use engine::Config;
+pub use record::RecordError;
+
+/// Commands that wait for the programmer, from all clients together. A client that finds it full waits, and so reads no
+/// more of its own requests.
+const INBOX: usize = 4_096;
+
+/// The ticket of the first commit, before the engine counts its own.
+const FIRST_COMMIT: u64 = 0;
 
 /// What happens to a switch that dials in without having been added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,11 +88,6 @@ pub struct Programmer {
 }
 
 impl Programmer {
-    /// A handle whose commands go to `inbox`.
-    pub(crate) const fn new(inbox: mpsc::Sender<Request>) -> Self {
-        Self { inbox }
-    }
-
     /// Queues a command; waits while the inbox is full. The receiver yields exactly one answer, or is closed when
     /// the daemon shuts down first.
     ///
@@ -67,4 +98,44 @@ impl Programmer {
         self.inbox.send(Request { command, answer }).await.map_err(|_| Closed)?;
         Ok(receiver)
     }
+}
+
+/// Why the programmer could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store has a record that makes no sense.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store's queue was full before anything was asked of it.
+    #[error("the store takes no work")]
+    Busy,
+}
+
+/// Makes a programmer from what the store had: a handle for its callers, and the future that is its task. It ends when
+/// `shutdown` is cancelled, or with an error when the store can no longer be trusted.
+///
+/// # Errors
+/// A [`StartError`] when the store's records cannot be read, or the first of this start cannot be written.
+pub async fn start(
+    config: Config,
+    mut store: Store,
+    snapshot: &Snapshot,
+    southbound: Southbound,
+    reports: mpsc::Receiver<Report>,
+    shutdown: CancellationToken,
+) -> Result<(Programmer, impl Future<Output = Result<(), StoreError>> + use<>), StartError> {
+    let (loaded, batch) = record::Loaded::new(snapshot)?;
+    // No number may be used, and so no cookie written to a switch, that a later start could use again.
+    store.submit(batch, FIRST_COMMIT).map_err(|_| StartError::Busy)?;
+    match store.completion().await {
+        Completion::Committed { .. } => {}
+        Completion::Refused { error, .. } | Completion::Failed { error } => return Err(error.into()),
+    }
+    let engine = engine::Engine::new(config, loaded, Instant::now(), Timestamp::now());
+    let (inbox, receiver) = mpsc::channel(INBOX);
+    let driver = driver::Driver { engine, store, southbound, inbox: receiver, reports };
+    Ok((Programmer { inbox }, driver.run(shutdown)))
 }

@@ -1,0 +1,274 @@
+//! Who waits for what: commands whose answer depends on a switch or on the disk.
+//!
+//! An answer is given when every flow it is about is durable and has come to rest on every node that is there, or when
+//! its time is up, in the state of that moment.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use super::Answer;
+use super::cookie::FlowNumber;
+use super::engine::{Engine, Ticket, Undurable};
+use super::flow::{Flow, Placement, Stage};
+use crate::contract::{ErrorBody, ErrorCode, FlowState, FlowView, Reply, Report, Wait};
+use crate::store::StoreError;
+
+/// How soon what found no room on the disk is tried again.
+const SAVE_AGAIN: Duration = Duration::from_secs(1);
+
+/// A command that waits.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    ticket: Ticket,
+    kind: Kind,
+    flows: Vec<FlowNumber>,
+    wait: Wait,
+    /// Flows that have not come to rest.
+    pending: usize,
+    deadline: Option<Instant>,
+}
+
+/// What the answer looks like.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Install,
+    /// `others` are views of items that did not become flows.
+    InstallMany {
+        report: Report,
+        others: Vec<FlowView>,
+    },
+    Remove,
+    RemoveMany,
+}
+
+/// All who wait.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    waiting: HashMap<Ticket, Waiter>,
+    by_flow: HashMap<FlowNumber, Vec<Ticket>>,
+    deadlines: BTreeSet<(Instant, Ticket)>,
+    /// Answers that are ready and wait for the disk alone, by the commit they wait for.
+    by_commit: BTreeMap<u64, Vec<(Ticket, Answer)>>,
+}
+
+impl Waiter {
+    pub(super) fn new(ticket: Ticket, kind: Kind, flows: Vec<FlowNumber>, wait: Wait) -> Self {
+        Self { ticket, kind, flows, wait, pending: 0, deadline: None }
+    }
+}
+
+impl Waiters {
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+}
+
+impl Engine {
+    /// Answers now if all is at rest, else when it is, or after `timeout_ms`.
+    pub(super) fn wait_for(&mut self, mut waiter: Waiter, timeout_ms: u32) {
+        let ticket = waiter.ticket;
+        let is_pending =
+            |number: &FlowNumber| self.flows.get(number).is_some_and(|flow| !self.is_at_rest(flow, waiter.wait));
+        let pending: Vec<FlowNumber> = waiter.flows.iter().copied().filter(is_pending).collect();
+        if pending.is_empty() {
+            return self.give_answer(waiter);
+        }
+        waiter.pending = pending.len();
+        for number in pending {
+            self.waiters.by_flow.entry(number).or_default().push(ticket);
+        }
+        let deadline = self.now + Duration::from_millis(timeout_ms.into());
+        waiter.deadline = Some(deadline);
+        self.waiters.deadlines.insert((deadline, ticket));
+        self.waiters.waiting.insert(ticket, waiter);
+    }
+
+    /// A flow has changed: answers whoever was waiting for just that.
+    pub(super) fn flow_moved(&mut self, number: FlowNumber) {
+        let Some(tickets) = self.waiters.by_flow.remove(&number) else { return self.forget_freed(number) };
+        let Some(flow) = self.flows.get(&number) else { return };
+        let (rested, waiting): (Vec<_>, Vec<_>) = tickets.into_iter().partition(|ticket| {
+            self.waiters.waiting.get(ticket).is_none_or(|waiter| self.is_at_rest(flow, waiter.wait))
+        });
+        if !waiting.is_empty() {
+            self.waiters.by_flow.insert(number, waiting);
+        }
+        for ticket in rested {
+            let Some(waiter) = self.waiters.waiting.get_mut(&ticket) else { continue };
+            waiter.pending -= 1;
+            if waiter.pending == 0 {
+                self.finish(ticket);
+            }
+        }
+        self.forget_freed(number);
+    }
+
+    /// Answers whose time is up.
+    pub(super) fn answer_overdue(&mut self) {
+        while let Some((at, ticket)) = self.waiters.deadlines.first().copied()
+            && at <= self.now
+        {
+            self.finish(ticket);
+        }
+    }
+
+    /// Gives an answer once everything that has been changed so far is durable.
+    pub(super) fn answer_when_durable(&mut self, ticket: Ticket, answer: Answer) {
+        self.waiters.by_commit.entry(self.next_commit).or_default().push((ticket, answer));
+    }
+
+    /// Batches are on disk.
+    pub(super) fn committed(&mut self, tickets: &[u64]) {
+        let Some(durable) = tickets.last().copied() else { return };
+        self.durable = self.durable.max(durable);
+        while let Some(Undurable { number, is_awaited, .. }) =
+            self.undurable.pop_front_if(|change| change.commit <= durable)
+        {
+            if number == FlowNumber::TABLE_MISS {
+                self.reserved_more();
+            } else if is_awaited {
+                self.flow_stored(number);
+            }
+        }
+        let later = self.waiters.by_commit.split_off(&(durable + 1));
+        for (ticket, answer) in std::mem::replace(&mut self.waiters.by_commit, later).into_values().flatten() {
+            self.answer(ticket, answer);
+        }
+    }
+
+    /// Batches found no room on the disk. What they were to say is not acknowledged: whoever waits for it is told so,
+    /// and it is said again with the next change.
+    pub(super) fn not_stored(&mut self, tickets: &[u64], error: &StoreError) {
+        tracing::error!(%error, "the store has no room");
+        let body = ErrorBody::new(ErrorCode::Unavailable, format!("nothing was acknowledged: {error}"));
+        let Some(last) = tickets.last().copied() else { return };
+        self.unsaved.retry_at = Some(self.now + SAVE_AGAIN);
+        while let Some(Undurable { number, is_awaited, .. }) =
+            self.undurable.pop_front_if(|change| change.commit <= last)
+        {
+            if number == FlowNumber::TABLE_MISS {
+                self.reservation_failed();
+                continue;
+            }
+            self.unsaved.flows.insert(number);
+            if is_awaited {
+                for ticket in self.waiters.by_flow.remove(&number).unwrap_or_default() {
+                    self.drop_waiter(ticket, &body);
+                }
+                self.withdraw(number);
+            }
+        }
+        let later = self.waiters.by_commit.split_off(&(last + 1));
+        for (ticket, _) in std::mem::replace(&mut self.waiters.by_commit, later).into_values().flatten() {
+            self.answer(ticket, Err(body.clone()));
+        }
+    }
+
+    fn flow_stored(&mut self, number: FlowNumber) {
+        if let Some(flow) = self.flows.get_mut(&number) {
+            flow.is_stored = true;
+        }
+        self.flow_moved(number);
+    }
+
+    /// A change of a flow is not on disk, and whoever asked for it has been told. A flow that was never stored is taken
+    /// off the switches again.
+    fn withdraw(&mut self, number: FlowNumber) {
+        let Some(flow) = self.flows.get_mut(&number) else { return };
+        flow.durable = u64::MAX;
+        if !flow.is_stored {
+            flow.freed = true;
+            self.take_off(number);
+        }
+    }
+
+    /// Tries to store what found no room.
+    pub(super) fn save_again(&mut self) {
+        if self.unsaved.retry_at.is_none_or(|at| at > self.now) {
+            return;
+        }
+        let super::engine::Unsaved { flows, .. } = std::mem::take(&mut self.unsaved);
+        flows.into_iter().for_each(|number| self.save_flow_before_answering(number));
+        let nodes: Vec<_> = self.nodes.keys().copied().collect();
+        nodes.into_iter().for_each(|id| self.save_node(id));
+    }
+
+    fn drop_waiter(&mut self, ticket: Ticket, body: &ErrorBody) {
+        let Some(waiter) = self.waiters.waiting.remove(&ticket) else { return };
+        if let Some(deadline) = waiter.deadline {
+            self.waiters.deadlines.remove(&(deadline, ticket));
+        }
+        self.answer(ticket, Err(body.clone()));
+    }
+
+    fn finish(&mut self, ticket: Ticket) {
+        let Some(waiter) = self.waiters.waiting.remove(&ticket) else { return };
+        if let Some(deadline) = waiter.deadline {
+            self.waiters.deadlines.remove(&(deadline, ticket));
+        }
+        self.give_answer(waiter);
+    }
+
+    fn give_answer(&mut self, waiter: Waiter) {
+        let Waiter { ticket, kind, flows, .. } = waiter;
+        let is_durable =
+            flows.iter().all(|number| self.flows.get(number).is_none_or(|flow| flow.durable <= self.durable));
+        if !is_durable {
+            // Only a deadline comes here with something that is not on disk: it cannot be called accepted.
+            let message = "the store has not confirmed the request in time; ask again with the same flow_id";
+            return self.answer(ticket, Err(ErrorBody::new(ErrorCode::Timeout, message)));
+        }
+        let views = flows.iter().filter_map(|number| self.flow_view(*number));
+        let reply = match kind {
+            Kind::Install | Kind::Remove => match views.last() {
+                Some(flow) => Reply::Flow { flow: Box::new(flow) },
+                None => return self.answer(ticket, Err(ErrorBody::new(ErrorCode::NotFound, "the flow is gone"))),
+            },
+            Kind::InstallMany { report, others } => {
+                let mut flows: Vec<FlowView> = views.chain(others).collect();
+                let summary = summary(flows.iter().map(|flow| flow.state));
+                if report == Report::Problems {
+                    flows.retain(|flow| flow.state != FlowState::Applied);
+                }
+                Reply::FlowsInstalled { flows, summary }
+            }
+            Kind::RemoveMany => {
+                let states = flows.iter().filter_map(|number| self.flows.get(number)).map(Flow::state);
+                Reply::FlowsRemoved { summary: summary(states) }
+            }
+        };
+        self.answer(ticket, Ok(reply));
+        flows.into_iter().for_each(|number| self.forget_freed(number));
+    }
+
+    /// Whether nothing is to be expected of the flow soon: it is durable, and no node that is there is still at it.
+    fn is_at_rest(&self, flow: &Flow, wait: Wait) -> bool {
+        let has_settled = |placement: &Placement| match placement.stage {
+            Stage::Waiting | Stage::Sent | Stage::Undoing | Stage::Removing => {
+                self.nodes.get(&placement.node).is_none_or(|node| node.live().is_none())
+            }
+            Stage::Applied
+            | Stage::Rejected
+            | Stage::Unknown
+            | Stage::Drifted
+            | Stage::Removed
+            | Stage::Expired
+            | Stage::Superseded => true,
+        };
+        flow.durable <= self.durable && (wait == Wait::Accepted || flow.placements.iter().all(has_settled))
+    }
+
+    /// A flow whose id was freed goes for good once it has ended, is durable so, and nobody waits for it.
+    fn forget_freed(&mut self, number: FlowNumber) {
+        let is_over = |flow: &Flow| flow.freed && flow.is_ended() && flow.durable <= self.durable;
+        if self.flows.get(&number).is_some_and(is_over) && !self.waiters.by_flow.contains_key(&number) {
+            self.forget_flow(number);
+        }
+    }
+}
+
+fn summary(states: impl Iterator<Item = FlowState>) -> BTreeMap<FlowState, u64> {
+    let mut counts = BTreeMap::new();
+    states.for_each(|state| *counts.entry(state).or_default() += 1);
+    counts
+}

@@ -1,0 +1,147 @@
+//! The task that owns the engine: brings it commands, reports and the time, and carries out what it says.
+//!
+//! Tasks: one, on the daemon's tracker. The shutdown token stops it; what was submitted to the store is written by the
+//! store's own thread whatever becomes of the task, and a command without an answer finds its channel closed.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use super::engine::{Engine, Output, Ticket};
+use super::node::NodeId;
+use super::{Answer, Request};
+use crate::contract::Timestamp;
+use crate::session::Command;
+use crate::southbound::{ConnectionId, Dial, Report, Southbound};
+use crate::store::{Store, StoreError, SubmitError};
+
+/// Inputs taken at a time before the engine's outputs are carried out: enough to share a commit and a barrier, few
+/// enough that nobody waits long behind them.
+const TAKE: usize = 512;
+
+/// The pause before a batch is offered again to a store whose queue is full.
+const STORE_PAUSE: Duration = Duration::from_millis(1);
+
+pub(super) struct Driver {
+    pub(super) engine: Engine,
+    pub(super) store: Store,
+    pub(super) southbound: Southbound,
+    pub(super) inbox: mpsc::Receiver<Request>,
+    pub(super) reports: mpsc::Receiver<Report>,
+}
+
+/// What the outputs of the engine are about.
+#[derive(Default)]
+struct Ends {
+    answers: HashMap<Ticket, oneshot::Sender<Answer>>,
+    connections: HashMap<ConnectionId, mpsc::Sender<Command>>,
+    dials: HashMap<NodeId, Dial>,
+    next_ticket: u64,
+}
+
+impl Driver {
+    /// Runs until `shutdown` is cancelled or the store can no longer be trusted.
+    pub(super) async fn run(self, shutdown: CancellationToken) -> Result<(), StoreError> {
+        let Self { mut engine, mut store, southbound, mut inbox, mut reports } = self;
+        let mut ends = Ends::default();
+        let mut commands = Vec::with_capacity(TAKE);
+        let mut news = Vec::with_capacity(TAKE);
+        loop {
+            engine.flush();
+            while let Some(output) = engine.poll_output() {
+                ends.carry_out(output, &store, &southbound).await;
+            }
+            let deadline = engine.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            tokio::select! {
+                completion = store.completion() => {
+                    engine.set_time(Instant::now(), Timestamp::now());
+                    engine.handle_completion(completion);
+                }
+                _ = reports.recv_many(&mut news, TAKE) => {
+                    engine.set_time(Instant::now(), Timestamp::now());
+                    for report in news.drain(..) {
+                        ends.note(&report);
+                        engine.handle_report(report);
+                    }
+                }
+                _ = inbox.recv_many(&mut commands, TAKE) => {
+                    engine.set_time(Instant::now(), Timestamp::now());
+                    for request in commands.drain(..) {
+                        let ticket = ends.ticket(request.answer);
+                        engine.handle_command(ticket, request.command);
+                    }
+                }
+                () = tokio::time::sleep_until(deadline.into()) => engine.set_time(Instant::now(), Timestamp::now()),
+                () = shutdown.cancelled() => break,
+            }
+            engine.handle_timeout();
+            if let Some(error) = engine.fatal() {
+                return Err(error);
+            }
+        }
+        drop(ends);
+        store.close().await;
+        Ok(())
+    }
+}
+
+impl Ends {
+    fn ticket(&mut self, answer: oneshot::Sender<Answer>) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.answers.insert(ticket, answer);
+        ticket
+    }
+
+    /// Keeps the way to a connection while there is one.
+    fn note(&mut self, report: &Report) {
+        match report {
+            Report::Connected { connection, commands, .. } => {
+                self.connections.insert(*connection, commands.clone());
+            }
+            Report::Happened { connection, event: crate::session::Event::Closed(_) } => {
+                self.connections.remove(connection);
+            }
+            Report::Happened { .. } | Report::DialFailed { .. } => {}
+        }
+    }
+
+    async fn carry_out(&mut self, output: Output, store: &Store, southbound: &Southbound) {
+        match output {
+            Output::Answer { ticket, answer } => {
+                if let Some(channel) = self.answers.remove(&ticket) {
+                    // Whoever asked may have gone away meanwhile.
+                    let _ = channel.send(answer);
+                }
+            }
+            Output::Command { connection, command } => self.send(connection, command),
+            Output::Dial { node, address } => {
+                self.dials.insert(node, southbound.dial(address));
+            }
+            Output::HangUp { node } => {
+                self.dials.remove(&node);
+            }
+            Output::Commit { ticket, mut batch } => loop {
+                match store.submit(batch, ticket) {
+                    // A failed store says so itself, as its last completion.
+                    Ok(()) | Err(SubmitError::Failed(_)) => return,
+                    Err(SubmitError::Full(refused)) => batch = refused,
+                }
+                tokio::time::sleep(STORE_PAUSE).await;
+            },
+        }
+    }
+
+    /// A connection that has ended has said so, or is about to. One whose queue is full does not follow its orders:
+    /// giving it up settles everything that it was given.
+    fn send(&mut self, connection: ConnectionId, command: Command) {
+        let Some(commands) = self.connections.get(&connection) else { return };
+        if let Err(mpsc::error::TrySendError::Full(_)) = commands.try_send(command) {
+            error!(connection = connection.0, "a connection does not take its commands; giving it up");
+            self.connections.remove(&connection);
+        }
+    }
+}

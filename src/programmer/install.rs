@@ -1,0 +1,277 @@
+//! `InstallFlow` and `InstallFlows`: from a lawful request to a stored flow with work for its nodes.
+//!
+//! Everything that can be known beforehand is checked before anything is stored or sent; in a batch, one item that
+//! could never be installed refuses the batch, while a conflict with another flow is that item's own.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::answers::{Kind, Waiter};
+use super::cookie::{FlowNumber, Hex};
+use super::engine::{Engine, Ticket, no_such_node};
+use super::flow::{Flow, Placement};
+use super::node::{Job, NodeId};
+use crate::contract::{
+    Atomic, ErrorBody, ErrorCode, FlowId, FlowView, InstallFlow, InstallFlows, OnConflict, Reply, Report, Wait,
+};
+use crate::policy::{self, CompileError, Rule};
+
+/// A request that could be installed: its rules and nodes.
+struct Plan {
+    request: InstallFlow,
+    rules: Vec<Rule>,
+    nodes: Vec<NodeId>,
+}
+
+/// What became of one request.
+enum Admitted {
+    /// It is a flow now, or was before.
+    Flow(FlowNumber),
+    /// It was only to be shown.
+    Planned(Box<FlowView>),
+    /// It would take another flow's place.
+    Conflict(Box<Conflict>),
+}
+
+/// Two rules with the same table, priority and match.
+struct Conflict {
+    message: String,
+    plan: Plan,
+}
+
+impl Engine {
+    pub(super) fn install_flow(&mut self, ticket: Ticket, request: InstallFlow) {
+        let (wait, timeout_ms) = (request.wait, request.timeout_ms);
+        match self.plan(request, "payload").and_then(|plan| self.admit(plan)) {
+            Ok(Admitted::Flow(number)) => {
+                self.wait_for(Waiter::new(ticket, Kind::Install, vec![number], wait), timeout_ms);
+            }
+            Ok(Admitted::Planned(flow)) => self.answer(ticket, Ok(Reply::Flow { flow })),
+            Ok(Admitted::Conflict(conflict)) => {
+                self.answer(ticket, Err(ErrorBody::new(ErrorCode::Conflict, conflict.message)));
+            }
+            Err(error) => self.answer(ticket, Err(error)),
+        }
+    }
+
+    pub(super) fn install_flows(&mut self, ticket: Ticket, request: InstallFlows) {
+        if request.atomic != Atomic::None {
+            let message = "atomic must be \"none\": this version has no all-or-nothing installs";
+            return self.answer(ticket, Err(ErrorBody::new(ErrorCode::Unsupported, message).at("payload.atomic")));
+        }
+        let report = request.report;
+        let wait =
+            if request.flows.iter().any(|flow| flow.wait == Wait::Applied) { Wait::Applied } else { Wait::Accepted };
+        let timeout_ms = request.flows.iter().map(|flow| flow.timeout_ms).max().unwrap_or(0);
+        let plans: Result<Vec<_>, _> = request
+            .flows
+            .into_iter()
+            .enumerate()
+            .map(|(index, flow)| self.plan(flow, &format!("payload.flows[{index}]")))
+            .collect();
+        let plans = match plans {
+            Ok(plans) => plans,
+            Err(error) => return self.answer(ticket, Err(error)),
+        };
+        let mut numbers = Vec::with_capacity(plans.len());
+        let mut others = Vec::new();
+        for plan in plans {
+            match self.admit(plan) {
+                Ok(Admitted::Flow(number)) => numbers.push(number),
+                Ok(Admitted::Planned(view)) => others.push(*view),
+                Ok(Admitted::Conflict(conflict)) => others.push(self.conflict_view(&conflict)),
+                // What was admitted so far is stored and is answered for by its flow id.
+                Err(error) => return self.answer(ticket, Err(error)),
+            }
+        }
+        let others = if report == Report::Problems { drop_applied(others) } else { others };
+        self.wait_for(Waiter::new(ticket, Kind::InstallMany { report, others }, numbers, wait), timeout_ms);
+    }
+
+    /// Checks everything about a request but its conflicts.
+    fn plan(&self, request: InstallFlow, path: &str) -> Result<Plan, ErrorBody> {
+        if let Some(number) = request.flow_id.as_ref().and_then(|id| self.ids.get(id))
+            && let Some(flow) = self.flows.get(number)
+            && !flow.is_same(&request)
+        {
+            let message =
+                format!("flow {} exists and is not the same; RemoveFlow it first, or use another flow_id", flow.id);
+            return Err(ErrorBody::new(ErrorCode::Conflict, message).at(format!("{path}.flow_id")));
+        }
+        let class = self.classes.get(&request.traffic_type).map_err(|error| {
+            ErrorBody::new(ErrorCode::InvalidRequest, error.to_string()).at(format!("{path}.traffic_type"))
+        })?;
+        let rules = policy::compile(&request, class).map_err(|error| compile_error(&error, path))?;
+        let nodes = self.resolve_nodes(&request, path)?;
+        Ok(Plan { request, rules, nodes })
+    }
+
+    fn resolve_nodes(&self, request: &InstallFlow, path: &str) -> Result<Vec<NodeId>, ErrorBody> {
+        let Some(names) = &request.nodes else {
+            let nodes: Vec<_> =
+                self.nodes.iter().filter(|(_, node)| node.leaving.is_none()).map(|(id, _)| *id).collect();
+            if nodes.is_empty() {
+                let message = "no node is registered; AddNode registers one";
+                return Err(ErrorBody::new(ErrorCode::NotFound, message).at(format!("{path}.nodes")));
+            }
+            return Ok(nodes);
+        };
+        let resolve = |(index, name)| match self.names.get(name) {
+            Some(id) if self.nodes.get(id).is_some_and(|node| node.leaving.is_none()) => Ok(*id),
+            _ if self.discovered.named(name).is_some() => {
+                Err(self.unknown_node(name).at(format!("{path}.nodes[{index}]")))
+            }
+            _ => Err(no_such_node(name, &format!("{path}.nodes[{index}]"))),
+        };
+        names.iter().enumerate().map(resolve).collect()
+    }
+
+    /// Makes a flow of a plan, unless there is one, it is only to be shown, or another flow is in its way.
+    fn admit(&mut self, plan: Plan) -> Result<Admitted, ErrorBody> {
+        if let Some(number) = plan.request.flow_id.as_ref().and_then(|id| self.ids.get(id)).copied()
+            && !plan.request.dry_run
+        {
+            return Ok(Admitted::Flow(number));
+        }
+        let conflict = self.find_conflict(&plan);
+        if plan.request.dry_run {
+            return Ok(Admitted::Planned(Box::new(self.planned_view(
+                &plan.request,
+                &plan.rules,
+                &plan.nodes,
+                conflict,
+            ))));
+        }
+        if let Some(message) = conflict
+            && (!plan.request.replace || plan.request.on_conflict == OnConflict::Refuse)
+        {
+            return Ok(Admitted::Conflict(Box::new(Conflict { message, plan })));
+        }
+        let Some(number) = self.new_number() else {
+            let message = "the store has not reserved more flow numbers yet; try again in a moment";
+            return Err(ErrorBody::new(ErrorCode::Unavailable, message));
+        };
+        self.insert_flow(number, plan);
+        Ok(Admitted::Flow(number))
+    }
+
+    fn insert_flow(&mut self, number: FlowNumber, plan: Plan) {
+        let Plan { request, rules, nodes } = plan;
+        let id = request.flow_id.clone().unwrap_or_else(|| self.new_flow_id(number));
+        let mut placements = Vec::with_capacity(nodes.len());
+        for node_id in nodes {
+            let mut placement = Placement::new(node_id);
+            placement.touched = self.next_sequence();
+            for rule in &rules {
+                if let Some(before) = self.claims.insert((node_id, rule_hash(rule)), number)
+                    && !placement.replaces.contains(&before)
+                {
+                    placement.replaces.push(before);
+                }
+            }
+            if let Some(node) = self.nodes.get_mut(&node_id) {
+                node.flows.insert(number);
+                if node.live().is_some() {
+                    placement.queued = true;
+                    node.queue.push_back(Job::Install { number, rules: rules.clone() });
+                    self.ready.insert(node_id);
+                }
+            }
+            placements.push(placement);
+        }
+        let rules = u32::try_from(rules.len()).unwrap_or(u32::MAX);
+        self.ids.insert(id.clone(), number);
+        self.flows.insert(
+            number,
+            Flow {
+                id,
+                request: Box::new(request),
+                rules,
+                placements,
+                durable: 0,
+                is_stored: false,
+                ended: None,
+                freed: false,
+            },
+        );
+        self.save_flow_before_answering(number);
+    }
+
+    /// An id for a flow whose client did not choose one.
+    pub(super) fn new_flow_id(&self, number: FlowNumber) -> FlowId {
+        let base = format!("flow-{:04x}-{}", self.tag.0, number.get());
+        let candidates = std::iter::once(base.clone()).chain((2u32..).map(|n| format!("{base}-{n}")));
+        let mut free =
+            candidates.filter_map(|text| text.parse::<FlowId>().ok()).filter(|id| !self.ids.contains_key(id));
+        // The candidates do not end, and only finitely many ids are taken.
+        free.next().unwrap_or_else(|| unreachable!("a flow id is free"))
+    }
+
+    /// The first rule that another flow, ours or foreign, has with the same table, priority and match: a switch holds
+    /// only one of them.
+    fn find_conflict(&self, plan: &Plan) -> Option<String> {
+        plan.nodes.iter().find_map(|id| {
+            let node = self.nodes.get(id)?;
+            plan.rules.iter().find_map(|rule| {
+                let hash = rule_hash(rule);
+                let what = || format!("{} {}", rule.priority, rule.flow_match);
+                if let Some(flow) = self.claims.get(&(*id, hash)).and_then(|number| self.flows.get(number)) {
+                    let same = self.rules_of(&flow.request).iter().any(|other| is_same_place(other, rule));
+                    return same.then(|| {
+                        format!(
+                            "flow {} has the same table, priority and match on node {}: {}",
+                            flow.id,
+                            node.request.name,
+                            what()
+                        )
+                    });
+                }
+                let cookie = node.foreign.get(&hash)?;
+                Some(format!(
+                    "a foreign rule (cookie {}) has the same table, priority and match on node {}: {}",
+                    Hex(*cookie),
+                    node.request.name,
+                    what()
+                ))
+            })
+        })
+    }
+
+    /// The rules of a flow that has been planned before. A class that is gone leaves it without rules.
+    pub(super) fn rules_of(&self, request: &InstallFlow) -> Vec<Rule> {
+        let class = self.classes.get(&request.traffic_type).ok();
+        class.and_then(|class| policy::compile(request, class).ok()).unwrap_or_default()
+    }
+
+    fn conflict_view(&self, conflict: &Conflict) -> FlowView {
+        let Plan { request, rules, nodes } = &conflict.plan;
+        self.refused_view(request, rules, nodes, &conflict.message)
+    }
+}
+
+/// The place of a rule on a switch: table, priority and match.
+pub(super) fn rule_hash(rule: &Rule) -> u64 {
+    place_hash(rule.table_id, rule.priority, &rule.flow_match)
+}
+
+/// The same for what a switch reports.
+pub(super) fn place_hash(table_id: openflow::TableId, priority: u16, flow_match: &openflow::Match) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (table_id, priority, flow_match).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn is_same_place(a: &Rule, b: &Rule) -> bool {
+    a.table_id == b.table_id && a.priority == b.priority && a.flow_match == b.flow_match
+}
+
+fn compile_error(error: &CompileError, path: &str) -> ErrorBody {
+    let body = ErrorBody::new(error.code(), error.to_string());
+    match error.field() {
+        Some(field) => body.at(format!("{path}.{field}")),
+        None => body,
+    }
+}
+
+fn drop_applied(views: Vec<FlowView>) -> Vec<FlowView> {
+    views.into_iter().filter(|view| view.state != crate::contract::FlowState::Applied).collect()
+}

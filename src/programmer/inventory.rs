@@ -1,0 +1,449 @@
+//! Nodes and the connections to them: adding, removing, coming and going.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use openflow::{DatapathId, FlowStatsRequest, PortReason, PortStatus};
+use tracing::{info, warn};
+
+use super::cookie::FlowNumber;
+use super::discovered::Guest;
+use super::engine::{Engine, Output, Ticket, no_such_node};
+use super::flow::Stage;
+use super::node::{About, Job, Leaving, Link, Live, Node, NodeId, Sync};
+use super::{Admission, Answer};
+use crate::contract::{
+    AddNode, ErrorBody, ErrorCode, FlowsOnRemoval, GetNode, NodeName, RemoveNode, Reply, SwitchAddress as Address,
+};
+use crate::session::{CloseReason, Command, Description, Event, Token, describe};
+use crate::southbound::{ConnectionId, Origin, SwitchAddress};
+
+/// OFPT_SET_CONFIG's miss_send_len, which Open vSwitch reads as "send me asynchronous messages" when above 0.
+const MISS_SEND_LEN: u16 = 128;
+
+/// How long the older of two connections with one datapath id has to show that it is alive.
+const ALIVE_WITHIN: Duration = Duration::from_secs(1);
+
+/// The token of a read of the whole table, which no FLOW_MOD has.
+const TABLE_READ: Token = Token(u64::MAX);
+
+impl Engine {
+    pub(super) fn add_node(&mut self, ticket: Ticket, request: AddNode) {
+        match self.try_add_node(request) {
+            Ok(reply) => self.answer_when_durable(ticket, Ok(reply)),
+            Err(error) => self.answer(ticket, Err(error)),
+        }
+    }
+
+    fn try_add_node(&mut self, request: AddNode) -> Answer {
+        if request.address.as_ref().is_some_and(|address| address.tls) {
+            let message = "address must be tcp:HOST:PORT: this version does not dial switches over TLS";
+            return Err(ErrorBody::new(ErrorCode::Unsupported, message).at("payload.address"));
+        }
+        if request.ovsdb.is_some() {
+            let message = "ovsdb must be left out: this version does not manage queues";
+            return Err(ErrorBody::new(ErrorCode::Unsupported, message).at("payload.ovsdb"));
+        }
+        let datapath_id = request.datapath_id.map(|id| DatapathId(id.0));
+        if let Some(id) = self.names.get(&request.name).copied() {
+            let same = self.nodes.get(&id).is_some_and(|node| node.request == request);
+            return if same {
+                Ok(self.node_reply(id))
+            } else {
+                Err(taken(&request.name, "name", "another node has the name"))
+            };
+        }
+        if let Some(other) = datapath_id.and_then(|id| self.datapaths.get(&id)).and_then(|id| self.node_name(*id)) {
+            return Err(taken(other, "datapath_id", "has this datapath id"));
+        }
+        if let Some((other, _)) = self.discovered.named(&request.name)
+            && datapath_id != Some(other)
+        {
+            return Err(taken(&request.name, "name", "a discovered switch goes by the name"));
+        }
+        if let Some(address) = &request.address
+            && let Some(other) = self.nodes.values().find(|node| node.request.address.as_ref() == Some(address))
+        {
+            return Err(taken(&other.request.name, "address", "is dialled at this address"));
+        }
+        let id = self.register(request, datapath_id);
+        Ok(self.node_reply(id))
+    }
+
+    /// Makes a node, durably, and begins to look for its switch.
+    pub(super) fn register(&mut self, request: AddNode, datapath_id: Option<DatapathId>) -> NodeId {
+        let id = self.insert_node(Node::new(request, datapath_id));
+        self.save_node(id);
+        if let Some(guest) = datapath_id.and_then(|datapath_id| self.discovered.take(datapath_id)) {
+            self.go_live(id, guest.connection, guest.description);
+        }
+        id
+    }
+
+    /// Puts a node into every index, and dials it when it has an address.
+    pub(super) fn insert_node(&mut self, node: Node) -> NodeId {
+        let id = self.new_node_id();
+        self.names.insert(node.request.name.clone(), id);
+        if let Some(datapath_id) = node.datapath_id {
+            self.datapaths.insert(datapath_id, id);
+        }
+        if let Some(address) = node.request.address.as_ref().map(switch_address) {
+            self.outputs.push_back(Output::Dial { node: id, address });
+        }
+        self.nodes.insert(id, node);
+        id
+    }
+
+    pub(super) fn remove_node(&mut self, ticket: Ticket, request: &RemoveNode) {
+        let Some(id) = self.names.get(&request.name).copied() else {
+            return self.answer(ticket, Err(self.unknown_node(&request.name)));
+        };
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        match (request.flows, &mut node.link) {
+            (FlowsOnRemoval::Leave, _) => self.forget_node(ticket, id),
+            (FlowsOnRemoval::Remove, _) if node.leaving.is_some() => {
+                let message = format!("node {} is being removed", request.name);
+                self.answer(ticket, Err(ErrorBody::new(ErrorCode::Conflict, message).at("payload.name")));
+            }
+            (FlowsOnRemoval::Remove, Link::Up(_)) => {
+                node.leaving = Some(Leaving { ticket, until: None });
+                node.queue.clear();
+                node.queue.extend([Job::Wipe, Job::Synced]);
+                self.ready.insert(id);
+                for number in node.flows.clone() {
+                    self.change_placement(number, id, |placement| {
+                        placement.stage = Stage::Removing;
+                        placement.queued = false;
+                    });
+                }
+            }
+            (FlowsOnRemoval::Remove, Link::Never | Link::Lost) if node.flows.is_empty() && node.about.is_none() => {
+                self.forget_node(ticket, id);
+            }
+            (FlowsOnRemoval::Remove, Link::Never | Link::Lost) => {
+                let message = format!(
+                    "node {} is away, so its flows cannot be taken off the switch now; try again when it is connected, \
+                     or leave them there with \"flows\": \"leave\"",
+                    request.name
+                );
+                self.answer(ticket, Err(ErrorBody::new(ErrorCode::Unavailable, message)));
+            }
+        }
+    }
+
+    /// What is ours is off the switch, or is to be left there: the node goes.
+    pub(super) fn forget_node(&mut self, ticket: Ticket, id: NodeId) {
+        let reply = self.node_reply(id);
+        let Some(node) = self.nodes.remove(&id) else { return };
+        self.names.remove(&node.request.name);
+        if let Some(datapath_id) = node.datapath_id {
+            self.datapaths.remove(&datapath_id);
+        }
+        self.ready.remove(&id);
+        self.retired.insert(id, node.request.name.clone());
+        self.claims.retain(|(claimed, _), _| *claimed != id);
+        for number in &node.flows {
+            self.change_placement(*number, id, |placement| {
+                if placement.stage != Stage::Removing {
+                    placement.reason = Some("left on the switch when its node was removed");
+                }
+                placement.stage = Stage::Removed;
+                placement.queued = false;
+                placement.tally = Default::default();
+            });
+        }
+        super::record::delete_node(&mut self.batch, &node.request.name);
+        self.outputs.push_back(Output::HangUp { node: id });
+        if let Link::Up(live) = node.link {
+            self.connections.remove(&live.connection);
+            self.command(live.connection, Command::Close(CloseReason::Removed));
+        }
+        self.answer_when_durable(ticket, Ok(reply));
+    }
+
+    pub(super) fn list_nodes(&self) -> Reply {
+        let mut nodes: Vec<_> = self.nodes.keys().filter_map(|id| self.node_view(*id)).collect();
+        nodes.extend(self.discovered.iter().map(|(datapath_id, guest)| super::view::guest_view(datapath_id, guest)));
+        nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        Reply::Nodes { nodes }
+    }
+
+    pub(super) fn get_node(&self, request: &GetNode) -> Answer {
+        if let Some(view) = self.names.get(&request.name).and_then(|id| self.node_view(*id)) {
+            return Ok(Reply::Node { node: Box::new(view) });
+        }
+        match self.discovered.named(&request.name) {
+            Some((datapath_id, guest)) => {
+                Ok(Reply::Node { node: Box::new(super::view::guest_view(datapath_id, guest)) })
+            }
+            None => Err(no_such_node(&request.name, "payload.name")),
+        }
+    }
+
+    /// The error for a name that is no registered node's.
+    pub(super) fn unknown_node(&self, name: &NodeName) -> ErrorBody {
+        if self.discovered.named(name).is_some() {
+            let message = format!("node {name} is only discovered; AddNode registers it");
+            return ErrorBody::new(ErrorCode::NotFound, message).at("payload.name");
+        }
+        no_such_node(name, "payload.name")
+    }
+
+    /// A switch is there and has said what it is.
+    pub(super) fn connected(
+        &mut self,
+        connection: ConnectionId,
+        peer: SocketAddr,
+        origin: &Origin,
+        description: Box<Description>,
+    ) {
+        let datapath_id = description.features.datapath_id;
+        let admitted = match origin {
+            Origin::Dialed(address) => self.admit_dialed(address, datapath_id),
+            Origin::Accepted => self.admit_accepted(connection, datapath_id, &description),
+        };
+        match admitted {
+            Ok(Some(id)) => self.attach(id, connection, description),
+            Ok(None) => info!(%datapath_id, %peer, "discovered a switch"),
+            Err(reason) => {
+                warn!(%datapath_id, %peer, %reason, "refused a switch");
+                self.command(connection, Command::Close(reason));
+            }
+        }
+    }
+
+    fn admit_dialed(
+        &mut self,
+        address: &SwitchAddress,
+        datapath_id: DatapathId,
+    ) -> Result<Option<NodeId>, CloseReason> {
+        let Some(id) = self.dialed_node(address) else { return Err(CloseReason::Removed) };
+        let owner = self.datapaths.get(&datapath_id).copied();
+        let Some(node) = self.nodes.get_mut(&id) else { return Err(CloseReason::Removed) };
+        match (node.datapath_id, owner) {
+            (Some(expected), _) if expected != datapath_id => {
+                let reason = format!("the switch at {address} has datapath id {datapath_id}, not {expected}");
+                node.warnings.insert("address", reason.clone());
+                Err(CloseReason::NotAdmitted(reason))
+            }
+            (None, Some(_)) => {
+                let reason = format!("the switch at {address} has the datapath id of another node, {datapath_id}");
+                node.warnings.insert("address", reason.clone());
+                Err(CloseReason::NotAdmitted(reason))
+            }
+            (Some(_), _) => Ok(Some(id)),
+            (None, None) => {
+                node.datapath_id = Some(datapath_id);
+                self.datapaths.insert(datapath_id, id);
+                self.save_node(id);
+                Ok(Some(id))
+            }
+        }
+    }
+
+    fn admit_accepted(
+        &mut self,
+        connection: ConnectionId,
+        datapath_id: DatapathId,
+        description: &Description,
+    ) -> Result<Option<NodeId>, CloseReason> {
+        if let Some(id) = self.datapaths.get(&datapath_id) {
+            return Ok(Some(*id));
+        }
+        match self.config.admission {
+            Admission::Registered => {
+                let reason = format!("no node with datapath id {datapath_id} was added");
+                Err(CloseReason::NotAdmitted(reason))
+            }
+            Admission::Adopt => Ok(self.adopt(datapath_id)),
+            Admission::Discover => {
+                let guest = Guest { connection, since: self.wall, description: Box::new(description.clone()) };
+                if self.discovered.admit(datapath_id, guest) { Ok(None) } else { Err(CloseReason::DuplicateDatapathId) }
+            }
+        }
+    }
+
+    /// Registers a switch under its datapath id, which is a lawful name. `None` when another node has that name.
+    fn adopt(&mut self, datapath_id: DatapathId) -> Option<NodeId> {
+        let name: NodeName = datapath_id.to_string().parse().ok()?;
+        if self.names.contains_key(&name) {
+            return None;
+        }
+        let request = AddNode {
+            name,
+            kind: Default::default(),
+            datapath_id: Some(crate::contract::DatapathId(datapath_id.0)),
+            address: None,
+            ovsdb: None,
+            labels: BTreeMap::new(),
+        };
+        Some(self.register(request, Some(datapath_id)))
+    }
+
+    /// A connection of a registered node. If the node has one, the older is asked whether it is alive: while it is,
+    /// the newer is an impostor or a mistake.
+    fn attach(&mut self, id: NodeId, connection: ConnectionId, description: Box<Description>) {
+        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else {
+            return self.go_live(id, connection, description);
+        };
+        if live.contender.is_some() {
+            return self.command(connection, Command::Close(CloseReason::DuplicateDatapathId));
+        }
+        live.contender = Some(connection);
+        let older = live.connection;
+        self.contenders.insert(connection, (id, description));
+        self.command(older, Command::Probe { within: ALIVE_WITHIN });
+    }
+
+    pub(super) fn go_live(&mut self, id: NodeId, connection: ConnectionId, description: Box<Description>) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        info!(node = %node.request.name, datapath_id = %description.features.datapath_id, connection = connection.0, "switch connected");
+        let ports = description.ports.iter().map(|port| (port.port_no, port.clone())).collect();
+        node.about = Some(About { description, ports });
+        node.warnings.remove("address");
+        node.link = Link::Up(Live::new(connection, self.wall));
+        self.connections.insert(connection, id);
+        self.command(connection, Command::Configure { miss_send_len: MISS_SEND_LEN });
+        self.read_table(id);
+    }
+
+    /// Asks for everything the switch has. The answer is compared with what was desired when the question left.
+    pub(super) fn read_table(&mut self, id: NodeId) {
+        let began = self.next_sequence();
+        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
+        let first = !live.has_synced();
+        live.sync = Sync::Reading { began, first };
+        live.next_read = None;
+        let connection = live.connection;
+        self.command(connection, Command::ReadFlows { token: TABLE_READ, request: FlowStatsRequest::default() });
+    }
+
+    pub(super) fn read_due_tables(&mut self) {
+        let now = self.now;
+        let is_due = |node: &Node| node.live().and_then(|live| live.next_read).is_some_and(|at| at <= now);
+        let due: Vec<_> = self.nodes.iter().filter(|(_, node)| is_due(node)).map(|(id, _)| *id).collect();
+        due.into_iter().for_each(|id| self.read_table(id));
+    }
+
+    /// Something happened on a connection.
+    pub(super) fn happened(&mut self, connection: ConnectionId, event: Event) {
+        let Some(id) = self.connections.get(&connection).copied() else {
+            if matches!(event, Event::Closed(_)) {
+                self.discovered.leave(connection);
+                self.contender_left(connection);
+            }
+            return;
+        };
+        match event {
+            Event::Ready(_) => {}
+            Event::Settled(settlements) => self.settled(id, settlements),
+            Event::LateRefusal { token, error } => self.late_refusal(id, token, &error),
+            Event::FlowsRead { result: Ok(entries), .. } => self.reconcile(id, &entries),
+            Event::FlowsRead { result: Err(error), .. } => self.read_failed(id, &error),
+            Event::FlowRemoved(removed) => self.flow_removed(id, &removed),
+            Event::PortStatus(status) => self.port_changed(id, *status),
+            Event::Alive => self.keep_older(id),
+            Event::StrayError(error) => warn!(
+                node = self.node_name(id).map(NodeName::as_str),
+                error = describe(&error),
+                "error for nothing that was asked"
+            ),
+            Event::Closed(reason) => self.lost(id, connection, &reason),
+        }
+    }
+
+    fn keep_older(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let Some(contender) = node.live_mut().and_then(|live| live.contender.take()) else { return };
+        let warning = "another switch claimed this datapath id while this one was connected and alive; it was refused";
+        node.warnings.insert("duplicate", warning.to_owned());
+        warn!(node = %node.request.name, "{warning}");
+        self.contenders.remove(&contender);
+        self.command(contender, Command::Close(CloseReason::DuplicateDatapathId));
+    }
+
+    fn contender_left(&mut self, connection: ConnectionId) {
+        let Some((id, _)) = self.contenders.remove(&connection) else { return };
+        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
+            live.contender.take_if(|contender| *contender == connection);
+        }
+    }
+
+    fn lost(&mut self, id: NodeId, connection: ConnectionId, reason: &CloseReason) {
+        self.connections.remove(&connection);
+        let Some(node) = self.nodes.get_mut(&id).filter(|node| node.is_on(connection)) else { return };
+        info!(node = %node.request.name, %reason, "switch disconnected");
+        let contender = node.live().and_then(|live| live.contender);
+        let leaving = node.leaving.take();
+        node.link = Link::Lost;
+        node.queue.clear();
+        for number in node.flows.clone() {
+            self.connection_lost(number, id);
+        }
+        if let Some(leaving) = leaving {
+            let message =
+                "the switch went away before it confirmed that its flows are gone; they are removed when it is back";
+            self.answer(leaving.ticket, Err(ErrorBody::new(ErrorCode::Unavailable, message)));
+        }
+        if let Some((_, description)) = contender.and_then(|contender| self.contenders.remove(&contender))
+            && let Some(contender) = contender
+        {
+            self.go_live(id, contender, description);
+        }
+    }
+
+    fn port_changed(&mut self, id: NodeId, status: PortStatus) {
+        let Some(about) = self.nodes.get_mut(&id).and_then(|node| node.about.as_mut()) else { return };
+        match status.reason {
+            PortReason::Delete => {
+                about.ports.remove(&status.desc.port_no);
+            }
+            _ => {
+                about.ports.insert(status.desc.port_no, status.desc);
+            }
+        }
+    }
+
+    pub(super) fn dial_failed(&mut self, address: &SwitchAddress, reason: &str) {
+        if let Some(node) = self.dialed_node(address).and_then(|id| self.nodes.get_mut(&id)) {
+            let news = format!("cannot connect to {address}: {reason}");
+            if node.warnings.get("address") != Some(&news) {
+                info!(node = %node.request.name, "{news}; trying on");
+                node.warnings.insert("address", news);
+            }
+        }
+    }
+
+    fn dialed_node(&self, address: &SwitchAddress) -> Option<NodeId> {
+        let is_it = |node: &Node| node.request.address.as_ref().map(switch_address).as_ref() == Some(address);
+        self.nodes.iter().find(|(_, node)| is_it(node)).map(|(id, _)| *id)
+    }
+
+    fn node_reply(&self, id: NodeId) -> Reply {
+        match self.node_view(id) {
+            Some(view) => Reply::Node { node: Box::new(view) },
+            None => Reply::Nodes { nodes: Vec::new() },
+        }
+    }
+
+    /// Whether the flow is to be on the node, or is on its way off.
+    pub(super) fn index_placement(&mut self, number: FlowNumber, id: NodeId) {
+        let present = self.flows.get(&number).and_then(|flow| flow.placement(id)).is_some_and(|p| !p.stage.is_ended());
+        if let Some(node) = self.nodes.get_mut(&id) {
+            if present {
+                node.flows.insert(number);
+            } else {
+                node.flows.remove(&number);
+            }
+        }
+    }
+}
+
+fn taken(name: &NodeName, field: &str, what: &str) -> ErrorBody {
+    ErrorBody::new(ErrorCode::AlreadyExists, format!("{name}: {what}")).at(format!("payload.{field}"))
+}
+
+fn switch_address(address: &Address) -> SwitchAddress {
+    SwitchAddress { host: address.target.host.clone(), port: address.target.port }
+}

@@ -1,0 +1,180 @@
+//! A registered node: what was asked for, what the switch says of itself, and the connection to it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Instant;
+
+use openflow::{DatapathId, Port, PortNo};
+
+use super::cookie::FlowNumber;
+use super::engine::Ticket;
+use crate::contract::{AddNode, NodeState, Timestamp};
+use crate::policy::Rule;
+use crate::session::Description;
+use crate::southbound::ConnectionId;
+
+/// FLOW_MODs that one node may have without an answer (the switch's queue is not ours to fill).
+pub(super) const WINDOW: u64 = 1_000;
+
+/// A node's place in the engine; never used twice while the daemon runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct NodeId(pub(super) u32);
+
+/// A registered node.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// As it was asked for.
+    pub(super) request: AddNode,
+    /// The one asked for, or the one that the dialled switch turned out to have.
+    pub(super) datapath_id: Option<DatapathId>,
+    /// What the switch said at its last handshake.
+    pub(super) about: Option<About>,
+    pub(super) link: Link,
+    /// Flows with a placement here that has not ended.
+    pub(super) flows: BTreeSet<FlowNumber>,
+    /// Work that waits for a place in the window, in order.
+    pub(super) queue: VecDeque<Job>,
+    /// Rules of others as they were when the table was last read: hash of table, priority and match to cookie.
+    pub(super) foreign: HashMap<u64, u64>,
+    /// It is to go once its switch has confirmed that nothing of ours is left.
+    pub(super) leaving: Option<Leaving>,
+    /// What an operator should know, by subject, so that a newer word takes the place of the older.
+    pub(super) warnings: BTreeMap<&'static str, String>,
+}
+
+/// What a switch says of itself.
+#[derive(Debug)]
+pub(super) struct About {
+    pub(super) description: Box<Description>,
+    pub(super) ports: BTreeMap<PortNo, Port>,
+}
+
+/// The connection to a node.
+#[derive(Debug)]
+pub(super) enum Link {
+    /// Never connected since the daemon started.
+    Never,
+    /// It was.
+    Lost,
+    /// It is.
+    Up(Live),
+}
+
+/// A connection in use.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) connection: ConnectionId,
+    pub(super) since: Timestamp,
+    pub(super) sync: Sync,
+    /// FLOW_MODs handed to the connection, and how many of them are settled for good. They settle in order.
+    pub(super) sent: u64,
+    pub(super) settled: u64,
+    /// Another connection that claims to be this switch, while this one is asked whether it is alive.
+    pub(super) contender: Option<ConnectionId>,
+    /// When the table is read next.
+    pub(super) next_read: Option<Instant>,
+}
+
+/// How far the desired state and the switch have been brought together on this connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sync {
+    /// The switch's tables are being read; changes after `began` are not in what it will say.
+    Reading { began: u64, first: bool },
+    /// The first repairs are under way: done when so many FLOW_MODs are settled.
+    Repairing { until: u64 },
+    /// The first repairs wait in the queue, in front of a [`Job::Synced`].
+    Queued,
+    /// The first reconciliation is done.
+    Done,
+}
+
+/// A removal that waits for the switch.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    pub(super) ticket: Ticket,
+    /// Done when so many FLOW_MODs of the connection are settled; not known before they are sent.
+    pub(super) until: Option<u64>,
+}
+
+/// Work for a switch.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Put these rules of a flow there.
+    Install { number: FlowNumber, rules: Vec<Rule> },
+    /// Take a flow's rules away.
+    Remove { number: FlowNumber },
+    /// Take away what is left of a flow of which a rule was refused.
+    Undo { number: FlowNumber },
+    /// Delete one rule that is ours and belongs to no flow, or is not as its flow wants it.
+    Sweep { cookie: u64, rule: Rule },
+    /// Write the table-miss rule.
+    WriteTableMiss,
+    /// Delete the table-miss rule.
+    DeleteTableMiss,
+    /// Delete everything that is ours.
+    Wipe,
+    /// Everything before it belongs to the first reconciliation.
+    Synced,
+}
+
+impl Node {
+    pub(super) fn new(request: AddNode, datapath_id: Option<DatapathId>) -> Self {
+        Self {
+            request,
+            datapath_id,
+            about: None,
+            link: Link::Never,
+            flows: BTreeSet::new(),
+            queue: VecDeque::new(),
+            foreign: HashMap::new(),
+            leaving: None,
+            warnings: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn live(&self) -> Option<&Live> {
+        match &self.link {
+            Link::Up(live) => Some(live),
+            Link::Never | Link::Lost => None,
+        }
+    }
+
+    pub(super) fn live_mut(&mut self) -> Option<&mut Live> {
+        match &mut self.link {
+            Link::Up(live) => Some(live),
+            Link::Never | Link::Lost => None,
+        }
+    }
+
+    pub(super) fn is_on(&self, connection: ConnectionId) -> bool {
+        self.live().is_some_and(|live| live.connection == connection)
+    }
+
+    /// The state that a client is told.
+    pub(super) fn state(&self) -> NodeState {
+        match &self.link {
+            Link::Never if self.request.address.is_some() => NodeState::Connecting,
+            Link::Never => NodeState::Registered,
+            Link::Lost => NodeState::Disconnected,
+            Link::Up(live) if live.has_synced() => NodeState::Connected,
+            Link::Up(_) => NodeState::Connecting,
+        }
+    }
+}
+
+impl Live {
+    pub(super) fn new(connection: ConnectionId, since: Timestamp) -> Self {
+        Self { connection, since, sync: Sync::Queued, sent: 0, settled: 0, contender: None, next_read: None }
+    }
+
+    /// FLOW_MODs that may be handed to the connection now.
+    pub(super) fn credit(&self) -> u64 {
+        WINDOW.saturating_sub(self.sent - self.settled)
+    }
+
+    pub(super) fn has_synced(&self) -> bool {
+        match self.sync {
+            Sync::Done | Sync::Reading { first: false, .. } => true,
+            Sync::Reading { first: true, .. } | Sync::Repairing { .. } | Sync::Queued => false,
+        }
+    }
+}

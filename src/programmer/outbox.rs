@@ -1,0 +1,175 @@
+//! From the work that waits for a node to the FLOW_MODs that its connection is given.
+
+use openflow::{Action, FlowMod, FlowModCommand, FlowModFlags, Instruction, Match, PortNo, TableId};
+
+use super::TableMiss;
+use super::cookie::{FlowNumber, Purpose, Tag, token};
+use super::engine::Engine;
+use super::flow::Stage;
+use super::node::{Job, Node, NodeId, Sync};
+use crate::contract::InstallFlow;
+use crate::policy::Rule;
+use crate::session::{Command, Token};
+
+impl Engine {
+    /// Hands every node with waiting work as many FLOW_MODs as it may have without an answer.
+    pub(super) fn send_queued(&mut self) {
+        for id in std::mem::take(&mut self.ready) {
+            let mut mods = Vec::new();
+            while let Some(job) = self.next_job(id, mods.len()) {
+                self.carry_out(id, job, &mut mods);
+            }
+            let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { continue };
+            let connection = live.connection;
+            if !mods.is_empty() {
+                live.sent += mods.len() as u64;
+                self.command(connection, Command::Program(mods));
+            }
+            self.check_sync(id);
+        }
+    }
+
+    /// A job is taken while there is credit at all; a flow of many rules may overdraw it, once.
+    fn next_job(&mut self, id: NodeId, taken: usize) -> Option<Job> {
+        let node = self.nodes.get_mut(&id)?;
+        let has_credit = node.live()?.credit() > taken as u64;
+        if has_credit { node.queue.pop_front() } else { None }
+    }
+
+    fn carry_out(&mut self, id: NodeId, job: Job, mods: &mut Vec<(Token, FlowMod)>) {
+        let tag = self.tag;
+        match job {
+            Job::Install { number, rules } => {
+                let Some(flow) = self.begin(number, id, &[Stage::Waiting, Stage::Unknown, Stage::Drifted], rules.len())
+                else {
+                    return;
+                };
+                let to_mod = |rule| (token(Purpose::Install, number), add(rule, tag.cookie(number), &flow.request));
+                mods.extend(rules.into_iter().map(to_mod));
+            }
+            Job::Remove { number } => self.delete_rules(id, number, Stage::Removing, Purpose::Remove, mods),
+            Job::Undo { number } => self.delete_rules(id, number, Stage::Undoing, Purpose::Undo, mods),
+            Job::Sweep { cookie, rule } => {
+                mods.push((token(Purpose::Sweep, FlowNumber::TABLE_MISS), delete(rule, cookie)));
+            }
+            Job::WriteTableMiss => {
+                let cookie = tag.cookie(FlowNumber::TABLE_MISS);
+                let flow_mod = FlowMod {
+                    flags: FlowModFlags::SEND_FLOW_REM,
+                    instructions: table_miss_instructions(self.config.table_miss),
+                    ..FlowMod { cookie, ..FlowMod::add() }
+                };
+                mods.push((token(Purpose::TableMiss, FlowNumber::TABLE_MISS), flow_mod));
+            }
+            Job::DeleteTableMiss => {
+                let rule =
+                    Rule { table_id: TableId(0), priority: 0, flow_match: Match::any(), instructions: Vec::new() };
+                let cookie = tag.cookie(FlowNumber::TABLE_MISS);
+                mods.push((token(Purpose::Sweep, FlowNumber::TABLE_MISS), delete(rule, cookie)));
+            }
+            Job::Wipe => {
+                let cookie = tag.cookie(FlowNumber::TABLE_MISS);
+                let everything =
+                    FlowMod { cookie, cookie_mask: Tag::MASK, table_id: TableId::ALL, ..FlowMod::delete() };
+                mods.push((token(Purpose::Sweep, FlowNumber::TABLE_MISS), everything));
+            }
+            Job::Synced => self.mark_sync(id, mods.len()),
+        }
+    }
+
+    /// Turns the flow's placement from waiting for its turn into having `count` FLOW_MODs under way. `None` when it has
+    /// moved on since the job was made.
+    fn begin(&mut self, number: FlowNumber, id: NodeId, stages: &[Stage], count: usize) -> Option<&super::flow::Flow> {
+        let sequence = self.next_sequence();
+        let connection = self.nodes.get(&id)?.live()?.connection;
+        let flow = self.flows.get_mut(&number)?;
+        let placement = flow.placement_mut(id)?;
+        if !stages.contains(&placement.stage) {
+            return None;
+        }
+        placement.queued = false;
+        placement.touched = sequence;
+        placement.connection = Some(connection);
+        if placement.tally.outstanding == 0 {
+            placement.tally = Default::default();
+        }
+        placement.tally.outstanding += u32::try_from(count).unwrap_or(u32::MAX);
+        if placement.stage == Stage::Waiting {
+            placement.stage = Stage::Sent;
+        }
+        Some(flow)
+    }
+
+    /// Deletes every rule of a flow, and only those: strictly, and by the flow's own cookie.
+    fn delete_rules(
+        &mut self,
+        id: NodeId,
+        number: FlowNumber,
+        stage: Stage,
+        purpose: Purpose,
+        mods: &mut Vec<(Token, FlowMod)>,
+    ) {
+        let Some(flow) = self.flows.get(&number) else { return };
+        let rules = self.rules_of(&flow.request);
+        let cookie = self.tag.cookie(number);
+        if self.begin(number, id, &[stage], rules.len()).is_some() {
+            mods.extend(rules.into_iter().map(|rule| (token(purpose, number), delete(rule, cookie))));
+        }
+    }
+
+    /// Everything sent on this connection so far, and the `pending` FLOW_MODs about to be, belong to what is waited for.
+    fn mark_sync(&mut self, id: NodeId, pending: usize) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let Some(live) = node.live_mut() else { return };
+        let until = live.sent + pending as u64;
+        if live.sync == Sync::Queued {
+            live.sync = Sync::Repairing { until };
+        }
+        if let Some(leaving) = &mut node.leaving {
+            leaving.until = Some(until);
+        }
+    }
+}
+
+fn add(rule: Rule, cookie: u64, request: &InstallFlow) -> FlowMod {
+    FlowMod {
+        cookie,
+        table_id: rule.table_id,
+        priority: rule.priority,
+        idle_timeout: request.idle_timeout,
+        hard_timeout: request.hard_timeout,
+        flags: FlowModFlags::SEND_FLOW_REM,
+        flow_match: rule.flow_match,
+        instructions: rule.instructions,
+        ..FlowMod::add()
+    }
+}
+
+/// The FLOW_MOD that a dry run shows: the one that would be sent, but for its cookie, which is not taken yet.
+pub(super) fn preview(rule: Rule, tag: Tag, request: &InstallFlow) -> FlowMod {
+    add(rule, tag.cookie(FlowNumber::TABLE_MISS), request)
+}
+
+fn delete(rule: Rule, cookie: u64) -> FlowMod {
+    FlowMod {
+        command: FlowModCommand::DeleteStrict,
+        cookie,
+        cookie_mask: u64::MAX,
+        table_id: rule.table_id,
+        priority: rule.priority,
+        flow_match: rule.flow_match,
+        ..FlowMod::delete()
+    }
+}
+
+/// What the table-miss rule does.
+pub(super) fn table_miss_instructions(table_miss: TableMiss) -> Vec<Instruction> {
+    /// OFPCML_NO_BUFFER: the whole packet.
+    const WHOLE_PACKET: u16 = 0xffff;
+    let output = match table_miss {
+        TableMiss::Normal => Action::Output { port: PortNo::NORMAL, max_len: 0 },
+        TableMiss::Controller => Action::Output { port: PortNo::CONTROLLER, max_len: WHOLE_PACKET },
+        TableMiss::Drop | TableMiss::None => return Vec::new(),
+    };
+    vec![Instruction::ApplyActions(vec![output])]
+}

@@ -1,0 +1,358 @@
+//! What switches say: FLOW_MODs confirmed, refused or lost, rules gone, connections ended.
+
+use openflow::{ErrorMsg, FlowRemoved, FlowRemovedReason};
+use tracing::{error, warn};
+
+use super::cookie::{FlowNumber, Purpose, from_token};
+use super::engine::Engine;
+use super::flow::{Placement, Stage};
+use super::install::place_hash;
+use super::node::{Job, Link, Node, NodeId, Sync};
+use crate::contract::{NodeName, SwitchError};
+use crate::policy::Rule;
+use crate::session::{Outcome, Settlement, Token, UnknownReason, describe};
+
+const DELETED: &str = "deleted";
+
+impl Engine {
+    /// FLOW_MODs of a node have settled.
+    pub(super) fn settled(&mut self, id: NodeId, settlements: Vec<Settlement>) {
+        for Settlement { token, outcome } in settlements {
+            let is_final = !matches!(outcome, Outcome::Unknown(UnknownReason::BarrierOverdue));
+            if is_final && let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
+                live.settled += 1;
+            }
+            match from_token(token) {
+                Some((Purpose::Install | Purpose::Remove | Purpose::Undo, number)) => {
+                    self.flow_settled(number, id, outcome)
+                }
+                Some((Purpose::TableMiss, _)) => self.table_miss_settled(id, &outcome),
+                Some((Purpose::Sweep, _)) => self.sweep_settled(id, &outcome),
+                None => {}
+            }
+        }
+        self.ready.insert(id);
+        self.check_sync(id);
+    }
+
+    fn flow_settled(&mut self, number: FlowNumber, id: NodeId, outcome: Outcome) {
+        let connection = self.nodes.get(&id).and_then(|node| node.live()).map(|live| live.connection);
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        // The key of an answer is connection and transaction: another connection's answers are not this placement's.
+        if placement.connection != connection || placement.tally.outstanding == 0 {
+            return;
+        }
+        if let Outcome::Unknown(reason @ UnknownReason::BarrierOverdue) = outcome {
+            if placement.stage == Stage::Sent {
+                placement.stage = Stage::Unknown;
+                placement.reason = Some(words(reason));
+                self.flow_moved(number);
+            }
+            return;
+        }
+        placement.tally.outstanding -= 1;
+        match outcome {
+            Outcome::Confirmed => {}
+            Outcome::Refused(error) => {
+                placement.error.get_or_insert_with(|| Box::new(switch_error(&error)));
+            }
+            Outcome::Unencodable => {
+                placement.error.get_or_insert_with(|| Box::new(too_long()));
+            }
+            Outcome::Unknown(reason) => {
+                placement.tally.lost = true;
+                placement.reason = Some(words(reason));
+            }
+            Outcome::NotSent => placement.tally.unsent = true,
+        }
+        if placement.tally.outstanding == 0 {
+            self.conclude(number, id);
+        }
+    }
+
+    /// Everything that was under way for a flow on a node is settled: says what that makes of it.
+    fn conclude(&mut self, number: FlowNumber, id: NodeId) {
+        let wall = self.wall;
+        let Some(flow) = self.flows.get_mut(&number) else { return };
+        let rules = flow.rules;
+        let Some(placement) = flow.placement_mut(id) else { return };
+        let is_lost = placement.tally.lost || placement.tally.unsent;
+        match placement.stage {
+            Stage::Sent | Stage::Unknown | Stage::Drifted => {
+                if placement.error.is_some() {
+                    let may_leave_rules = rules > 1 || placement.stage == Stage::Drifted;
+                    if may_leave_rules && !is_lost {
+                        placement.stage = Stage::Undoing;
+                        placement.queued = true;
+                        self.push_job(id, Job::Undo { number });
+                    } else {
+                        self.reject(number, id);
+                    }
+                } else if placement.tally.lost {
+                    placement.stage = Stage::Unknown;
+                    self.save_flow(number);
+                    self.read_again(id);
+                } else if placement.tally.unsent {
+                    placement.stage = if placement.stage == Stage::Sent { Stage::Waiting } else { placement.stage };
+                } else {
+                    placement.confirm(wall);
+                    let replaces = std::mem::take(&mut placement.replaces);
+                    self.save_flow(number);
+                    replaces.into_iter().for_each(|other| self.supersede(other, id));
+                }
+            }
+            Stage::Undoing => self.reject(number, id),
+            Stage::Removing if placement.queued || is_lost => {}
+            Stage::Removing => {
+                placement.stage = Stage::Removed;
+                self.flow_left(number, id);
+            }
+            Stage::Waiting | Stage::Applied | Stage::Rejected | Stage::Removed | Stage::Expired | Stage::Superseded => {
+            }
+        }
+        self.flow_moved(number);
+    }
+
+    /// Final, and told only once it is durable: a restart must not try again what was answered.
+    fn reject(&mut self, number: FlowNumber, id: NodeId) {
+        let Some(flow) = self.flows.get_mut(&number) else { return };
+        let Some(placement) = flow.placement_mut(id) else { return };
+        placement.stage = Stage::Rejected;
+        placement.reason = None;
+        let replaces = std::mem::take(&mut placement.replaces);
+        self.release_claims(number, id);
+        replaces.into_iter().for_each(|other| self.claim(other, id));
+        self.save_flow_before_answering(number);
+    }
+
+    /// Another flow has taken the place of this one: its other rules go too.
+    fn supersede(&mut self, number: FlowNumber, id: NodeId) {
+        let Some(flow) = self.flows.get_mut(&number) else { return };
+        let Some(placement) = flow.placement_mut(id) else { return };
+        if placement.stage.is_ended() {
+            return;
+        }
+        placement.stage = Stage::Superseded;
+        placement.queued = false;
+        let cookie = self.tag.cookie(number);
+        let rules = self.flows.get(&number).map(|flow| self.rules_of(&flow.request)).unwrap_or_default();
+        if rules.len() > 1 {
+            rules.into_iter().for_each(|rule| self.push_job(id, Job::Sweep { cookie, rule }));
+        }
+        self.flow_left(number, id);
+        self.flow_moved(number);
+    }
+
+    /// The places of the flow's rules on the node are free again, as far as they are still its own.
+    pub(super) fn release_claims(&mut self, number: FlowNumber, id: NodeId) {
+        let Some(flow) = self.flows.get(&number) else { return };
+        for rule in self.rules_of(&flow.request) {
+            if let std::collections::hash_map::Entry::Occupied(claim) =
+                self.claims.entry((id, super::install::rule_hash(&rule)))
+                && *claim.get() == number
+            {
+                claim.remove();
+            }
+        }
+    }
+
+    /// The places of the flow's rules on the node are its own.
+    fn claim(&mut self, number: FlowNumber, id: NodeId) {
+        let Some(flow) = self.flows.get(&number) else { return };
+        for rule in self.rules_of(&flow.request) {
+            self.claims.insert((id, super::install::rule_hash(&rule)), number);
+        }
+    }
+
+    /// The flow is on the node no more, for good.
+    pub(super) fn flow_left(&mut self, number: FlowNumber, id: NodeId) {
+        self.release_claims(number, id);
+        self.index_placement(number, id);
+        let wall = self.wall;
+        if let Some(flow) = self.flows.get_mut(&number)
+            && flow.is_ended()
+        {
+            flow.ended.get_or_insert(wall);
+        }
+        self.save_flow(number);
+    }
+
+    /// A rule is gone, by its own timeout or because somebody deleted it.
+    pub(super) fn flow_removed(&mut self, id: NodeId, removed: &FlowRemoved) {
+        let Some(number) = self.tag.number(removed.cookie) else { return };
+        if number == FlowNumber::TABLE_MISS {
+            return self.table_miss_removed(id);
+        }
+        let Some(flow) = self.flows.get(&number) else { return };
+        let place = place_hash(removed.table_id, removed.priority, &removed.flow_match);
+        let gone = self.rules_of(&flow.request).into_iter().find(|rule| super::install::rule_hash(rule) == place);
+        let rules = flow.rules;
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        let (Some(rule), true) = (gone, placement.stage.is_desired()) else { return };
+        match removed.reason {
+            FlowRemovedReason::IdleTimeout | FlowRemovedReason::HardTimeout => {
+                placement.expired_rules += 1;
+                if placement.expired_rules >= rules {
+                    placement.stage = Stage::Expired;
+                    self.flow_left(number, id);
+                }
+                self.flow_moved(number);
+            }
+            // While FLOW_MODs are under way it cannot be told which of them it concerns: the table is read instead.
+            _ if placement.is_under_way() => placement.tally.lost = true,
+            _ => self.drifted(number, id, vec![rule], DELETED),
+        }
+    }
+
+    /// The switch has these rules of a flow no longer, or not as asked: puts them back, unless that has been done too
+    /// often.
+    pub(super) fn drifted(&mut self, number: FlowNumber, id: NodeId, rules: Vec<Rule>, reason: &'static str) {
+        let now = self.now;
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        placement.stage = Stage::Drifted;
+        placement.reason = Some(reason);
+        let repair = placement.may_repair(now);
+        placement.queued = repair;
+        if repair {
+            self.push_job(id, Job::Install { number, rules });
+        } else {
+            warn!(
+                flow = self.flows.get(&number).map(|flow| flow.id.as_str()),
+                reason, "drifted too often; held instead of repaired again"
+            );
+        }
+        self.flow_moved(number);
+    }
+
+    /// An error came for a FLOW_MOD that had been confirmed: the switch's word was wrong, and the answer with it.
+    pub(super) fn late_refusal(&mut self, id: NodeId, token: Token, refusal: &ErrorMsg) {
+        let Some((Purpose::Install, number)) = from_token(token) else { return };
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        if !placement.stage.is_desired() {
+            return;
+        }
+        placement.error = Some(Box::new(switch_error(refusal)));
+        error!(
+            flow = self.flows.get(&number).map(|flow| flow.id.as_str()),
+            error = describe(refusal),
+            "the switch refused a flow after it had confirmed it"
+        );
+        self.reject(number, id);
+        self.flow_moved(number);
+    }
+
+    /// The connection to the node is gone, and with it every answer that had not come.
+    pub(super) fn connection_lost(&mut self, number: FlowNumber, id: NodeId) {
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        placement.queued = false;
+        if placement.tally.outstanding > 0 {
+            placement.tally.outstanding = 0;
+            placement.tally.lost = true;
+            placement.reason = Some(words(UnknownReason::ConnectionLost));
+            return self.conclude(number, id);
+        }
+        if placement.stage == Stage::Undoing {
+            self.reject(number, id);
+        }
+        self.flow_moved(number);
+    }
+
+    fn table_miss_settled(&mut self, id: NodeId, outcome: &Outcome) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        match outcome {
+            Outcome::Refused(error) => {
+                let warning = format!("the switch refused the table-miss rule: {}", describe(error));
+                warn!(node = %node.request.name, "{warning}");
+                node.warnings.insert("table-miss", warning);
+            }
+            Outcome::Confirmed => {
+                node.warnings.remove("table-miss");
+            }
+            Outcome::Unknown(_) | Outcome::NotSent | Outcome::Unencodable => {}
+        }
+    }
+
+    fn table_miss_removed(&mut self, id: NodeId) {
+        let is_wanted = self.config.table_miss != super::TableMiss::None;
+        if is_wanted && self.nodes.get(&id).is_some_and(|node| node.leaving.is_none()) {
+            self.push_job(id, Job::WriteTableMiss);
+        }
+    }
+
+    fn sweep_settled(&mut self, id: NodeId, outcome: &Outcome) {
+        if let Outcome::Refused(error) = outcome {
+            warn!(
+                node = self.node_name(id).map(NodeName::as_str),
+                error = describe(error),
+                "the switch refused to delete rules"
+            );
+            if let Some(leaving) = self.nodes.get_mut(&id).and_then(|node| node.leaving.take()) {
+                let message = format!("the switch refused to delete the flows: {}", describe(error));
+                let body = crate::contract::ErrorBody::new(crate::contract::ErrorCode::Unavailable, message);
+                self.answer(leaving.ticket, Err(body));
+            }
+        }
+    }
+
+    /// Whether what was waited for on this connection is settled: the first reconciliation, or a node's last wipe.
+    pub(super) fn check_sync(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let Link::Up(live) = &mut node.link else { return };
+        if let Sync::Repairing { until } = live.sync
+            && live.settled >= until
+        {
+            live.sync = Sync::Done;
+            self.schedule_read(id);
+        }
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let settled = node.live().map_or(0, |live| live.settled);
+        if let Some(leaving) = node.leaving.take_if(|leaving| leaving.until.is_some_and(|until| settled >= until)) {
+            self.forget_node(leaving.ticket, id);
+        }
+    }
+
+    /// Changes a flow's placement from outside its life cycle.
+    pub(super) fn change_placement(&mut self, number: FlowNumber, id: NodeId, change: impl FnOnce(&mut Placement)) {
+        if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
+            change(placement);
+            let ended = placement.stage.is_ended();
+            if ended {
+                self.flow_left(number, id);
+            } else {
+                self.save_flow(number);
+            }
+            self.flow_moved(number);
+        }
+    }
+
+    pub(super) fn push_job(&mut self, id: NodeId, job: Job) {
+        if let Some(node) = self.nodes.get_mut(&id).filter(|node| node.live().is_some()) {
+            node.queue.push_back(job);
+            self.ready.insert(id);
+        }
+    }
+}
+
+fn words(reason: UnknownReason) -> &'static str {
+    match reason {
+        UnknownReason::ConnectionLost => "the connection ended before the switch confirmed it",
+        UnknownReason::BarrierOverdue => "the switch has not answered the barrier in time",
+        UnknownReason::BarrierRefused => "the switch refused the barrier",
+    }
+}
+
+fn switch_error(error: &ErrorMsg) -> SwitchError {
+    SwitchError {
+        error_type: error.type_name().into_owned(),
+        code: error.code_name().into_owned(),
+        message: error.sentence().into(),
+    }
+}
+
+fn too_long() -> SwitchError {
+    SwitchError {
+        error_type: "BAD_REQUEST".to_owned(),
+        code: "BAD_LEN".to_owned(),
+        message: "the rule does not fit into an OpenFlow message".to_owned(),
+    }
+}

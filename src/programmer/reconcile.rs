@@ -1,0 +1,234 @@
+//! Brings a switch and the desired state together: what the switch said it has against what it is to have.
+//!
+//! The comparison is with the desired state of the moment when the question left. What changed since, or is under way,
+//! is not judged: its own answer will tell. A read that failed says nothing at all; it is not an empty table.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use openflow::{FlowStats, Match, TableId};
+use tracing::{debug, info, warn};
+
+use super::TableMiss;
+use super::cookie::{FlowNumber, Hex};
+use super::engine::Engine;
+use super::flow::{Placement, Stage};
+use super::install::{place_hash, rule_hash};
+use super::node::{Job, Node, NodeId, Sync};
+use super::outbox::table_miss_instructions;
+use crate::contract::{NodeName, Timestamp};
+use crate::policy::Rule;
+use crate::session::ReadError;
+
+/// How often a table is read to find what nobody reported, give or take a quarter.
+const POLL: Duration = Duration::from_secs(30);
+/// How soon after a read that failed.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The rules that a switch has, by whom they belong to.
+#[derive(Default)]
+struct Seen<'a> {
+    /// Ours: by flow, then by place.
+    ours: HashMap<FlowNumber, Vec<&'a FlowStats>>,
+    /// Our table-miss rule, and somebody else's.
+    our_miss: Option<&'a FlowStats>,
+    foreign_miss: Option<&'a FlowStats>,
+}
+
+impl Engine {
+    /// Compares everything that a switch has with what it is to have, and queues what is to be done.
+    pub(super) fn reconcile(&mut self, id: NodeId, entries: &[FlowStats]) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let Some(Sync::Reading { began, first }) = node.live().map(|live| live.sync) else { return };
+        let mut seen = Seen::default();
+        node.foreign.clear();
+        for entry in entries {
+            let is_miss = entry.table_id == TableId(0) && entry.priority == 0 && entry.flow_match == Match::any();
+            match self.tag.number(entry.cookie) {
+                Some(FlowNumber::TABLE_MISS) if is_miss => seen.our_miss = Some(entry),
+                Some(number) => seen.ours.entry(number).or_default().push(entry),
+                None => {
+                    let place = place_hash(entry.table_id, entry.priority, &entry.flow_match);
+                    node.foreign.insert(place, entry.cookie);
+                    if is_miss {
+                        seen.foreign_miss = Some(entry);
+                    }
+                }
+            }
+        }
+        debug!(node = %node.request.name, entries = entries.len(), first, "read the switch's tables");
+        if node.leaving.is_none() {
+            self.reconcile_table_miss(id, &seen);
+            let desired: Vec<_> =
+                self.nodes.get(&id).map(|node| node.flows.iter().copied().collect()).unwrap_or_default();
+            for number in desired {
+                let rules = seen.ours.remove(&number).unwrap_or_default();
+                if !self.reconcile_flow(id, number, &rules, began) && !rules.is_empty() {
+                    seen.ours.insert(number, rules);
+                }
+            }
+            self.sweep(id, &seen, began);
+        }
+        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
+        live.sync = if first { Sync::Queued } else { Sync::Done };
+        if first {
+            self.push_job(id, Job::Synced);
+        } else {
+            self.schedule_read(id);
+        }
+    }
+
+    fn reconcile_table_miss(&mut self, id: NodeId, seen: &Seen<'_>) {
+        let wanted = self.config.table_miss;
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        if let Some(foreign) = seen.foreign_miss {
+            let warning = format!(
+                "a table-miss rule of somebody else (cookie {}) is left alone: {foreign}",
+                Hex(foreign.cookie)
+            );
+            if node.warnings.insert("table-miss", warning.clone()).as_ref() != Some(&warning) {
+                warn!(node = %node.request.name, "{warning}");
+            }
+            return;
+        }
+        node.warnings.remove("table-miss");
+        match (wanted, seen.our_miss) {
+            (TableMiss::None, Some(_)) => self.push_job(id, Job::DeleteTableMiss),
+            (TableMiss::None, None) => {}
+            (wanted, Some(entry)) if entry.instructions == table_miss_instructions(wanted) => {}
+            (_, _) => self.push_job(id, Job::WriteTableMiss),
+        }
+    }
+
+    /// Judges one flow by the rules of it that were found; false when those have no business there.
+    fn reconcile_flow(&mut self, id: NodeId, number: FlowNumber, found: &[&FlowStats], began: u64) -> bool {
+        let wall = self.wall;
+        let Some(flow) = self.flows.get(&number) else { return false };
+        let Some(placement) = flow.placement(id) else { return false };
+        if placement.touched > began || placement.is_under_way() {
+            return true;
+        }
+        let stage = placement.stage;
+        if stage == Stage::Removing {
+            self.reconcile_removal(id, number, !found.is_empty());
+            return true;
+        }
+        if !stage.is_desired() {
+            return false;
+        }
+        let is_as_asked = |rule: &Rule| {
+            found.iter().any(|entry| {
+                is_equal(entry, rule) && has_timeouts(entry, flow.request.idle_timeout, flow.request.hard_timeout)
+            })
+        };
+        let missing: Vec<Rule> = self.rules_of(&flow.request).into_iter().filter(|rule| !is_as_asked(rule)).collect();
+        let may_have_expired = may_have_expired(placement, flow.request.idle_timeout, flow.request.hard_timeout, wall);
+        let is_changed = missing.iter().any(|rule| found.iter().any(|entry| rule_hash(rule) == place_of(entry)));
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return false };
+        if missing.is_empty() {
+            placement.verified_at = Some(wall);
+            if stage != Stage::Applied {
+                placement.confirm(wall);
+                self.save_flow(number);
+                self.flow_moved(number);
+            }
+        } else if found.is_empty() && may_have_expired {
+            placement.stage = Stage::Expired;
+            self.flow_left(number, id);
+            self.flow_moved(number);
+        } else if placement.expired_rules > 0 && stage == Stage::Applied {
+            // Part of it has run out, the rest is still there.
+        } else if matches!(stage, Stage::Applied | Stage::Drifted) {
+            self.drifted(number, id, missing, if is_changed { "changed" } else { "deleted" });
+        } else {
+            placement.stage = Stage::Waiting;
+            placement.queued = true;
+            self.push_job(id, Job::Install { number, rules: missing });
+        }
+        true
+    }
+
+    fn reconcile_removal(&mut self, id: NodeId, number: FlowNumber, is_there: bool) {
+        if is_there {
+            self.queue_removal(number, id);
+        } else {
+            self.change_placement(number, id, |placement| placement.stage = Stage::Removed);
+        }
+    }
+
+    /// Deletes what carries our tag and belongs to no flow here.
+    fn sweep(&mut self, id: NodeId, seen: &Seen<'_>, began: u64) {
+        let mut swept = 0;
+        for (number, entries) in &seen.ours {
+            let placement = self.flows.get(number).and_then(|flow| flow.placement(id));
+            if placement.is_some_and(|placement| placement.touched > began || placement.is_under_way()) {
+                continue;
+            }
+            for entry in entries {
+                let rule = Rule {
+                    table_id: entry.table_id,
+                    priority: entry.priority,
+                    flow_match: entry.flow_match.clone(),
+                    instructions: Vec::new(),
+                };
+                self.push_job(id, Job::Sweep { cookie: entry.cookie, rule });
+                swept += 1;
+            }
+        }
+        if swept > 0 {
+            info!(
+                node = self.node_name(id).map(NodeName::as_str),
+                rules = swept,
+                "deleting rules of ours that belong to no flow"
+            );
+        }
+    }
+
+    /// A read has no answer: nothing is concluded from it, and it is tried again.
+    pub(super) fn read_failed(&mut self, id: NodeId, error: &ReadError) {
+        warn!(node = self.node_name(id).map(NodeName::as_str), %error, "could not read the switch's tables");
+        let at = self.now + RETRY;
+        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
+        live.next_read = Some(at);
+    }
+
+    /// Something is unknown that only the switch's tables can tell.
+    pub(super) fn read_again(&mut self, id: NodeId) {
+        let now = self.now;
+        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut)
+            && live.sync == Sync::Done
+        {
+            live.next_read = Some(now);
+        }
+    }
+
+    pub(super) fn schedule_read(&mut self, id: NodeId) {
+        let at = self.now + POLL.mul_f64(0.75 + fastrand::f64() / 2.0);
+        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
+            live.next_read = Some(live.next_read.map_or(at, |before| before.min(at)));
+        }
+    }
+}
+
+fn place_of(entry: &FlowStats) -> u64 {
+    place_hash(entry.table_id, entry.priority, &entry.flow_match)
+}
+
+fn is_equal(entry: &FlowStats, rule: &Rule) -> bool {
+    entry.table_id == rule.table_id
+        && entry.priority == rule.priority
+        && entry.flow_match == rule.flow_match
+        && entry.instructions == rule.instructions
+}
+
+fn has_timeouts(entry: &FlowStats, idle: u16, hard: u16) -> bool {
+    entry.idle_timeout == idle && entry.hard_timeout == hard
+}
+
+/// Whether a confirmed flow has been on the switch long enough for a timeout of its own to have ended it unseen.
+fn may_have_expired(placement: &Placement, idle: u16, hard: u16, wall: Timestamp) -> bool {
+    let Some(applied_at) = placement.applied_at else { return false };
+    let age_micros = wall.as_micros().saturating_sub(applied_at.as_micros());
+    let has_passed = |seconds: u16| seconds > 0 && age_micros >= i64::from(seconds) * 1_000_000;
+    has_passed(idle) || has_passed(hard)
+}

@@ -1,0 +1,295 @@
+//! What is stored of nodes and flows, and how it comes back at the next start.
+//!
+//! Values are JSON, in the contract's own words where it has them: what was asked is stored as it was asked. An export
+//! of the store can be read by anybody.
+
+use std::time::Duration;
+
+use openflow::DatapathId;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::cookie::{FlowNumber, Tag};
+use super::engine::{Engine, NUMBER_BLOCK, Undurable};
+use super::flow::{Flow, Placement, Stage};
+use super::install::rule_hash;
+use super::node::{Node, NodeId};
+use crate::contract::{AddNode, FlowId, InstallFlow, NodeName, SwitchError, Timestamp};
+use crate::store::{Batch, Snapshot, Table};
+
+const TAG: &[u8] = b"tag";
+const NEXT_NUMBER: &[u8] = b"next-number";
+
+/// How long the last word on a flow that has ended is kept, and its id taken.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A node as it is stored.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct NodeRecord {
+    request: AddNode,
+    /// The one asked for, or the one that the dialled switch turned out to have.
+    datapath_id: Option<crate::contract::DatapathId>,
+}
+
+/// A flow as it is stored.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FlowRecord {
+    flow_id: FlowId,
+    request: Box<InstallFlow>,
+    nodes: Vec<PlacementRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended: Option<Timestamp>,
+}
+
+/// A flow on one node as it is stored.
+#[derive(Debug, Serialize, Deserialize)]
+struct PlacementRecord {
+    node: NodeName,
+    stage: StoredStage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<Box<SwitchError>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    applied_at: Option<Timestamp>,
+}
+
+/// The stages that outlive the daemon. What was under way when it stopped is not known, and that is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredStage {
+    /// Never sent.
+    Waiting,
+    /// Sent, or about to be.
+    Accepted,
+    Applied,
+    Rejected,
+    Removing,
+    Removed,
+    Expired,
+    Superseded,
+}
+
+/// What the store had.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) tag: Tag,
+    pub(super) next_number: u64,
+    pub(super) nodes: Vec<NodeRecord>,
+    pub(super) flows: Vec<(FlowNumber, FlowRecord)>,
+}
+
+/// A record that this program cannot read.
+#[derive(Debug, Error)]
+#[error("the store's {table:?} record {key:02x?} cannot be read: {reason}")]
+pub struct RecordError {
+    table: Table,
+    key: Vec<u8>,
+    reason: String,
+}
+
+impl Loaded {
+    /// Reads a snapshot. The batch makes what is new in it durable: the tag at the first start, and the next block of
+    /// flow numbers at every start.
+    pub(super) fn new(snapshot: &Snapshot) -> Result<(Self, Batch), RecordError> {
+        let mut batch = Batch::new();
+        let meta =
+            |key: &[u8]| snapshot.meta.iter().find(|record| record.key == key).map(|record| record.value.as_slice());
+        let tag = match meta(TAG) {
+            Some(bytes) => u16::from_be_bytes(fixed(Table::Meta, TAG, bytes)?),
+            None => {
+                let tag = fastrand::u16(1..);
+                batch.put(Table::Meta, TAG, tag.to_be_bytes());
+                tag
+            }
+        };
+        let next_number = match meta(NEXT_NUMBER) {
+            Some(bytes) => u64::from_be_bytes(fixed(Table::Meta, NEXT_NUMBER, bytes)?),
+            None => 1,
+        };
+        put_reservation(&mut batch, next_number + NUMBER_BLOCK);
+        let nodes = snapshot
+            .nodes
+            .iter()
+            .map(|record| parse(Table::Node, &record.key, &record.value))
+            .collect::<Result<_, _>>()?;
+        let flow = |record: &crate::store::Record| {
+            let number = u64::from_be_bytes(fixed(Table::Flow, &record.key, &record.key)?);
+            let number =
+                FlowNumber::new(number).ok_or_else(|| unreadable(Table::Flow, &record.key, "number beyond 48 bits"))?;
+            Ok((number, parse(Table::Flow, &record.key, &record.value)?))
+        };
+        let flows = snapshot.flows.iter().map(flow).collect::<Result<_, _>>()?;
+        Ok((Self { tag: Tag(tag), next_number, nodes, flows }, batch))
+    }
+}
+
+/// Flow numbers below `upto` are taken.
+pub(super) fn put_reservation(batch: &mut Batch, upto: u64) {
+    batch.put(Table::Meta, NEXT_NUMBER, upto.to_be_bytes());
+}
+
+pub(super) fn delete_node(batch: &mut Batch, name: &NodeName) {
+    batch.delete(Table::Node, name.as_str());
+}
+
+impl Engine {
+    /// Takes in what the store remembers.
+    pub(super) fn restore(&mut self, nodes: Vec<NodeRecord>, flows: Vec<(FlowNumber, FlowRecord)>) {
+        for NodeRecord { request, datapath_id } in nodes {
+            self.insert_node(Node::new(request, datapath_id.map(|id| DatapathId(id.0))));
+        }
+        for (number, record) in flows {
+            self.restore_flow(number, record);
+        }
+    }
+
+    fn restore_flow(&mut self, number: FlowNumber, record: FlowRecord) {
+        let rules = self.rules_of(&record.request);
+        let mut placements = Vec::with_capacity(record.nodes.len());
+        for stored in record.nodes {
+            let id = self.names.get(&stored.node).copied().unwrap_or_else(|| self.retire(stored.node));
+            let mut placement = Placement::new(id);
+            placement.restored = true;
+            placement.stage = stored.stage.stage();
+            if placement.stage == Stage::Unknown {
+                placement.reason = Some("the daemon restarted before the switch confirmed it");
+            }
+            placement.error = stored.error;
+            placement.applied_at = stored.applied_at;
+            if !placement.stage.is_ended() && placement.stage != Stage::Rejected {
+                self.claims.extend(rules.iter().map(|rule| ((id, rule_hash(rule)), number)));
+            }
+            placements.push(placement);
+        }
+        let nodes: Vec<NodeId> = placements.iter().map(|placement| placement.node).collect();
+        let flow = Flow {
+            id: record.flow_id.clone(),
+            request: record.request,
+            rules: u32::try_from(rules.len()).unwrap_or(u32::MAX),
+            placements,
+            durable: 0,
+            is_stored: true,
+            ended: record.ended,
+            freed: false,
+        };
+        self.ids.insert(record.flow_id, number);
+        self.flows.insert(number, flow);
+        nodes.into_iter().for_each(|id| self.index_placement(number, id));
+    }
+
+    fn retire(&mut self, name: NodeName) -> NodeId {
+        let id = self.new_node_id();
+        self.retired.insert(id, name);
+        id
+    }
+
+    pub(super) fn save_node(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get(&id) else { return };
+        let datapath_id = node.datapath_id.map(|id| crate::contract::DatapathId(id.0));
+        let record = NodeRecord { request: node.request.clone(), datapath_id };
+        self.batch.put(Table::Node, record.request.name.as_str(), to_json(&record));
+    }
+
+    /// Stores the flow as it stands, beside what else is going on: nobody waits for it.
+    pub(super) fn save_flow(&mut self, number: FlowNumber) {
+        let Some(flow) = self.flows.get(&number) else { return };
+        let nodes = flow.placements.iter().filter_map(|placement| {
+            Some(PlacementRecord {
+                node: self.node_name(placement.node)?.clone(),
+                stage: StoredStage::of(placement),
+                error: placement.error.clone(),
+                applied_at: placement.applied_at,
+            })
+        });
+        let record =
+            FlowRecordRef { flow_id: &flow.id, request: &flow.request, nodes: nodes.collect(), ended: flow.ended };
+        let value = to_json(&record);
+        self.batch.put(Table::Flow, number.get().to_be_bytes(), value);
+        self.undurable.push_back(Undurable { commit: self.next_commit, number, is_awaited: false });
+    }
+
+    /// Stores the flow as it stands; no answer about it is given before that is on disk.
+    pub(super) fn save_flow_before_answering(&mut self, number: FlowNumber) {
+        self.save_flow(number);
+        let commit = self.next_commit;
+        if let Some(flow) = self.flows.get_mut(&number) {
+            flow.durable = commit;
+        }
+        if let Some(last) = self.undurable.back_mut() {
+            last.is_awaited = true;
+        }
+    }
+
+    /// Removes every trace of a flow.
+    pub(super) fn forget_flow(&mut self, number: FlowNumber) {
+        let Some(flow) = self.flows.remove(&number) else { return };
+        self.ids.remove(&flow.id);
+        self.batch.delete(Table::Flow, number.get().to_be_bytes());
+    }
+
+    /// Removes the flows whose last word has been kept long enough.
+    pub(super) fn forget_old_flows(&mut self) {
+        let horizon = self.wall.as_micros().saturating_sub(i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX));
+        let is_old = |flow: &Flow| flow.ended.is_some_and(|ended| ended.as_micros() < horizon) && flow.is_ended();
+        let old: Vec<_> = self.flows.iter().filter(|(_, flow)| is_old(flow)).map(|(number, _)| *number).collect();
+        old.into_iter().for_each(|number| self.forget_flow(number));
+    }
+}
+
+/// [`FlowRecord`] for writing.
+#[derive(Serialize)]
+struct FlowRecordRef<'a> {
+    flow_id: &'a FlowId,
+    request: &'a InstallFlow,
+    nodes: Vec<PlacementRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<Timestamp>,
+}
+
+impl StoredStage {
+    fn of(placement: &Placement) -> Self {
+        match placement.stage {
+            Stage::Waiting if !placement.queued && placement.connection.is_none() && !placement.restored => {
+                Self::Waiting
+            }
+            Stage::Waiting | Stage::Sent | Stage::Undoing | Stage::Unknown => Self::Accepted,
+            // It was applied, and is to be so again: the next read of the switch tells.
+            Stage::Applied | Stage::Drifted => Self::Applied,
+            Stage::Rejected => Self::Rejected,
+            Stage::Removing => Self::Removing,
+            Stage::Removed => Self::Removed,
+            Stage::Expired => Self::Expired,
+            Stage::Superseded => Self::Superseded,
+        }
+    }
+
+    fn stage(self) -> Stage {
+        match self {
+            Self::Waiting => Stage::Waiting,
+            Self::Accepted => Stage::Unknown,
+            Self::Applied => Stage::Applied,
+            Self::Rejected => Stage::Rejected,
+            Self::Removing => Stage::Removing,
+            Self::Removed => Stage::Removed,
+            Self::Expired => Stage::Expired,
+            Self::Superseded => Stage::Superseded,
+        }
+    }
+}
+
+/// The types stored here have no map with other than string keys and no number that JSON lacks, so they always
+/// serialize.
+fn to_json(record: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(record).unwrap_or_default()
+}
+
+fn parse<'de, T: Deserialize<'de>>(table: Table, key: &[u8], value: &'de [u8]) -> Result<T, RecordError> {
+    serde_json::from_slice(value).map_err(|error| unreadable(table, key, &error.to_string()))
+}
+
+fn fixed<const N: usize>(table: Table, key: &[u8], bytes: &[u8]) -> Result<[u8; N], RecordError> {
+    bytes.try_into().map_err(|_| unreadable(table, key, "wrong length"))
+}
+
+fn unreadable(table: Table, key: &[u8], reason: &str) -> RecordError {
+    RecordError { table, key: key.to_vec(), reason: reason.to_owned() }
+}

@@ -1,0 +1,112 @@
+//! `RemoveFlow` and `RemoveFlows`: taking rules off the switches with the same care as putting them there.
+
+use super::answers::{Kind, Waiter};
+use super::cookie::FlowNumber;
+use super::engine::{Engine, Ticket, no_such_flow};
+use super::flow::{Flow, Stage};
+use super::node::{Job, NodeId};
+use crate::contract::{DEFAULT_TIMEOUT_MS, ErrorBody, FlowId, FlowState, RemoveFlows, Wait};
+
+impl Engine {
+    pub(super) fn remove_flow(&mut self, ticket: Ticket, id: &FlowId) {
+        let Some(number) = self.ids.get(id).copied() else { return self.answer(ticket, Err(no_such_flow(id))) };
+        self.begin_removal(number);
+        self.wait_for(Waiter::new(ticket, Kind::Remove, vec![number], Wait::Applied), DEFAULT_TIMEOUT_MS);
+    }
+
+    pub(super) fn remove_flows(&mut self, ticket: Ticket, request: &RemoveFlows) {
+        let numbers = match self.select(request) {
+            Ok(numbers) => numbers,
+            Err(error) => return self.answer(ticket, Err(error)),
+        };
+        for number in &numbers {
+            self.begin_removal(*number);
+        }
+        self.wait_for(Waiter::new(ticket, Kind::RemoveMany, numbers, Wait::Applied), DEFAULT_TIMEOUT_MS);
+    }
+
+    /// The flows that a `RemoveFlows` means: by a list, each of which must be there, or by a filter.
+    fn select(&self, request: &RemoveFlows) -> Result<Vec<FlowNumber>, ErrorBody> {
+        if let Some(ids) = &request.flow_ids {
+            let find = |(index, id): (usize, &FlowId)| {
+                self.ids.get(id).copied().ok_or_else(|| no_such_flow(id).at(format!("payload.flow_ids[{index}]")))
+            };
+            return ids.iter().enumerate().map(find).collect();
+        }
+        let node = match &request.node {
+            Some(name) => match self.names.get(name) {
+                Some(id) => Some(*id),
+                None => return Err(self.unknown_node(name).at("payload.node")),
+            },
+            None => None,
+        };
+        if let Some(name) = &request.traffic_type
+            && let Err(error) = self.classes.get(name)
+        {
+            let body = ErrorBody::new(crate::contract::ErrorCode::InvalidRequest, error.to_string());
+            return Err(body.at("payload.traffic_type"));
+        }
+        let is_meant = |flow: &Flow| {
+            !flow.is_ended()
+                && node.is_none_or(|id| flow.placement(id).is_some_and(|placement| !placement.stage.is_ended()))
+                && request.traffic_type.as_ref().is_none_or(|name| *name == flow.request.traffic_type)
+        };
+        Ok(self.flows.iter().filter(|(_, flow)| is_meant(flow)).map(|(number, _)| *number).collect())
+    }
+
+    /// From now on no switch is to have the flow. What has ended stays as it ended.
+    fn begin_removal(&mut self, number: FlowNumber) {
+        let Some(flow) = self.flows.get_mut(&number) else { return };
+        // The one answer of a rejected flow was given; removing it is what frees its id.
+        flow.freed |= flow.state() == FlowState::Rejected;
+        self.take_off(number);
+        self.save_flow_before_answering(number);
+    }
+
+    /// Takes a flow off every node that has it.
+    pub(super) fn take_off(&mut self, number: FlowNumber) {
+        let Some(flow) = self.flows.get(&number) else { return };
+        let nodes: Vec<NodeId> = flow.placements.iter().map(|placement| placement.node).collect();
+        for id in nodes {
+            self.remove_from_node(number, id);
+        }
+    }
+
+    fn remove_from_node(&mut self, number: FlowNumber, id: NodeId) {
+        let sequence = self.next_sequence();
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        match placement.stage {
+            Stage::Removing | Stage::Removed | Stage::Expired | Stage::Superseded => return,
+            // Nothing of it is on the switch, and nothing under way: it has left.
+            Stage::Rejected => {
+                placement.stage = Stage::Removed;
+                return self.flow_left(number, id);
+            }
+            Stage::Waiting | Stage::Sent | Stage::Undoing | Stage::Applied | Stage::Unknown | Stage::Drifted => {}
+        }
+        // A flow that never left this side is gone at once; a queued job finds it so and does nothing.
+        let never_sent = placement.stage == Stage::Waiting && placement.connection.is_none() && !placement.restored;
+        placement.touched = sequence;
+        placement.reason = None;
+        placement.replaces.clear();
+        if never_sent {
+            placement.stage = Stage::Removed;
+            placement.queued = false;
+            return self.flow_left(number, id);
+        }
+        placement.stage = Stage::Removing;
+        placement.queued = false;
+        self.queue_removal(number, id);
+    }
+
+    /// Queues the deletion of a flow's rules on a node that is there; one that is away is seen to when it is back.
+    pub(super) fn queue_removal(&mut self, number: FlowNumber, id: NodeId) {
+        if self.nodes.get(&id).is_none_or(|node| node.live().is_none()) {
+            return;
+        }
+        if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
+            placement.queued = true;
+        }
+        self.push_job(id, Job::Remove { number });
+    }
+}

@@ -1,0 +1,292 @@
+//! Nodes and flows as clients are shown them.
+
+use std::collections::BTreeMap;
+
+use bytes::BytesMut;
+use openflow::{Capabilities as Features, DatapathId, FlowMod, Message, Port, PortNo, Xid};
+
+use super::Answer;
+use super::cookie::{FlowNumber, Hex};
+use super::discovered::{Guest, MAX_DISCOVERED};
+use super::engine::{Engine, no_such_flow, no_such_node};
+use super::flow::{Flow, Placement};
+use super::node::{Node, NodeId};
+use super::outbox::preview;
+use crate::contract::{
+    Capabilities, ErrorBody, ErrorCode, FlowId, FlowModView, FlowNodeView, FlowState, FlowView, Info, InstallFlow,
+    Limits, ListFlows, NodeName, NodeState, NodeView, PortView, Reply, SwitchError, TrafficTypeView,
+};
+use crate::policy::Rule;
+use crate::session::Description;
+
+/// The type of an error that is the daemon's and not a switch's.
+const OWN_ERROR: &str = "FLUMEN";
+
+impl Engine {
+    pub(super) fn node_view(&self, id: NodeId) -> Option<NodeView> {
+        let node = self.nodes.get(&id)?;
+        let mut flows = BTreeMap::new();
+        for number in &node.flows {
+            if let Some(placement) = self.flows.get(number).and_then(|flow| flow.placement(id)) {
+                *flows.entry(placement.stage.state()).or_default() += 1;
+            }
+        }
+        let description = node.about.as_ref().map(|about| about.description.as_ref());
+        Some(NodeView {
+            address: node.request.address.as_ref().map(ToString::to_string),
+            ovsdb: node.request.ovsdb.as_ref().map(ToString::to_string),
+            labels: node.request.labels.clone(),
+            kind: node.request.kind,
+            ports: node.about.as_ref().map(|about| port_views(about.ports.values())).unwrap_or_default(),
+            connected_since: node.live().map(|live| live.since),
+            flows,
+            warnings: node.warnings.values().cloned().collect(),
+            ..described(node.request.name.clone(), node.datapath_id, node.state(), description)
+        })
+    }
+
+    pub(super) fn flow_view(&self, number: FlowNumber) -> Option<FlowView> {
+        let flow = self.flows.get(&number)?;
+        let nodes =
+            flow.placements.iter().filter_map(|placement| self.placement_view(number, flow, placement)).collect();
+        Some(self.view_of(flow.id.clone(), flow.state(), &flow.request, nodes))
+    }
+
+    fn placement_view(&self, number: FlowNumber, flow: &Flow, placement: &Placement) -> Option<FlowNodeView> {
+        let node = self.nodes.get(&placement.node);
+        Some(FlowNodeView {
+            state: placement.stage.state(),
+            cookie: Some(Hex(self.tag.cookie(number)).to_string()),
+            rules: flow.rules,
+            error: placement.error.as_deref().cloned(),
+            reason: placement.reason.map(str::to_owned),
+            applied_at: placement.applied_at,
+            verified_at: placement.verified_at,
+            ..node_of_flow(self.node_name(placement.node)?.clone(), node)
+        })
+    }
+
+    /// What a dry run shows: the FLOW_MODs, byte for byte but for the flow's number in the cookie.
+    pub(super) fn planned_view(
+        &self,
+        request: &InstallFlow,
+        rules: &[Rule],
+        nodes: &[NodeId],
+        conflict: Option<String>,
+    ) -> FlowView {
+        let flow_mods: Vec<FlowModView> =
+            rules.iter().map(|rule| flow_mod_view(preview(rule.clone(), self.tag, request))).collect();
+        let on_node = |id: &NodeId| {
+            let node = self.nodes.get(id)?;
+            Some(FlowNodeView {
+                state: FlowState::Planned,
+                rules: count(rules),
+                error: conflict.as_deref().map(conflict_error),
+                flow_mods: Some(flow_mods.clone()),
+                ..node_of_flow(node.request.name.clone(), Some(node))
+            })
+        };
+        let nodes = nodes.iter().filter_map(on_node).collect();
+        self.view_of(self.shown_id(request), FlowState::Planned, request, nodes)
+    }
+
+    /// An item of a batch that did not become a flow.
+    pub(super) fn refused_view(
+        &self,
+        request: &InstallFlow,
+        rules: &[Rule],
+        nodes: &[NodeId],
+        conflict: &str,
+    ) -> FlowView {
+        let on_node = |id: &NodeId| {
+            let node = self.nodes.get(id)?;
+            Some(FlowNodeView {
+                state: FlowState::Rejected,
+                rules: count(rules),
+                error: Some(conflict_error(conflict)),
+                ..node_of_flow(node.request.name.clone(), Some(node))
+            })
+        };
+        let nodes = nodes.iter().filter_map(on_node).collect();
+        self.view_of(self.shown_id(request), FlowState::Rejected, request, nodes)
+    }
+
+    fn view_of(&self, flow_id: FlowId, state: FlowState, request: &InstallFlow, nodes: Vec<FlowNodeView>) -> FlowView {
+        let class = self.classes.get(&request.traffic_type).ok();
+        FlowView {
+            flow_id,
+            state,
+            source: request.source,
+            destination: request.destination,
+            traffic_type: request.traffic_type.clone(),
+            priority: request.priority.or_else(|| class.map(|class| class.default_priority)).unwrap_or_default(),
+            protocol: request.protocol,
+            source_port: request.source_port,
+            destination_port: request.destination_port,
+            dscp: request.dscp.or_else(|| class.map(|class| class.dscp)),
+            queue: request.queue.or_else(|| class.map(|class| class.queue)),
+            rate_limit: request.rate_limit,
+            forward: request.forward,
+            bidirectional: request.bidirectional,
+            idle_timeout: request.idle_timeout,
+            hard_timeout: request.hard_timeout,
+            nodes,
+            warnings: Vec::new(),
+            packets: None,
+            bytes: None,
+        }
+    }
+
+    fn shown_id(&self, request: &InstallFlow) -> FlowId {
+        request.flow_id.clone().unwrap_or_else(|| self.new_flow_id(FlowNumber::TABLE_MISS))
+    }
+
+    pub(super) fn get_flow(&self, id: &FlowId) -> Answer {
+        let view = self.ids.get(id).and_then(|number| self.flow_view(*number));
+        view.map(|flow| Reply::Flow { flow: Box::new(flow) }).ok_or_else(|| no_such_flow(id))
+    }
+
+    /// One page, in the order of installation. Flows that are removed or superseded are left out unless asked for.
+    pub(super) fn list_flows(&self, request: &ListFlows) -> Answer {
+        let node = match &request.node {
+            Some(name) => Some(*self.names.get(name).ok_or_else(|| no_such_node(name, "payload.node"))?),
+            None => None,
+        };
+        if let Some(name) = &request.traffic_type {
+            let known = self.classes.get(name);
+            known.map_err(|error| {
+                ErrorBody::new(ErrorCode::InvalidRequest, error.to_string()).at("payload.traffic_type")
+            })?;
+        }
+        let after = match &request.cursor {
+            Some(cursor) => cursor.parse::<u64>().ok().and_then(FlowNumber::new).ok_or_else(|| {
+                ErrorBody::new(ErrorCode::InvalidRequest, "cursor must be the next_cursor of the page before")
+                    .at("payload.cursor")
+            })?,
+            None => FlowNumber::TABLE_MISS,
+        };
+        let is_meant = |flow: &Flow| {
+            let state = flow.state();
+            let is_shown = match request.state {
+                Some(wanted) => wanted == state,
+                None => !matches!(state, FlowState::Removed | FlowState::Superseded),
+            };
+            is_shown
+                && node.is_none_or(|id| flow.placement(id).is_some())
+                && request.traffic_type.as_ref().is_none_or(|name| *name == flow.request.traffic_type)
+        };
+        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+        let later = self.flows.range((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded));
+        let mut matching = later.filter(|(_, flow)| is_meant(flow)).map(|(number, _)| *number);
+        let page: Vec<FlowNumber> = matching.by_ref().take(limit).collect();
+        let next_cursor = matching.next().and(page.last()).map(|last| last.get().to_string());
+        let flows = page.into_iter().filter_map(|number| self.flow_view(number)).collect();
+        Ok(Reply::Flows { flows, next_cursor })
+    }
+
+    pub(super) fn info(&self) -> Reply {
+        let traffic_types = self.classes.iter().map(|class| TrafficTypeView {
+            name: class.name.to_string(),
+            dscp: class.dscp,
+            dscp_name: class.dscp_name().map(str::to_owned),
+            queue: class.queue,
+            priority: class.default_priority,
+        });
+        Reply::Info(Box::new(Info {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime: self.now.duration_since(self.started).as_secs(),
+            limits: Limits {
+                discovered_nodes: u32::try_from(MAX_DISCOVERED).unwrap_or(u32::MAX),
+                ..self.config.limits
+            },
+            traffic_types: traffic_types.collect(),
+        }))
+    }
+}
+
+/// A discovered switch.
+pub(super) fn guest_view(datapath_id: DatapathId, guest: &Guest) -> NodeView {
+    // 16 hex digits are a lawful name.
+    let name = datapath_id.to_string().parse().unwrap_or_else(|_| unreachable!("a datapath id is a lawful name"));
+    NodeView {
+        ports: port_views(guest.description.ports.iter()),
+        connected_since: Some(guest.since),
+        ..described(name, Some(datapath_id), NodeState::Discovered, Some(&guest.description))
+    }
+}
+
+fn described(
+    name: NodeName,
+    datapath_id: Option<DatapathId>,
+    state: NodeState,
+    description: Option<&Description>,
+) -> NodeView {
+    let features = description.map(|description| &description.features);
+    let text =
+        |text: fn(&Description) -> &str| description.map(text).filter(|text| !text.is_empty()).map(str::to_owned);
+    NodeView {
+        name,
+        kind: Default::default(),
+        datapath_id: datapath_id.map(|id| id.to_string()),
+        address: None,
+        ovsdb: None,
+        labels: BTreeMap::new(),
+        state,
+        manufacturer: text(|about| &about.manufacturer),
+        hardware: text(|about| &about.hardware),
+        software: text(|about| &about.software),
+        tables: features.map(|features| features.n_tables),
+        ports: Vec::new(),
+        capabilities: Capabilities {
+            queues: features.is_some_and(|features| features.capabilities.contains(Features::QUEUE_STATS)),
+            ..Capabilities::default()
+        },
+        connected_since: None,
+        flows: BTreeMap::new(),
+        warnings: Vec::new(),
+    }
+}
+
+fn port_views<'a>(ports: impl Iterator<Item = &'a Port>) -> Vec<PortView> {
+    let view = |port: &Port| PortView {
+        number: port.port_no.0,
+        name: port.name.to_string(),
+        up: port.is_up(),
+        speed_kbps: port.curr_speed,
+    };
+    ports.filter(|port| port.port_no <= PortNo::MAX).map(view).collect()
+}
+
+fn node_of_flow(name: NodeName, node: Option<&Node>) -> FlowNodeView {
+    FlowNodeView {
+        node: name,
+        datapath_id: node.and_then(|node| node.datapath_id).map(|id| id.to_string()),
+        state: FlowState::Removed,
+        cookie: None,
+        table: 0,
+        rules: 0,
+        error: None,
+        reason: None,
+        applied_at: None,
+        verified_at: None,
+        flow_mods: None,
+    }
+}
+
+fn conflict_error(message: &str) -> SwitchError {
+    SwitchError { error_type: OWN_ERROR.to_owned(), code: "CONFLICT".to_owned(), message: message.to_owned() }
+}
+
+fn flow_mod_view(flow_mod: FlowMod) -> FlowModView {
+    let text = flow_mod.to_string();
+    let mut bytes = BytesMut::new();
+    let hex = match Message::FlowMod(flow_mod.into()).encode(Xid(0), &mut bytes) {
+        Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Err(error) => error.to_string(),
+    };
+    FlowModView { text, hex }
+}
+
+fn count(rules: &[Rule]) -> u32 {
+    u32::try_from(rules.len()).unwrap_or(u32::MAX)
+}
