@@ -1,11 +1,28 @@
 //! Wires the layers together: store, switches, programmer and front end, from start to orderly end.
+//!
+//! At the end the front end goes first, so that what is in flight is still answered; then the programmer, which has
+//! the store write what is left; then the switches' connections.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
 
 use crate::config::ServeConfig;
+use crate::contract::Limits;
+use crate::northbound::{self, NorthboundConfig};
+use crate::programmer::{self, StartError};
+use crate::session;
+use crate::southbound::{REPORTS, Southbound};
+use crate::store::{Store, StoreError};
+
+/// How long the switches' connections have to end once everything else has.
+const LAST_CONNECTIONS: Duration = Duration::from_secs(2);
 
 /// Why the daemon did not start, or ended early.
 #[derive(Debug, Error)]
@@ -20,6 +37,21 @@ pub enum DaemonError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The northbound listener would be open to others.
+    #[error(transparent)]
+    NotAdmitted(#[from] northbound::NotAdmitted),
+    /// The southbound listener would be open to others.
+    #[error(
+        "refusing to accept switches on {0}: beyond loopback that needs mutual TLS, which this version does not have; \
+         listen on 127.0.0.1, or pass --insecure to accept any switch that can reach the port"
+    )]
+    OpenToSwitches(SocketAddr),
+    /// The store cannot be used, or can no longer be trusted.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The programmer could not begin.
+    #[error(transparent)]
+    Start(#[from] StartError),
 }
 
 /// The addresses that a running daemon listens on, with the ports that the system chose where 0 was asked for.
@@ -31,14 +63,91 @@ pub struct Listening {
     pub openflow: SocketAddr,
 }
 
-/// Runs a daemon until `shutdown` is cancelled; `ready` is told the addresses once both listeners are open.
+/// Runs a daemon until `shutdown` is cancelled; `ready` is told the addresses once both listeners are open and the
+/// store is read.
 ///
 /// # Errors
 /// A [`DaemonError`] when it cannot start, or when its store can no longer be trusted.
 pub async fn run(
-    _config: ServeConfig,
-    _shutdown: CancellationToken,
-    _ready: impl FnOnce(Listening),
+    config: ServeConfig,
+    shutdown: CancellationToken,
+    ready: impl FnOnce(Listening),
 ) -> Result<(), DaemonError> {
-    Ok(())
+    northbound::admission(config.listen, config.insecure)?;
+    if !is_loopback(config.openflow.ip()) && !config.insecure {
+        return Err(DaemonError::OpenToSwitches(config.openflow));
+    }
+    let (north_listener, north_address) = listen(config.listen, "clients").await?;
+    let (switch_listener, switch_address) = listen(config.openflow, "switches").await?;
+    let (store, snapshot) = match &config.data {
+        Some(dir) => Store::open(dir)?,
+        None => (Store::memory(), Default::default()),
+    };
+    let north_config = NorthboundConfig { origins: config.origins, ..NorthboundConfig::default() };
+    let engine_config = programmer::Config {
+        admission: config.admission,
+        table_miss: config.table_miss,
+        limits: limits(&north_config),
+    };
+
+    let tracker = TaskTracker::new();
+    let last = CancellationToken::new();
+    let (reports_in, reports_out) = mpsc::channel(REPORTS);
+    let southbound =
+        Southbound::start(session::Config::default(), Some(switch_listener), reports_in, tracker.clone(), last.clone());
+    let (programmer, work) =
+        programmer::start(engine_config, store, &snapshot, southbound, reports_out, last.clone()).await?;
+    drop(snapshot);
+    let worker = tokio::spawn(work);
+    info!(northbound = %north_address, openflow = %switch_address, data = ?config.data, "ready");
+    ready(Listening { northbound: north_address, openflow: switch_address });
+
+    // Whichever ends first ends the other: without its store the daemon answers nobody.
+    let front = northbound::serve(north_listener, programmer, north_config, shutdown.clone());
+    let mut worker = std::pin::pin!(worker);
+    let mut front = std::pin::pin!(front);
+    let early = tokio::select! {
+        () = &mut front => None,
+        ended = &mut worker => Some(ended),
+    };
+    shutdown.cancel();
+    if early.is_some() {
+        front.await;
+    }
+    last.cancel();
+    let ended = match early {
+        Some(ended) => ended,
+        None => worker.await,
+    };
+    tracker.close();
+    if tokio::time::timeout(LAST_CONNECTIONS, tracker.wait()).await.is_err() {
+        warn!(left = tracker.len(), "connections to switches did not end in time");
+    }
+    info!("stopped");
+    match ended {
+        Ok(result) => Ok(result?),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+async fn listen(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, SocketAddr), DaemonError> {
+    let failed = |source| DaemonError::Listen { address, purpose, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+fn limits(config: &NorthboundConfig) -> Limits {
+    Limits {
+        message_bytes: config.message_bytes as u64,
+        outbound_bytes: config.outbound_bytes as u64,
+        json_depth: u32::try_from(crate::contract::MAX_DEPTH).unwrap_or(u32::MAX),
+        requests_in_flight: config.requests_in_flight,
+        connections: u32::try_from(config.connections).unwrap_or(u32::MAX),
+        discovered_nodes: 0,
+    }
 }

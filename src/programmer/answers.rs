@@ -220,7 +220,7 @@ impl Engine {
         }
         let views = flows.iter().filter_map(|number| self.flow_view(*number));
         let reply = match kind {
-            Kind::Install | Kind::Remove => match views.last() {
+            Kind::Install | Kind::Remove => match views.into_iter().next() {
                 Some(flow) => Reply::Flow { flow: Box::new(flow) },
                 None => return self.answer(ticket, Err(ErrorBody::new(ErrorCode::NotFound, "the flow is gone"))),
             },

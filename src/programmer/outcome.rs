@@ -24,7 +24,7 @@ impl Engine {
             }
             match from_token(token) {
                 Some((Purpose::Install | Purpose::Remove | Purpose::Undo, number)) => {
-                    self.flow_settled(number, id, outcome)
+                    self.flow_settled(number, id, outcome);
                 }
                 Some((Purpose::TableMiss, _)) => self.table_miss_settled(id, &outcome),
                 Some((Purpose::Sweep, _)) => self.sweep_settled(id, &outcome),

@@ -241,7 +241,7 @@ impl Session {
                 self.reads.begin(xid, token, now);
             }
             Command::ReadFlows { token, .. } => {
-                self.events.push_back(Event::FlowsRead { token, result: Err(ReadError::ConnectionLost) })
+                self.events.push_back(Event::FlowsRead { token, result: Err(ReadError::ConnectionLost) });
             }
             Command::Configure { miss_send_len } => {
                 self.send(&Message::SetConfig(SwitchConfig { flags: 0, miss_send_len }));

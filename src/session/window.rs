@@ -87,7 +87,7 @@ impl Window {
             && let Some((token, flow_mod)) = self.backlog.pop_front()
         {
             let xid = take_xid(next_xid);
-            if Message::FlowMod(flow_mod.into()).encode(xid, out).is_err() {
+            if Message::FlowMod(flow_mod).encode(xid, out).is_err() {
                 events.push_back(settled(vec![Settlement { token, outcome: Outcome::Unencodable }]));
                 continue;
             }
