@@ -4,19 +4,22 @@ use openflow::{Action, ErrorCode, Instruction, PortNo, TableId};
 
 use super::config::MissingPorts;
 use super::datapath::Datapath;
+use super::program;
 
 impl Datapath {
-    /// Whether a flow of this table can have these instructions.
+    /// Whether a flow of this table can have these instructions, whatever else there is in the switch.
     pub(super) fn check_instructions(&self, instructions: &[Instruction], table_id: TableId) -> Result<(), ErrorCode> {
         instructions.iter().try_for_each(|instruction| match instruction {
             // > "The OFPIT_GOTO_TABLE [...] table_id must be greater than the current table id" (section 7.2.4).
             Instruction::GotoTable(next) if *next <= table_id || next.0 >= self.config.n_tables => {
                 Err(ErrorCode::BAD_INSTRUCTION_BAD_TABLE_ID)
             }
-            Instruction::GotoTable(_) | Instruction::ClearActions | Instruction::WriteMetadata { .. } => Ok(()),
             Instruction::ApplyActions(actions) | Instruction::WriteActions(actions) => self.check_actions(actions),
-            Instruction::Meter(_) => Err(ErrorCode::METER_MOD_FAILED_INVALID_METER),
             Instruction::Experimenter(_) => Err(ErrorCode::BAD_INSTRUCTION_BAD_EXPERIMENTER),
+            Instruction::GotoTable(_)
+            | Instruction::ClearActions
+            | Instruction::WriteMetadata { .. }
+            | Instruction::Meter(_) => Ok(()),
         })
     }
 
@@ -24,10 +27,21 @@ impl Datapath {
     pub(super) fn check_actions(&self, actions: &[Action]) -> Result<(), ErrorCode> {
         actions.iter().try_for_each(|action| match action {
             Action::Output { port, .. } => self.check_out_port(*port),
-            Action::Group(_) => Err(ErrorCode::BAD_ACTION_BAD_OUT_GROUP),
             Action::Experimenter(_) => Err(ErrorCode::BAD_ACTION_BAD_EXPERIMENTER),
             _ => Ok(()),
         })
+    }
+
+    /// Whether the groups and meters that a flow would use exist. A switch finds that out when it changes a flow: a
+    /// modify that finds none to change is not refused.
+    pub(super) fn check_references(&self, instructions: &[Instruction]) -> Result<(), ErrorCode> {
+        if program::meters(instructions).next().is_some() {
+            return Err(ErrorCode::METER_MOD_FAILED_INVALID_METER);
+        }
+        if program::groups(program::actions(instructions)).next().is_some() {
+            return Err(ErrorCode::BAD_ACTION_BAD_OUT_GROUP);
+        }
+        Ok(())
     }
 
     /// > "If the output port is invalid [...] such as OFPP_ANY, the switch must immediately return an ofp_error_msg with

@@ -107,6 +107,7 @@ impl Datapath {
         now: Instant,
         changes: &mut Vec<FlowChange>,
     ) -> Result<(), ErrorCode> {
+        self.check_references(&request.instructions)?;
         let table_id = request.table_id;
         let rule = Rule { priority: request.priority, pattern };
         let table = self.tables.entry(table_id).or_default();
@@ -165,6 +166,9 @@ impl Datapath {
             out_group: GroupId::ANY,
         };
         let selected = self.select(request.table_id, &selection);
+        if !selected.is_empty() {
+            self.check_references(&request.instructions)?;
+        }
         let instructions = program::in_order_of_execution(request.instructions);
         self.change_number += 1;
         for (table_id, rule) in selected {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use openflow::{Action, GroupId, Instruction, PortNo};
+use openflow::{Action, GroupId, Instruction, MeterId, PortNo};
 
 /// The instructions in the order in which the switch executes them, which is the order in which it reports them.
 ///
@@ -35,7 +35,23 @@ pub(super) fn outputs_to(instructions: &[Instruction], port: PortNo) -> bool {
     actions(instructions).any(|action| matches!(action, Action::Output { port: to, .. } if *to == port))
 }
 
+/// The groups that actions send packets to.
+pub(super) fn groups<'a>(actions: impl Iterator<Item = &'a Action>) -> impl Iterator<Item = GroupId> {
+    actions.filter_map(|action| match action {
+        Action::Group(group) => Some(*group),
+        _ => None,
+    })
+}
+
+/// The meters that a flow's packets go through.
+pub(super) fn meters(instructions: &[Instruction]) -> impl Iterator<Item = MeterId> {
+    instructions.iter().filter_map(|instruction| match instruction {
+        Instruction::Meter(meter) => Some(*meter),
+        _ => None,
+    })
+}
+
 /// Whether a flow sends packets to the group.
 pub(super) fn uses_group(instructions: &[Instruction], group: GroupId) -> bool {
-    actions(instructions).any(|action| matches!(action, Action::Group(to) if *to == group))
+    groups(actions(instructions)).any(|used| used == group)
 }
