@@ -129,7 +129,7 @@ impl EmulatedSwitch {
 
     /// All flows in the syntax of `ovs-ofctl dump-flows`, one in a line.
     pub fn flows_as_text(&self) -> String {
-        self.flows().iter().map(|flow| format!("{flow:?}\n")).collect()
+        self.flows().iter().map(|flow| format!("{flow}\n")).collect()
     }
 
     /// The last FLOW_MODs that arrived, the oldest first, each with what became of it.

@@ -54,7 +54,7 @@ impl Journal {
             .iter()
             .filter_map(|(message, refusal)| match Message::decode(&Bytes::copy_from_slice(message)) {
                 Ok((xid, Message::FlowMod(flow_mod))) => {
-                    Some(JournalEntry { xid, text: format!("{flow_mod:?}"), refusal: *refusal })
+                    Some(JournalEntry { xid, text: flow_mod.to_string(), refusal: *refusal })
                 }
                 _ => None,
             })

@@ -9,10 +9,10 @@ use openflow::{
 };
 
 /// The tables that the operations use; requests to delete may also name all of them.
-pub const TABLES: u8 = 4;
+pub(crate) const TABLES: u8 = 4;
 
 /// Any FLOW_MOD that both switches should understand in the same way.
-pub fn flow_mod(rng: &mut Rng) -> FlowMod {
+pub(crate) fn flow_mod(rng: &mut Rng) -> FlowMod {
     let command = match rng.u8(..100) {
         0..65 => FlowModCommand::Add,
         65..75 => FlowModCommand::Modify,

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A running Open vSwitch with one bridge; it ends with this value.
-pub struct Ovs {
+pub(crate) struct Ovs {
     directory: TempDir,
     daemons: Vec<Child>,
 }
 
 impl Ovs {
     /// Starts it, or says what is missing on this machine.
-    pub fn start() -> Result<Self, String> {
+    pub(crate) fn start() -> Result<Self, String> {
         for program in ["ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl"] {
             if Command::new(program).arg("--version").output().is_err() {
                 return Err(format!("{program} is not installed"));
@@ -35,7 +35,7 @@ impl Ovs {
     }
 
     /// Adds a bridge in secure mode with four ports, whose first tables refuse flows beyond a limit.
-    pub fn add_bridge(&self, tables: u8, table_limit: usize) {
+    pub(crate) fn add_bridge(&self, tables: u8, table_limit: usize) {
         let mut arguments: Vec<String> = "add-br br0 -- set bridge br0 datapath_type=dummy protocols=OpenFlow13 \
              fail-mode=secure other-config:datapath-id=0000000000000001"
             .split_whitespace()
@@ -56,7 +56,7 @@ impl Ovs {
     }
 
     /// Opens an OpenFlow connection to the bridge.
-    pub fn connect(&self) -> io::Result<UnixStream> {
+    pub(crate) fn connect(&self) -> io::Result<UnixStream> {
         self.until_it_exists("br0.mgmt");
         let stream = UnixStream::connect(self.path("br0.mgmt"))?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
