@@ -18,6 +18,7 @@ use redb::{
 };
 
 use super::backend::{Backend, is_full};
+use super::scratch::Scratch;
 use super::{Damage, Operation, Record, Snapshot, StoreError, Table, record};
 
 /// The format that this program writes.
@@ -195,24 +196,28 @@ fn builder() -> Builder {
     builder
 }
 
-/// Reads a store that was closed in order before it opens it for writing, so that one that is refused keeps every
-/// byte; one that was not closed is brought in order by the database first.
+/// Opens a store and reads it. It is looked at first and touched only when all of it is in order.
 fn open(path: &Path, open_backend: &OpenBackend) -> Result<(Database, u64, Snapshot), StoreError> {
     let refused = |error: redb::Error| refusal(path, error);
+    let damaged = |damage| StoreError::Damaged { path: path.to_owned(), damage };
     if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
-        return Err(StoreError::Damaged { path: path.to_owned(), damage: Damage::Empty });
+        return Err(damaged(Damage::Empty));
     }
-    let looked_at = match builder().open_read_only(path) {
-        Ok(database) => Some(read(path, &database)?),
-        Err(DatabaseError::RepairAborted) => None,
-        Err(error) => return Err(refused(error.into())),
-    };
+    let scratch = Scratch::open(path).map_err(|error| refused(error.into()))?;
+    let mut looked_at = builder().create_with_backend(scratch).map_err(|error| refused(error.into()))?;
+    match about(&looked_at, ABOUT_FORMAT).map_err(refused)? {
+        None => return Err(damaged(Damage::NoFormat)),
+        Some(found) if found > FORMAT => return Err(StoreError::Newer { path: path.to_owned(), found }),
+        Some(_) => {}
+    }
+    // With quick repair the database believes the pages of its last commit without a look at their checksums.
+    if !looked_at.check_integrity().map_err(|error| refused(error.into()))? {
+        return Err(damaged(Damage::Inconsistent));
+    }
+    let snapshot = snapshot(&looked_at).map_err(damaged)?;
+    let commit = about(&looked_at, ABOUT_COMMIT).map_err(refused)?.unwrap_or(0);
+    drop(looked_at);
     let database = open_for_writing(path, open_backend).map_err(refused)?;
-    let snapshot = match looked_at {
-        Some(snapshot) => snapshot,
-        None => read(path, &database)?,
-    };
-    let commit = about(&database, ABOUT_COMMIT).map_err(refused)?.unwrap_or(0);
     Ok((database, commit, snapshot))
 }
 
@@ -223,22 +228,13 @@ fn open_for_writing(path: &Path, open_backend: &OpenBackend) -> Result<Database,
 fn refusal(path: &Path, error: redb::Error) -> StoreError {
     let path = path.to_owned();
     match error {
-        redb::Error::DatabaseAlreadyOpen => StoreError::InUse { path },
+        redb::Error::RepairAborted => StoreError::Damaged { path, damage: Damage::Inconsistent },
         redb::Error::Io(source)
             if !matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
         {
             StoreError::Io { path, source }
         }
         error => StoreError::Damaged { path, damage: Damage::Database(error) },
-    }
-}
-
-fn read(path: &Path, database: &impl ReadableDatabase) -> Result<Snapshot, StoreError> {
-    let damaged = |damage| StoreError::Damaged { path: path.to_owned(), damage };
-    match about(database, ABOUT_FORMAT).map_err(|error| damaged(error.into()))? {
-        None => Err(damaged(Damage::NoFormat)),
-        Some(found) if found > FORMAT => Err(StoreError::Newer { path: path.to_owned(), found }),
-        Some(_) => snapshot(database).map_err(damaged),
     }
 }
 

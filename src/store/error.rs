@@ -75,6 +75,9 @@ pub enum Damage {
     /// The database gave up on it altogether.
     #[error("the database cannot read it")]
     Unreadable,
+    /// Checksums do not fit, or a page has two uses.
+    #[error("its pages contradict each other")]
+    Inconsistent,
     /// The record of the format is missing.
     #[error("it has no format record")]
     NoFormat,
