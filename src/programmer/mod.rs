@@ -88,6 +88,12 @@ pub struct Programmer {
 }
 
 impl Programmer {
+    /// A handle whose commands go to `inbox`, where a test answers them.
+    #[cfg(test)]
+    pub(crate) const fn new(inbox: mpsc::Sender<Request>) -> Self {
+        Self { inbox }
+    }
+
     /// Queues a command; waits while the inbox is full. The receiver yields exactly one answer, or is closed when
     /// the daemon shuts down first.
     ///

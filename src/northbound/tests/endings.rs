@@ -1,0 +1,80 @@
+//! How connections end: by the client, by silence, by the shutdown.
+
+use super::*;
+
+#[tokio::test]
+async fn a_close_is_answered_with_its_own_code() {
+    let daemon = Daemon::answering(NorthboundConfig::default()).await;
+    let mut client = daemon.client().await;
+    client.close(Some(CloseFrame { code: CloseCode::Normal, reason: "done".into() })).await.unwrap();
+    assert_eq!(goodbye(&mut client).await, CloseCode::Normal);
+}
+
+#[tokio::test]
+async fn a_client_that_shows_no_life_is_let_go() {
+    let config = NorthboundConfig {
+        ping_interval: Duration::from_millis(50),
+        pong_timeout: Duration::from_millis(50),
+        ..NorthboundConfig::default()
+    };
+    let daemon = Daemon::answering(config).await;
+    let mut dead = daemon.raw_client().await;
+    let mut frames = Vec::new();
+    within(dead.read_to_end(&mut frames)).await.unwrap();
+    assert_eq!(&frames[..2], b"\x89\x00");
+    assert_eq!(&frames[2..6], &[0x88, 10, 0x03, 0xf5]);
+
+    let mut alive = daemon.client().await;
+    for _ in 0..5 {
+        assert!(matches!(within(alive.next()).await, Some(Ok(Message::Ping(_)))));
+        alive.flush().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_dropped_and_the_others_are_served() {
+    let config = NorthboundConfig { stall_timeout: Duration::from_millis(100), ..NorthboundConfig::default() };
+    let daemon = Daemon::answering(config).await;
+    let mut stuck = daemon.raw_client().await;
+    let request = frame(0x81, br#"{"type":"ListFlows","id":"a","payload":{"limit":1}}"#);
+    // 100 kB an answer, until the daemon has enough of it.
+    let flood = async { while stuck.write_all(&request).await.is_ok() {} };
+    within(flood).await;
+    let mut client = daemon.client().await;
+    client.send(list_nodes("a")).await.unwrap();
+    assert_eq!(receive(&mut client).await["type"], "Reply");
+}
+
+#[tokio::test]
+async fn a_shutdown_delivers_what_is_in_flight_and_says_goodbye() {
+    let (daemon, mut requests) = Daemon::start(NorthboundConfig::default()).await;
+    let mut client = daemon.client().await;
+    client.send(list_nodes("a")).await.unwrap();
+    let request = within(requests.recv()).await.unwrap();
+    daemon.shutdown.cancel();
+    request.answer.send(answer_to(&Command::ListNodes)).unwrap();
+    assert_eq!(receive(&mut client).await["id"], "a");
+    assert_eq!(goodbye(&mut client).await, CloseCode::Away);
+    drop(client);
+    within(daemon.serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_stuck_peers_or_for_a_stuck_programmer() {
+    let config = NorthboundConfig {
+        handshake_timeout: Duration::from_millis(100),
+        drain_deadline: Duration::from_millis(100),
+        close_linger: Duration::from_millis(100),
+        ..NorthboundConfig::default()
+    };
+    let (daemon, mut requests) = Daemon::start(config).await;
+    let _silent = daemon.socket().await;
+    let _deaf = daemon.raw_client().await;
+    let mut waiting = daemon.client().await;
+    waiting.send(list_nodes("a")).await.unwrap();
+    let never_answered = within(requests.recv()).await.unwrap();
+    daemon.shutdown.cancel();
+    assert_eq!(goodbye(&mut waiting).await, CloseCode::Away);
+    within(daemon.serving).await.unwrap();
+    drop(never_answered);
+}

@@ -1,0 +1,183 @@
+//! HTTP: who may connect, who is refused, and what is served beside the WebSocket.
+
+use super::*;
+
+#[tokio::test]
+async fn the_subprotocol_is_ours_by_default_and_named_only_when_offered() {
+    let daemon = Daemon::answering(NorthboundConfig::default()).await;
+    for (offer, chosen) in [
+        ("", Some(None)),
+        ("Sec-WebSocket-Protocol: flumen.v1.json\r\n", Some(Some("flumen.v1.json"))),
+        ("Sec-WebSocket-Protocol: chat, flumen.v1.json\r\n", Some(Some("flumen.v1.json"))),
+        ("Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: flumen.v1.json\r\n", Some(Some("flumen.v1.json"))),
+        ("Sec-WebSocket-Protocol: flumen.v1.msgpack, flumen.v1.json\r\n", Some(Some("flumen.v1.json"))),
+        ("Sec-WebSocket-Protocol: flumen.v1.msgpack\r\n", None),
+        ("Sec-WebSocket-Protocol: chat\r\n", None),
+        ("Sec-WebSocket-Protocol: flumen.v1.jsonx\r\n", None),
+        ("Sec-WebSocket-Protocol: FLUMEN.V1.JSON\r\n", None),
+        ("Sec-WebSocket-Protocol:\r\n", None),
+    ] {
+        let mut socket = daemon.socket().await;
+        socket.write_all(handshake(offer).as_bytes()).await.unwrap();
+        socket.shutdown().await.unwrap();
+        let response = read_to_end(&mut socket).await.to_ascii_lowercase();
+        let named = response.lines().find_map(|line| line.strip_prefix("sec-websocket-protocol: "));
+        match chosen {
+            Some(chosen) => {
+                assert!(response.starts_with("http/1.1 101 "), "{offer}: {response}");
+                assert_eq!(named, chosen, "{offer}");
+            }
+            None => {
+                assert!(response.starts_with("http/1.1 400 ") && named.is_none(), "{offer}: {response}");
+                assert!(response.contains("the only subprotocol here is flumen.v1.json"), "{response}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_handshake_computes_the_rfcs_own_key_and_never_compresses() {
+    let daemon = Daemon::answering(NorthboundConfig::default()).await;
+    let mut socket = daemon.socket().await;
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+    socket.write_all(handshake(offer).as_bytes()).await.unwrap();
+    socket.shutdown().await.unwrap();
+    let response = read_to_end(&mut socket).await.to_ascii_lowercase();
+    assert!(response.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n"), "{response}");
+    assert!(response.contains("connection: upgrade\r\n"), "{response}");
+    assert!(!response.contains("sec-websocket-extensions"), "{response}");
+}
+
+#[tokio::test]
+async fn each_request_that_cannot_be_served_is_told_why() {
+    let daemon = Daemon::answering(NorthboundConfig {
+        origins: vec!["https://noc.example.net".into()],
+        ..NorthboundConfig::default()
+    })
+    .await;
+    let upgrade = |from: &str, to: &str| handshake("").replace(from, to);
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for (request, status, piece) in [
+        (get("/"), 404, "/v1/ws, /healthz, /readyz and /metrics"),
+        (get("/v1/ws/"), 404, "/v1/ws"),
+        (get("/v2/ws"), 404, "/v1/ws"),
+        (get("/healthz/"), 404, "/healthz"),
+        ("POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".to_owned(), 405, "allow: GET, HEAD"),
+        ("DELETE /v1/ws HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), 405, "allow: GET\r\n"),
+        ("HEAD /v1/ws HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), 405, "allow: GET\r\n"),
+        (get("/v1/ws"), 426, "connect to it with ws://"),
+        (upgrade("Upgrade: websocket", "Upgrade: h2c"), 426, "upgrade: websocket"),
+        (upgrade("Version: 13", "Version: 8"), 426, "sec-websocket-version: 13"),
+        (upgrade("dGhlIHNhbXBsZSBub25jZQ==", "short"), 400, "16 bytes in base64"),
+        (upgrade("HTTP/1.1", "HTTP/1.0"), 400, "needs HTTP/1.1"),
+        (handshake("Content-Length: 5\r\n") + "hello", 400, "no body"),
+        (handshake("Transfer-Encoding: chunked\r\n") + "0\r\n\r\n", 400, "no body"),
+        (handshake("Origin: https://evil.com\r\n"), 403, "may not connect"),
+        (handshake("Origin: null\r\n"), 403, "may not connect"),
+        (handshake("Origin: http://127.0.0.1.evil.com\r\n"), 403, "may not connect"),
+        (handshake("Origin: https://noc.example.net\r\nOrigin: https://noc.example.net\r\n"), 403, "may not connect"),
+        (upgrade("Host: localhost", "Host: evil.com"), 400, "its name is localhost"),
+        (upgrade("Host: localhost\r\n", ""), 400, "exactly one Host"),
+        (handshake("Host: localhost\r\n"), 400, "exactly one Host"),
+        (handshake(&"X-Filler: x\r\n".repeat(101)), 431, ""),
+        (handshake(&format!("X-Filler: {}\r\n", "x".repeat(9000))), 431, ""),
+        ("nonsense\r\n\r\n".to_owned(), 400, ""),
+        (upgrade("Host: localhost", "Host : localhost"), 400, ""),
+    ] {
+        let response = daemon.http(&request).await;
+        assert!(
+            response.starts_with(&format!("HTTP/1.1 {status} "))
+                || response.starts_with(&format!("HTTP/1.0 {status} ")),
+            "{request}: {response}"
+        );
+        assert!(response.contains(piece), "{request}: {response}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_the_daemons_own_address_may_connect() {
+    let daemon = Daemon::answering(NorthboundConfig::default()).await;
+    let mut request = format!("ws://{}/v1/ws", daemon.address).into_client_request().unwrap();
+    let own = format!("http://localhost:{}", daemon.address.port());
+    request.headers_mut().insert("Origin", own.parse().unwrap());
+    let (mut client, _) = client_async(request, daemon.socket().await).await.unwrap();
+    client.send(list_nodes("a")).await.unwrap();
+    assert_eq!(receive(&mut client).await["type"], "Reply");
+}
+
+#[tokio::test]
+async fn health_readiness_and_metrics_are_served_beside() {
+    let (daemon, mut requests) = Daemon::start(NorthboundConfig::default()).await;
+    assert!(daemon.get("/healthz").await.contains("200 OK"));
+    let programmer = tokio::spawn(async move {
+        while let Some(Request { command, answer }) = requests.recv().await {
+            let _ = match command {
+                Command::GetInfo => answer.send(Ok(Reply::Nodes { nodes: Vec::new() })),
+                command => answer.send(answer_to(&command)),
+            };
+        }
+    });
+    assert!(daemon.get("/readyz").await.contains("200 OK"));
+    let mut client = daemon.client().await;
+    client.send(list_nodes("a")).await.unwrap();
+    receive(&mut client).await;
+    client.send(Message::text("{")).await.unwrap();
+    receive(&mut client).await;
+    let metrics = daemon.get("/metrics").await;
+    for line in [
+        "content-type: text/plain; version=0.0.4; charset=utf-8\r\n",
+        "# TYPE flumen_connections gauge\nflumen_connections 2\n",
+        "\nflumen_websockets_total 1\n",
+        "\nflumen_requests_total{command=\"ListNodes\",outcome=\"ok\"} 1\n",
+        "\nflumen_requests_total{command=\"none\",outcome=\"invalid_json\"} 1\n",
+        "\nflumen_nodes{state=\"connected\"} 0\n",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    programmer.abort();
+    let _ = programmer.await;
+    assert!(daemon.get("/readyz").await.contains("503 "));
+    assert!(daemon.get("/healthz").await.contains("200 OK"));
+}
+
+#[tokio::test]
+async fn a_slow_handshake_is_cut_off() {
+    let config = NorthboundConfig { handshake_timeout: Duration::from_millis(50), ..NorthboundConfig::default() };
+    let daemon = Daemon::answering(config).await;
+    for begun in ["", "GET /v1/ws HTTP/1.1\r\nHost: loc", "GET /v1/ws HTTP/1.1\r\nHost: localhost\r\n"] {
+        let mut socket = daemon.socket().await;
+        socket.write_all(begun.as_bytes()).await.unwrap();
+        assert!(!read_to_end(&mut socket).await.contains("101"), "{begun}");
+    }
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so_and_a_place_is_free_again_after_a_close() {
+    let daemon = Daemon::answering(NorthboundConfig { connections: 1, ..NorthboundConfig::default() }).await;
+    let mut client = daemon.client().await;
+    let refusal = daemon.get("/healthz").await;
+    assert!(refusal.starts_with("HTTP/1.1 503 ") && refusal.ends_with("as it may have.\n"), "{refusal}");
+    client.close(None).await.unwrap();
+    while within(client.next()).await.is_some() {}
+    drop(client);
+    within(async { while !daemon.get("/healthz").await.contains("200 OK") {} }).await;
+}
+
+#[test]
+fn only_loopback_is_admitted_without_insecure() {
+    for (address, loopback) in [
+        ("127.0.0.1:8653", true),
+        ("127.1.2.3:8653", true),
+        ("[::1]:8653", true),
+        ("[::ffff:127.0.0.1]:8653", true),
+        ("0.0.0.0:8653", false),
+        ("192.0.2.1:8653", false),
+        ("[::]:8653", false),
+    ] {
+        let address = address.parse().unwrap();
+        assert_eq!(admission(address, false).is_ok(), loopback, "{address}");
+        assert!(admission(address, true).is_ok());
+    }
+    let refusal = admission("0.0.0.0:8653".parse().unwrap(), false).unwrap_err().to_string();
+    assert!(refusal.contains("0.0.0.0:8653") && refusal.contains("--insecure"), "{refusal}");
+}
