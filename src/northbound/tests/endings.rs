@@ -15,6 +15,7 @@ async fn a_client_that_shows_no_life_is_let_go() {
     let config = NorthboundConfig {
         ping_interval: Duration::from_millis(50),
         pong_timeout: Duration::from_millis(50),
+        close_linger: Duration::from_millis(100),
         ..NorthboundConfig::default()
     };
     let daemon = Daemon::answering(config).await;

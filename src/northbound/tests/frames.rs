@@ -14,7 +14,8 @@ async fn close_code_after(daemon: &Daemon, bytes: &[u8]) -> u16 {
 
 #[tokio::test]
 async fn each_violation_is_closed_with_its_code() {
-    let daemon = Daemon::answering(NorthboundConfig::default()).await;
+    let config = NorthboundConfig { close_linger: Duration::from_millis(100), ..NorthboundConfig::default() };
+    let daemon = Daemon::answering(config).await;
     for (what, bytes, code) in [
         ("a binary frame", frame(0x82, b"{}"), 1003),
         ("text that is not UTF-8", frame(0x81, b"\xff\xfe"), 1007),
