@@ -94,7 +94,7 @@ impl Reporter<'_> {
                 Event::Closed(reason) => Some(reason.clone()),
                 _ => None,
             };
-            if let Some(report) = self.to_report(event)
+            if let Some(report) = self.report_of(event)
                 && self.reports.send(report).await.is_err()
             {
                 return Some(CloseReason::Shutdown);
@@ -106,8 +106,8 @@ impl Reporter<'_> {
         None
     }
 
-    /// A connection that ends before it was ready has nothing to report.
-    fn to_report(&mut self, event: Event) -> Option<Report> {
+    /// What an event is to the owner. A connection that ends before it was ready has nothing to report.
+    fn report_of(&mut self, event: Event) -> Option<Report> {
         let connection = self.link.connection;
         match event {
             Event::Ready(description) => {
