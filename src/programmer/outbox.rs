@@ -55,9 +55,11 @@ impl Engine {
             Job::WriteTableMiss => {
                 let cookie = tag.cookie(FlowNumber::TABLE_MISS);
                 let flow_mod = FlowMod {
+                    cookie,
+                    priority: 0,
                     flags: FlowModFlags::SEND_FLOW_REM,
                     instructions: table_miss_instructions(self.config.table_miss),
-                    ..FlowMod { cookie, ..FlowMod::add() }
+                    ..FlowMod::add()
                 };
                 mods.push((token(Purpose::TableMiss, FlowNumber::TABLE_MISS), flow_mod));
             }
