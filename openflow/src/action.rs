@@ -117,7 +117,7 @@ pub struct ExperimenterAction {
 
 impl Action {
     /// The shape of an action in a list.
-    pub(crate) const ELEMENT: Element = Element::tlv(Structure::ACTION, 8);
+    pub(crate) const ELEMENT: Element = Element::aligned(Structure::ACTION, 8);
 
     /// Sends the packet out of a port, in full if that is the controller.
     pub const fn output(port: PortNo) -> Self {

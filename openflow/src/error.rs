@@ -51,6 +51,13 @@ impl Structure {
         Self { name: "ofp_instruction", bad_length: ErrorCode::BAD_INSTRUCTION_BAD_LEN };
     pub(crate) const ACTION: Self = Self { name: "ofp_action", bad_length: ErrorCode::BAD_ACTION_BAD_LEN };
 
+    pub(crate) const TABLE_FEATURES: Self = Self::table_features("ofp_table_features");
+    pub(crate) const TABLE_FEATURE_PROPERTY: Self = Self::table_features("ofp_table_feature_prop_header");
+
+    const fn table_features(name: &'static str) -> Self {
+        Self { name, bad_length: ErrorCode::TABLE_FEATURES_FAILED_BAD_LEN }
+    }
+
     /// A structure whose wrong lengths are answered with `OFPBRC_BAD_LEN`.
     pub(crate) const fn request(name: &'static str) -> Self {
         Self { name, bad_length: ErrorCode::BAD_REQUEST_BAD_LEN }

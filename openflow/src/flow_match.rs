@@ -8,7 +8,7 @@ use crate::error_code::ErrorCode;
 use crate::match_builder::MatchBuilder;
 use crate::number::{EthType, IpProto};
 use crate::oxm::{OxmField, VID_PRESENT};
-use crate::wire::{Element, Parsed, Wire, element, measured_padded, refuse, whole};
+use crate::wire::{Element, Parsed, Wire, element, measured, measured_padded, refuse, whole};
 
 /// The type of a match made of OXM fields.
 #[doc(alias = "OFPMT_OXM")]
@@ -129,6 +129,22 @@ impl Match {
         for field in &self.fields {
             field.encode(out);
         }
+    }
+
+    /// Appends the match without the padding that follows it.
+    pub(crate) fn encode_unpadded(&self, out: &mut BytesMut) {
+        measured(out, 2, |out| self.encode_fields(out));
+    }
+
+    #[inline]
+    fn encode_fields(&self, out: &mut BytesMut) {
+        out.put_u32(u32::from(OXM_TYPE) << 16);
+        self.append_oxm(out);
+    }
+
+    /// Reads bare fields that fill the whole of `input`.
+    pub(crate) fn decode_bare(input: &[u8]) -> Parsed<'_, Self> {
+        decode_fields(input).map(|(rest, fields)| (rest, Self { fields }))
     }
 
     /// Checks fields and puts them into the order of their numbers.
@@ -267,10 +283,7 @@ impl Wire for Match {
 
     #[inline]
     fn encode(&self, out: &mut BytesMut) {
-        measured_padded(out, 2, |out| {
-            out.put_u32(u32::from(OXM_TYPE) << 16);
-            self.append_oxm(out);
-        });
+        measured_padded(out, 2, |out| self.encode_fields(out));
     }
 }
 

@@ -54,7 +54,7 @@ impl Instruction {
     /// Reads a list of instructions that fills the whole of `input`.
     #[inline]
     pub(crate) fn list(input: &[u8]) -> Result<Vec<Self>, nom::Err<crate::DecodeError>> {
-        list(input, Element::tlv(Structure::INSTRUCTION, 8), Self::decode)
+        list(input, Element::aligned(Structure::INSTRUCTION, 8), Self::decode)
     }
 }
 

@@ -85,6 +85,7 @@ const OXM: Element = Element {
     structure: Structure::OXM,
     length: |element| element.get(3).map(|length| 4 + usize::from(*length)),
     header: 4,
+    multiple: 1,
     align: 1,
 };
 
@@ -114,5 +115,75 @@ impl Wire for OxmField {
     #[inline]
     fn encode(&self, out: &mut BytesMut) {
         Self::encode(self, out);
+    }
+}
+
+/// Which field: the header of an OXM field without its payload, as tables list what they can match and set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OxmId {
+    class: u16,
+    field: u8,
+    has_mask: bool,
+    length: u8,
+    /// There if the class is the one of experimenters, and only then.
+    experimenter: Option<u32>,
+}
+
+impl OxmId {
+    /// A field of the basic class; the length is that of its payload, and counts the mask if there is one.
+    pub const fn basic(field: u8, has_mask: bool, length: u8) -> Self {
+        Self { class: OPENFLOW_BASIC, field: field & 0x7f, has_mask, length, experimenter: None }
+    }
+
+    /// A field of an experimenter; the length counts the experimenter's id.
+    pub const fn of_experimenter(experimenter: u32, field: u8, has_mask: bool, length: u8) -> Self {
+        Self { class: EXPERIMENTER, field: field & 0x7f, has_mask, length, experimenter: Some(experimenter) }
+    }
+
+    /// The class.
+    pub const fn class(&self) -> u16 {
+        self.class
+    }
+
+    /// The number in the class.
+    pub const fn field(&self) -> u8 {
+        self.field
+    }
+
+    /// Whether masks are supported.
+    pub const fn has_mask(&self) -> bool {
+        self.has_mask
+    }
+
+    /// The length that the payload would have.
+    pub const fn length(&self) -> u8 {
+        self.length
+    }
+
+    /// The experimenter, if the class says that there is one.
+    pub const fn experimenter(&self) -> Option<u32> {
+        self.experimenter
+    }
+}
+
+impl Wire for OxmId {
+    fn decode(input: &[u8]) -> Parsed<'_, Self> {
+        let (input, class) = u16::decode(input)?;
+        let (input, number) = u8::decode(input)?;
+        let (input, length) = u8::decode(input)?;
+        let (input, experimenter) = match class {
+            EXPERIMENTER => u32::decode(input).map(|(rest, experimenter)| (rest, Some(experimenter)))?,
+            _ => (input, None),
+        };
+        Ok((input, Self { class, field: number >> 1, has_mask: number & 1 == 1, length, experimenter }))
+    }
+
+    fn encode(&self, out: &mut BytesMut) {
+        out.put_u16(self.class);
+        out.put_u8(self.field << 1 | u8::from(self.has_mask));
+        out.put_u8(self.length);
+        if let Some(experimenter) = self.experimenter {
+            out.put_u32(experimenter);
+        }
     }
 }

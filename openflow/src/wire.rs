@@ -31,6 +31,8 @@ pub(crate) struct Element {
     pub(crate) length: fn(&[u8]) -> Option<usize>,
     /// The smallest lawful length.
     pub(crate) header: usize,
+    /// The length is a multiple of this, which is 1 where the specification does not say so.
+    pub(crate) multiple: usize,
     /// Elements start at multiples of this; the padding between them is not counted by the length.
     pub(crate) align: usize,
 }
@@ -38,17 +40,22 @@ pub(crate) struct Element {
 impl Element {
     /// Type, length, body: the shape of most elements.
     pub(crate) const fn tlv(structure: Structure, header: usize) -> Self {
-        Self { structure, length: length_at::<2>, header, align: 1 }
+        Self { structure, length: length_at::<2>, header, multiple: 1, align: 1 }
     }
 
     /// The same with padding to 64 bits that the length does not count.
     pub(crate) const fn padded(structure: Structure, header: usize) -> Self {
-        Self { structure, length: length_at::<2>, header, align: 8 }
+        Self { structure, length: length_at::<2>, header, multiple: 1, align: 8 }
+    }
+
+    /// Type, length, body and padding to 64 bits that the length does count.
+    pub(crate) const fn aligned(structure: Structure, header: usize) -> Self {
+        Self { structure, length: length_at::<2>, header, multiple: 8, align: 1 }
     }
 
     /// An element that opens with its length.
     pub(crate) const fn led_by_length(structure: Structure, header: usize) -> Self {
-        Self { structure, length: length_at::<0>, header, align: 1 }
+        Self { structure, length: length_at::<0>, header, multiple: 1, align: 1 }
     }
 }
 
@@ -68,7 +75,9 @@ pub(crate) fn element(input: &[u8], shape: Element) -> Parsed<'_, &[u8]> {
     let fault = match (shape.length)(input) {
         None => Fault::Truncated,
         Some(length) => match (input.get(..length), input.get(length.next_multiple_of(shape.align)..)) {
-            (Some(body), Some(rest)) if length >= shape.header => return Ok((rest, body)),
+            (Some(body), Some(rest)) if length >= shape.header && length % shape.multiple == 0 => {
+                return Ok((rest, body));
+            }
             _ => Fault::Length,
         },
     };
@@ -127,12 +136,27 @@ pub(crate) fn within<'a, T>(
     parse(input).map_err(|error| error.map(|error| error.within(structure)))
 }
 
+/// Reads a structure and makes it a part of another.
+#[inline]
+pub(crate) fn part<T: Wire, U>(input: &[u8], wrap: impl FnOnce(T) -> U) -> Parsed<'_, U> {
+    T::decode(input).map(|(rest, part)| (rest, wrap(part)))
+}
+
 /// Reads padding; what stands in it is ignored, because real switches send what they had in memory.
 #[inline]
 pub(crate) fn skip(input: &[u8], length: usize) -> Parsed<'_, ()> {
     match input.get(length..) {
         Some(rest) => Ok((rest, ())),
         None => fail(input, Fault::Truncated),
+    }
+}
+
+/// Takes as many bytes as a length field outside of them says.
+#[inline]
+pub(crate) fn take(input: &[u8], length: usize) -> Parsed<'_, &[u8]> {
+    match input.split_at_checked(length) {
+        Some((taken, rest)) => Ok((rest, taken)),
+        None => fail(input, Fault::Length),
     }
 }
 
@@ -149,15 +173,22 @@ pub(crate) fn refuse<T>(input: &[u8], code: ErrorCode) -> Parsed<'_, T> {
 }
 
 /// Runs `write` and stores the number of bytes that it wrote as 16 bits at `length_at` of them; returns the number.
+#[inline]
+pub(crate) fn measured(out: &mut BytesMut, length_at: usize, write: impl FnOnce(&mut BytesMut)) -> usize {
+    let slot = out.len() + length_at;
+    measured_at(out, slot, write)
+}
+
+/// Runs `write` and stores the number of bytes that it wrote as 16 bits at `slot` of the buffer; returns the number.
 ///
 /// The one place that writes a length. What does not fit 16 bits makes the message longer than 65,535 bytes, which
 /// `Message::encode` refuses as a whole.
 #[inline]
-pub(crate) fn measured(out: &mut BytesMut, length_at: usize, write: impl FnOnce(&mut BytesMut)) -> usize {
+pub(crate) fn measured_at(out: &mut BytesMut, slot: usize, write: impl FnOnce(&mut BytesMut)) -> usize {
     let start = out.len();
     write(out);
     let length = out.len() - start;
-    if let Some(slot) = out.get_mut(start + length_at..).and_then(<[u8]>::first_chunk_mut) {
+    if let Some(slot) = out.get_mut(slot..).and_then(<[u8]>::first_chunk_mut) {
         *slot = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
     }
     length

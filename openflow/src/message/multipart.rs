@@ -2,16 +2,29 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::error::Structure;
+use crate::error::{DecodeError, Structure};
 use crate::error_code::ErrorCode;
-use crate::multipart::{AggregateStats, Desc, FlowStats, FlowStatsRequest};
+use crate::message::experimenter::ONF;
+use crate::message::{FlowMonitorRequest, FlowUpdate};
+use crate::multipart::{
+    AggregateStats, Desc, FlowStats, FlowStatsRequest, GroupDesc, GroupFeatures, GroupStats, GroupStatsRequest,
+    MeterConfig, MeterFeatures, MeterRequest, MeterStats, PortStats, PortStatsRequest, QueueStats, QueueStatsRequest,
+    TableFeatures, TableStats,
+};
 use crate::port::Port;
-use crate::wire::{Parsed, Wire, encode_all, fixed_list, list, refuse, skip};
+use crate::wire::{Parsed, Wire, encode_all, fixed_list, list, part, refuse, skip, within};
 
 /// The bit that says that more parts follow, in requests and in replies.
 #[doc(alias = "OFPMPF_REQ_MORE")]
 #[doc(alias = "OFPMPF_REPLY_MORE")]
 const MORE: u16 = 1;
+
+/// The type of what an experimenter defines.
+const EXPERIMENTER: u16 = 0xffff;
+
+/// The experimenter type of a flow monitor.
+#[doc(alias = "ONFMP_FLOW_MONITOR")]
+const FLOW_MONITOR: u32 = 1870;
 
 /// A request for a description or for statistics, or a part of one.
 #[doc(alias = "ofp_multipart_request")]
@@ -46,9 +59,41 @@ pub enum MultipartRequestBody {
     /// The sum over flow entries.
     #[doc(alias = "OFPMP_AGGREGATE")]
     Aggregate(FlowStatsRequest),
+    /// The counters of tables.
+    #[doc(alias = "OFPMP_TABLE")]
+    Table,
+    /// The counters of ports.
+    #[doc(alias = "OFPMP_PORT_STATS")]
+    PortStats(PortStatsRequest),
+    /// The counters of queues.
+    #[doc(alias = "OFPMP_QUEUE")]
+    Queue(QueueStatsRequest),
+    /// The counters of groups.
+    #[doc(alias = "OFPMP_GROUP")]
+    Group(GroupStatsRequest),
+    /// What the groups are.
+    #[doc(alias = "OFPMP_GROUP_DESC")]
+    GroupDesc,
+    /// What groups the switch can have.
+    #[doc(alias = "OFPMP_GROUP_FEATURES")]
+    GroupFeatures,
+    /// The counters of meters.
+    #[doc(alias = "OFPMP_METER")]
+    Meter(MeterRequest),
+    /// What the meters are.
+    #[doc(alias = "OFPMP_METER_CONFIG")]
+    MeterConfig(MeterRequest),
+    /// What meters the switch can have.
+    #[doc(alias = "OFPMP_METER_FEATURES")]
+    MeterFeatures,
+    /// What the tables can do; with a list: what they shall do.
+    #[doc(alias = "OFPMP_TABLE_FEATURES")]
+    TableFeatures(Vec<TableFeatures>),
     /// The ports.
     #[doc(alias = "OFPMP_PORT_DESC")]
     PortDesc,
+    /// Start flow monitors.
+    FlowMonitor(Vec<FlowMonitorRequest>),
     /// What an experimenter defines, byte for byte.
     #[doc(alias = "OFPMP_EXPERIMENTER")]
     Experimenter(ExperimenterMultipart),
@@ -67,9 +112,41 @@ pub enum MultipartReplyBody {
     /// The sum over flow entries.
     #[doc(alias = "OFPMP_AGGREGATE")]
     Aggregate(AggregateStats),
+    /// The counters of tables.
+    #[doc(alias = "OFPMP_TABLE")]
+    Table(Vec<TableStats>),
+    /// The counters of ports.
+    #[doc(alias = "OFPMP_PORT_STATS")]
+    PortStats(Vec<PortStats>),
+    /// The counters of queues.
+    #[doc(alias = "OFPMP_QUEUE")]
+    Queue(Vec<QueueStats>),
+    /// The counters of groups.
+    #[doc(alias = "OFPMP_GROUP")]
+    Group(Vec<GroupStats>),
+    /// What the groups are.
+    #[doc(alias = "OFPMP_GROUP_DESC")]
+    GroupDesc(Vec<GroupDesc>),
+    /// What groups the switch can have.
+    #[doc(alias = "OFPMP_GROUP_FEATURES")]
+    GroupFeatures(GroupFeatures),
+    /// The counters of meters.
+    #[doc(alias = "OFPMP_METER")]
+    Meter(Vec<MeterStats>),
+    /// What the meters are.
+    #[doc(alias = "OFPMP_METER_CONFIG")]
+    MeterConfig(Vec<MeterConfig>),
+    /// What meters the switch can have.
+    #[doc(alias = "OFPMP_METER_FEATURES")]
+    MeterFeatures(MeterFeatures),
+    /// What the tables can do.
+    #[doc(alias = "OFPMP_TABLE_FEATURES")]
+    TableFeatures(Vec<TableFeatures>),
     /// The ports.
     #[doc(alias = "OFPMP_PORT_DESC")]
     PortDesc(Vec<Port>),
+    /// What flow monitors tell.
+    FlowMonitor(Vec<FlowUpdate>),
     /// What an experimenter defines, byte for byte.
     #[doc(alias = "OFPMP_EXPERIMENTER")]
     Experimenter(ExperimenterMultipart),
@@ -118,15 +195,30 @@ fn encode_preamble(out: &mut BytesMut, multipart_type: u16, more: bool) {
 
 impl MultipartRequest {
     pub(crate) fn decode<'a>(input: &'a [u8], frame: &Bytes) -> Parsed<'a, Self> {
+        use MultipartRequestBody as B;
         let (input, (multipart_type, more)) = preamble(input)?;
         let (input, body) = match multipart_type {
-            0 => (input, MultipartRequestBody::Desc),
-            1 => FlowStatsRequest::decode(input).map(|(rest, body)| (rest, MultipartRequestBody::Flow(body)))?,
-            2 => FlowStatsRequest::decode(input).map(|(rest, body)| (rest, MultipartRequestBody::Aggregate(body)))?,
-            13 => (input, MultipartRequestBody::PortDesc),
-            0xffff => {
-                experimenter(input, frame).map(|(rest, body)| (rest, MultipartRequestBody::Experimenter(body)))?
-            }
+            0 => (input, B::Desc),
+            1 => part(input, B::Flow)?,
+            2 => part(input, B::Aggregate)?,
+            3 => (input, B::Table),
+            4 => part(input, B::PortStats)?,
+            5 => part(input, B::Queue)?,
+            6 => part(input, B::Group)?,
+            7 => (input, B::GroupDesc),
+            8 => (input, B::GroupFeatures),
+            9 => part(input, B::Meter)?,
+            10 => part(input, B::MeterConfig)?,
+            11 => (input, B::MeterFeatures),
+            12 => (&[][..], B::TableFeatures(TableFeatures::list(input)?)),
+            13 => (input, B::PortDesc),
+            EXPERIMENTER => match experimenter(input)? {
+                (body, ONF, FLOW_MONITOR) => (&[][..], B::FlowMonitor(FlowMonitorRequest::list(body)?)),
+                (body, experimenter, exp_type) => {
+                    let data = frame.slice_ref(body);
+                    (&[][..], B::Experimenter(ExperimenterMultipart { experimenter, exp_type, data }))
+                }
+            },
             _ => return refuse(input, ErrorCode::BAD_REQUEST_BAD_MULTIPART),
         };
         Ok((input, Self { more, body }))
@@ -134,31 +226,78 @@ impl MultipartRequest {
 
     pub(crate) fn encode(&self, out: &mut BytesMut) {
         use MultipartRequestBody as B;
-        let multipart_type = match self.body {
-            B::Desc => 0,
-            B::Flow(_) => 1,
-            B::Aggregate(_) => 2,
-            B::PortDesc => 13,
-            B::Experimenter(_) => 0xffff,
-        };
-        encode_preamble(out, multipart_type, self.more);
+        encode_preamble(out, self.body.number(), self.more);
         match &self.body {
-            B::Desc | B::PortDesc => {}
+            B::Desc | B::Table | B::GroupDesc | B::GroupFeatures | B::MeterFeatures | B::PortDesc => {}
             B::Flow(body) | B::Aggregate(body) => body.encode(out),
-            B::Experimenter(body) => encode_experimenter(body, out),
+            B::PortStats(body) => body.encode(out),
+            B::Queue(body) => body.encode(out),
+            B::Group(body) => body.encode(out),
+            B::Meter(body) | B::MeterConfig(body) => body.encode(out),
+            B::TableFeatures(tables) => encode_all(tables, out),
+            B::FlowMonitor(monitors) => {
+                encode_experimenter(ONF, FLOW_MONITOR, out);
+                encode_all(monitors, out);
+            }
+            B::Experimenter(body) => {
+                encode_experimenter(body.experimenter, body.exp_type, out);
+                out.put_slice(&body.data);
+            }
+        }
+    }
+}
+
+impl MultipartRequestBody {
+    /// The number of the type.
+    pub const fn number(&self) -> u16 {
+        match self {
+            Self::Desc => 0,
+            Self::Flow(_) => 1,
+            Self::Aggregate(_) => 2,
+            Self::Table => 3,
+            Self::PortStats(_) => 4,
+            Self::Queue(_) => 5,
+            Self::Group(_) => 6,
+            Self::GroupDesc => 7,
+            Self::GroupFeatures => 8,
+            Self::Meter(_) => 9,
+            Self::MeterConfig(_) => 10,
+            Self::MeterFeatures => 11,
+            Self::TableFeatures(_) => 12,
+            Self::PortDesc => 13,
+            Self::FlowMonitor(_) | Self::Experimenter(_) => EXPERIMENTER,
         }
     }
 }
 
 impl MultipartReply {
     pub(crate) fn decode<'a>(input: &'a [u8], frame: &Bytes) -> Parsed<'a, Self> {
+        use MultipartReplyBody as B;
         let (input, (multipart_type, more)) = preamble(input)?;
         let (input, body) = match multipart_type {
-            0 => Desc::decode(input).map(|(rest, body)| (rest, MultipartReplyBody::Desc(Box::new(body))))?,
-            1 => (&[][..], MultipartReplyBody::Flow(list(input, FlowStats::ELEMENT, FlowStats::decode)?)),
-            2 => AggregateStats::decode(input).map(|(rest, body)| (rest, MultipartReplyBody::Aggregate(body)))?,
-            13 => (&[][..], MultipartReplyBody::PortDesc(fixed_list(input)?)),
-            0xffff => experimenter(input, frame).map(|(rest, body)| (rest, MultipartReplyBody::Experimenter(body)))?,
+            0 => part(input, |desc| B::Desc(Box::new(desc)))?,
+            1 => (&[][..], B::Flow(list(input, FlowStats::ELEMENT, FlowStats::decode)?)),
+            2 => part(input, B::Aggregate)?,
+            3 => (&[][..], B::Table(fixed_list(input)?)),
+            4 => (&[][..], B::PortStats(fixed_list(input)?)),
+            5 => (&[][..], B::Queue(fixed_list(input)?)),
+            6 => (&[][..], B::Group(list(input, GroupStats::ELEMENT, GroupStats::decode)?)),
+            7 => (&[][..], B::GroupDesc(list(input, GroupDesc::ELEMENT, GroupDesc::decode)?)),
+            8 => part(input, B::GroupFeatures)?,
+            9 => (&[][..], B::Meter(list(input, MeterStats::ELEMENT, MeterStats::decode)?)),
+            10 => (&[][..], B::MeterConfig(list(input, MeterConfig::ELEMENT, MeterConfig::decode)?)),
+            11 => part(input, B::MeterFeatures)?,
+            12 => (&[][..], B::TableFeatures(TableFeatures::list(input)?)),
+            13 => (&[][..], B::PortDesc(fixed_list(input)?)),
+            EXPERIMENTER => match experimenter(input)? {
+                (body, ONF, FLOW_MONITOR) => {
+                    (&[][..], B::FlowMonitor(list(body, FlowUpdate::ELEMENT, FlowUpdate::decode)?))
+                }
+                (body, experimenter, exp_type) => {
+                    let data = frame.slice_ref(body);
+                    (&[][..], B::Experimenter(ExperimenterMultipart { experimenter, exp_type, data }))
+                }
+            },
             _ => return refuse(input, ErrorCode::BAD_REQUEST_BAD_MULTIPART),
         };
         Ok((input, Self { more, body }))
@@ -166,34 +305,69 @@ impl MultipartReply {
 
     pub(crate) fn encode(&self, out: &mut BytesMut) {
         use MultipartReplyBody as B;
-        let multipart_type = match self.body {
-            B::Desc(_) => 0,
-            B::Flow(_) => 1,
-            B::Aggregate(_) => 2,
-            B::PortDesc(_) => 13,
-            B::Experimenter(_) => 0xffff,
-        };
-        encode_preamble(out, multipart_type, self.more);
+        encode_preamble(out, self.body.number(), self.more);
         match &self.body {
             B::Desc(body) => body.encode(out),
             B::Flow(entries) => encode_all(entries, out),
             B::Aggregate(body) => body.encode(out),
+            B::Table(tables) => encode_all(tables, out),
+            B::PortStats(ports) => encode_all(ports, out),
+            B::Queue(queues) => encode_all(queues, out),
+            B::Group(groups) => encode_all(groups, out),
+            B::GroupDesc(groups) => encode_all(groups, out),
+            B::GroupFeatures(body) => body.encode(out),
+            B::Meter(meters) => encode_all(meters, out),
+            B::MeterConfig(meters) => encode_all(meters, out),
+            B::MeterFeatures(body) => body.encode(out),
+            B::TableFeatures(tables) => encode_all(tables, out),
             B::PortDesc(ports) => encode_all(ports, out),
-            B::Experimenter(body) => encode_experimenter(body, out),
+            B::FlowMonitor(updates) => {
+                encode_experimenter(ONF, FLOW_MONITOR, out);
+                encode_all(updates, out);
+            }
+            B::Experimenter(body) => {
+                encode_experimenter(body.experimenter, body.exp_type, out);
+                out.put_slice(&body.data);
+            }
         }
     }
 }
 
-fn experimenter<'a>(input: &'a [u8], frame: &Bytes) -> Parsed<'a, ExperimenterMultipart> {
-    crate::wire::within(Structure::request("ofp_experimenter_multipart_header"), input, |input| {
-        let (input, experimenter) = u32::decode(input)?;
-        let (data, exp_type) = u32::decode(input)?;
-        Ok((&[][..], ExperimenterMultipart { experimenter, exp_type, data: frame.slice_ref(data) }))
-    })
+impl MultipartReplyBody {
+    /// The number of the type.
+    pub const fn number(&self) -> u16 {
+        match self {
+            Self::Desc(_) => 0,
+            Self::Flow(_) => 1,
+            Self::Aggregate(_) => 2,
+            Self::Table(_) => 3,
+            Self::PortStats(_) => 4,
+            Self::Queue(_) => 5,
+            Self::Group(_) => 6,
+            Self::GroupDesc(_) => 7,
+            Self::GroupFeatures(_) => 8,
+            Self::Meter(_) => 9,
+            Self::MeterConfig(_) => 10,
+            Self::MeterFeatures(_) => 11,
+            Self::TableFeatures(_) => 12,
+            Self::PortDesc(_) => 13,
+            Self::FlowMonitor(_) | Self::Experimenter(_) => EXPERIMENTER,
+        }
+    }
 }
 
-fn encode_experimenter(body: &ExperimenterMultipart, out: &mut BytesMut) {
-    body.experimenter.encode(out);
-    body.exp_type.encode(out);
-    out.put_slice(&body.data);
+/// The body behind experimenter and type.
+fn experimenter(input: &[u8]) -> Result<(&[u8], u32, u32), nom::Err<DecodeError>> {
+    let (rest, (experimenter, exp_type)) =
+        within(Structure::request("ofp_experimenter_multipart_header"), input, |input| {
+            let (input, experimenter) = u32::decode(input)?;
+            let (input, exp_type) = u32::decode(input)?;
+            Ok((input, (experimenter, exp_type)))
+        })?;
+    Ok((rest, experimenter, exp_type))
+}
+
+fn encode_experimenter(experimenter: u32, exp_type: u32, out: &mut BytesMut) {
+    experimenter.encode(out);
+    exp_type.encode(out);
 }
