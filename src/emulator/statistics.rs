@@ -41,7 +41,19 @@ impl Turn<'_> {
             MultipartRequestBody::PortDesc => {
                 send_parts(self.channel, self.xid, self.datapath.ports(), MultipartReplyBody::PortDesc)
             }
-            MultipartRequestBody::Experimenter(_) => Err(ErrorCode::BAD_REQUEST_BAD_EXPERIMENTER),
+            MultipartRequestBody::Experimenter(_) | MultipartRequestBody::FlowMonitor(_) => {
+                Err(ErrorCode::BAD_REQUEST_BAD_EXPERIMENTER)
+            }
+            MultipartRequestBody::Table
+            | MultipartRequestBody::PortStats(_)
+            | MultipartRequestBody::Queue(_)
+            | MultipartRequestBody::Group(_)
+            | MultipartRequestBody::GroupDesc
+            | MultipartRequestBody::GroupFeatures
+            | MultipartRequestBody::Meter(_)
+            | MultipartRequestBody::MeterConfig(_)
+            | MultipartRequestBody::MeterFeatures
+            | MultipartRequestBody::TableFeatures(_) => Err(ErrorCode::BAD_REQUEST_BAD_MULTIPART),
         }
     }
 

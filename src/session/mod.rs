@@ -358,17 +358,29 @@ impl Session {
             Message::FlowRemoved(removed) => self.events.push_back(Event::FlowRemoved(removed.into())),
             Message::PortStatus(status) => self.events.push_back(Event::PortStatus(status.into())),
             Message::Error(error) => self.handle_error(xid, error),
-            Message::Hello(_) | Message::Experimenter(_) => self.counters.ignored += 1,
+            Message::Hello(_) | Message::Experimenter(_) | Message::PacketIn(_) => self.counters.ignored += 1,
             Message::FeaturesReply(_)
             | Message::GetConfigReply(_)
             | Message::MultipartReply(_)
-            | Message::BarrierReply => self.counters.stray_replies += 1,
+            | Message::BarrierReply
+            | Message::QueueGetConfigReply(_)
+            | Message::RoleReply(_)
+            | Message::GetAsyncReply(_) => self.counters.stray_replies += 1,
             Message::FeaturesRequest
             | Message::GetConfigRequest
             | Message::SetConfig(_)
+            | Message::PacketOut(_)
             | Message::FlowMod(_)
+            | Message::GroupMod(_)
+            | Message::PortMod(_)
+            | Message::TableMod(_)
+            | Message::MeterMod(_)
             | Message::MultipartRequest(_)
-            | Message::BarrierRequest => {
+            | Message::BarrierRequest
+            | Message::QueueGetConfigRequest(_)
+            | Message::RoleRequest(_)
+            | Message::GetAsyncRequest
+            | Message::SetAsync(_) => {
                 self.counters.malformed += 1;
                 self.send_error(handshake::bad_type(frame), xid);
             }

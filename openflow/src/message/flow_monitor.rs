@@ -12,7 +12,9 @@ use crate::instruction::Instruction;
 use crate::macros::{wire_enum, wire_struct};
 use crate::number::{TableId, Xid};
 use crate::port::PortNo;
-use crate::wire::{Element, Parsed, Wire, encode_all, measured, measured_at, skip, take, whole, within};
+use crate::wire::{
+    Element, Parsed, Wire, encode_all, length_at, measured, measured_at, part, skip, take, whole, within,
+};
 
 /// Starts a flow monitor.
 #[doc(alias = "onf_flow_monitor_request")]
@@ -262,15 +264,18 @@ impl Wire for FlowUpdate {
 }
 
 /// Reads a match in either form, and its padding to 64 bits.
+///
+/// A whole match says its own length, which Open vSwitch believes rather than `match_len`. Bare fields cannot be
+/// mistaken for one of the same length: the header of a match would be a field longer than all of them.
 fn decode_match(input: &[u8], match_len: u16) -> Parsed<'_, (Match, MatchForm)> {
     let length = usize::from(match_len);
-    let (rest, padded) = take(input, length.next_multiple_of(8))?;
-    if padded.starts_with(&[0, 1]) && padded.get(2..4) == Some(&match_len.to_be_bytes()) {
-        let flow_match = whole(padded, Structure::MATCH, rest.len(), Match::decode)?;
-        return Ok((rest, (flow_match, MatchForm::Whole)));
+    let whole_match = input.starts_with(&[0, 1]) && (length_at::<2>(input) == Some(length) || length > input.len());
+    if whole_match {
+        return part(input, |flow_match| (flow_match, MatchForm::Whole));
     }
-    let (after, fields) = take(input, length)?;
-    let flow_match = whole(fields, Structure::MATCH, after.len(), Match::decode_bare)?;
+    let (rest, padded) = take(input, length.next_multiple_of(8))?;
+    let (padding, fields) = take(padded, length)?;
+    let flow_match = whole(fields, Structure::MATCH, padding.len() + rest.len(), Match::decode_bare)?;
     Ok((rest, (flow_match, MatchForm::Bare)))
 }
 
