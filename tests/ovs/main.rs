@@ -1,0 +1,25 @@
+//! The daemon against switches and clients that nobody here wrote: Open vSwitch, Mininet, Python and Node.
+//!
+//! Every test starts its own Open vSwitch (dummy datapath, its own directories, no privileges) and its own daemon on
+//! free ports, talks to the daemon over WebSocket, and reads the switch back with `ovs-ofctl`. What must be there is
+//! worked out from the request by `expectation`, which shares no line with the product.
+//!
+//! A test whose programs are missing prints why and passes, so that `cargo test` works everywhere. With `CI` set and
+//! root, where `make test` has installed everything, missing programs are a failure.
+#![cfg(test)]
+
+mod bad_input;
+mod conflicts;
+mod discovered_nodes;
+mod expectation;
+mod foreign_clients;
+mod full_table;
+mod installs;
+mod lifetimes;
+mod packets;
+mod pipeline;
+mod reconnects;
+mod removals;
+mod support;
+mod table_miss;
+mod wire_bytes;

@@ -1,0 +1,29 @@
+//! Real packets through the userspace datapath of Open vSwitch: hosts in network namespaces, and Mininet.
+
+use std::process::Command;
+
+use crate::support::{binary, have, have_root, project, spawned};
+
+/// Runs a script of the testbed, which works on a machine of its own, and returns what it printed.
+fn run_script(script: &str, needed: &[&str]) -> Option<String> {
+    if !have_root() || !have(&["ovs-vswitchd", "unshare", "ip", "tcpdump"]) || !have(needed) {
+        return None;
+    }
+    let mut command: Command = spawned(project().join("testbed").join(script));
+    let run = command.env("FLUMEN_BIN", binary()).output().unwrap();
+    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{script}: {}\n{said}", run.status);
+    Some(said)
+}
+
+#[test]
+fn the_packets_of_a_voice_flow_leave_the_switch_marked_and_others_do_not() {
+    let Some(said) = run_script("demo-ovs", &["ethtool", "ping"]) else { return };
+    assert!(said.contains("(tos 0xb8,") && said.contains("(tos 0x0,"), "{said}");
+}
+
+#[test]
+fn three_switches_of_mininet_are_adopted_forward_packets_and_take_a_flow() {
+    let Some(said) = run_script("mininet/linear.py", &["mn", "mnexec"]) else { return };
+    assert!(said.contains("Results: 0% dropped (6/6 received)") && said.contains("(tos 0xb8,"), "{said}");
+}

@@ -1,0 +1,90 @@
+//! A `flumen serve` on free ports, with its own data directory.
+
+use std::ffi::OsString;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{Client, Process, free_port, spawned, within};
+
+/// The program under test: the one that cargo built beside this test, or the one named by `FLUMEN_BIN`.
+pub(crate) fn binary() -> OsString {
+    std::env::var_os("FLUMEN_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_flumen").into())
+}
+
+/// A running daemon; dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    process: Process,
+    options: Vec<String>,
+    data: TempDir,
+    /// The port of WebSocket and HTTP.
+    pub(crate) northbound: u16,
+    /// The port of OpenFlow.
+    pub(crate) openflow: u16,
+}
+
+impl Daemon {
+    /// Starts a daemon with these options beside the addresses and the directory, and waits until it listens.
+    pub(crate) fn start(options: &[&str]) -> Self {
+        let data = tempfile::Builder::new().prefix("flumen-data-").tempdir().unwrap();
+        let (northbound, openflow) = (free_port(), free_port());
+        let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
+        let process = launch(&data, northbound, openflow, &options);
+        let mut daemon = Self { process, options, data, northbound, openflow };
+        daemon.wait_until_listening();
+        daemon
+    }
+
+    /// `kill -9`, then starts again on the same ports and data.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.process.kill();
+        self.restart();
+    }
+
+    /// An orderly end with exit code 0, then starts again on the same ports and data.
+    pub(crate) fn stop_and_restart(&mut self) {
+        assert!(self.process.terminate(), "SIGTERM ended the daemon badly:\n{}", self.process.log());
+        self.restart();
+    }
+
+    /// A new connection to the daemon.
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(self.northbound)
+    }
+
+    /// What the daemon has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Panics, with the log, when the daemon is not running any more.
+    pub(crate) fn assert_running(&mut self) {
+        self.process.assert_running();
+    }
+
+    fn restart(&mut self) {
+        self.process = launch(&self.data, self.northbound, self.openflow, &self.options);
+        self.wait_until_listening();
+    }
+
+    fn wait_until_listening(&mut self) {
+        let address = ([127, 0, 0, 1], self.northbound).into();
+        within(20, "the daemon to listen", || {
+            self.process.assert_running();
+            TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok()
+        });
+    }
+}
+
+fn launch(data: &TempDir, northbound: u16, openflow: u16, options: &[String]) -> Process {
+    let mut command = spawned(binary());
+    command
+        .arg("serve")
+        .args(["--listen", &format!("127.0.0.1:{northbound}"), "--openflow", &format!("127.0.0.1:{openflow}")])
+        .arg("--data")
+        .arg(data.path().join("store"))
+        .args(options);
+    Process::start(&mut command, &data.path().join("log"))
+}
