@@ -18,6 +18,7 @@ mod installs;
 mod lifetimes;
 mod packets;
 mod pipeline;
+mod readme;
 mod reconnects;
 mod removals;
 mod support;
