@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::Rule;
+use crate::installs::requests_with_every_option;
+use crate::support::{Ovs, Rule};
 
 /// One built-in traffic type: its name, DSCP, queue and priority.
 pub(crate) type Class = (&'static str, u8, u32, u16);
@@ -149,4 +150,22 @@ fn a_range_of_ports_is_covered_by_the_least_number_of_masks() {
     assert_eq!(covered("5060-5063"), ["0x13c4/0xfffc"]);
     assert_eq!(covered("5060-5070"), ["0x13c4/0xfffc", "0x13c8/0xfffc", "0x13cc/0xfffe", "5070"]);
     assert_eq!(covered("7-7"), ["7"]);
+}
+
+#[test]
+fn rules_are_written_the_way_the_switch_prints_them() {
+    let Some(ovs) = Ovs::start() else { return };
+    ovs.add_dialled_bridge("s1", 0xa1);
+    let expected: BTreeSet<_> = requests_with_every_option().iter().flat_map(|request| rules(request, 0x77)).collect();
+    for Rule { priority, table, cookie, idle_timeout, hard_timeout, fields, actions, .. } in &expected {
+        let fields: Vec<_> = fields.iter().map(String::as_str).collect();
+        let line = format!(
+            "cookie={cookie:#x},table={table},priority={priority},idle_timeout={idle_timeout},\
+             hard_timeout={hard_timeout},send_flow_rem,{},actions={}",
+            fields.join(","),
+            actions.join(",")
+        );
+        ovs.add_foreign_flow("s1", &line);
+    }
+    assert_eq!(ovs.rules("s1").into_iter().collect::<BTreeSet<_>>(), expected);
 }

@@ -57,20 +57,9 @@ pub(crate) fn install_every_traffic_type(lab: &Lab, client: &mut Client) {
     }
 }
 
-#[test]
-fn every_traffic_type_lands_for_both_families_on_a_bridge_that_dials_in_and_one_that_is_dialled() {
-    let Some((lab, mut client)) = Lab::with_two_nodes() else {
-        return;
-    };
-    install_every_traffic_type(&lab, &mut client);
-}
-
-#[test]
-fn every_option_of_a_request_is_in_the_rule() {
-    let Some((lab, mut client)) = Lab::with_two_nodes() else {
-        return;
-    };
-    let requests = [
+/// Requests that differ in what is in their rules, each option in one of them at least.
+pub(crate) fn requests_with_every_option() -> Vec<Value> {
+    vec![
         json!({"source": "10.0.0.1", "destination": "any", "traffic_type": "voice"}),
         json!({"source": "any", "destination": "2001:db8::/32", "traffic_type": "voice"}),
         json!({"source": "any", "destination": "any", "traffic_type": "oam", "priority": 1}),
@@ -85,9 +74,26 @@ fn every_option_of_a_request_is_in_the_rule() {
                "source_port": "1000-1003", "destination_port": "5060-5070"}),
         json!({"source": "2001:db8::1", "destination": "2001:db8::2", "traffic_type": "signaling",
                "protocol": "udp", "destination_port": "5060-5061"}),
-    ];
-    let expected: BTreeSet<_> =
-        requests.iter().flat_map(|request| install_applied(&mut client, request, &["s1", "s2"])).collect();
+    ]
+}
+
+#[test]
+fn every_traffic_type_lands_for_both_families_on_a_bridge_that_dials_in_and_one_that_is_dialled() {
+    let Some((lab, mut client)) = Lab::with_two_nodes() else {
+        return;
+    };
+    install_every_traffic_type(&lab, &mut client);
+}
+
+#[test]
+fn every_option_of_a_request_is_in_the_rule() {
+    let Some((lab, mut client)) = Lab::with_two_nodes() else {
+        return;
+    };
+    let expected: BTreeSet<_> = requests_with_every_option()
+        .iter()
+        .flat_map(|request| install_applied(&mut client, request, &["s1", "s2"]))
+        .collect();
     for bridge in ["s1", "s2"] {
         assert_eq!(flow_rules(&lab.ovs, bridge), expected, "{bridge}");
     }
