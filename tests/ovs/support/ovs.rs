@@ -68,26 +68,20 @@ impl Ovs {
 
     /// Adds a bridge in secure mode with two ports; `controller` is `tcp:HOST:PORT` or `ptcp:PORT:HOST`.
     pub(crate) fn add_bridge(&self, name: &str, datapath_id: u64, controller: &str) {
-        let mut arguments = Vec::new();
-        arguments.extend(
-            format!(
-                "add-br {name} -- set bridge {name} datapath_type=dummy protocols=OpenFlow13 fail-mode=secure \
-             other-config:datapath-id={datapath_id:016x}"
-            )
-            .split_whitespace()
-            .map(str::to_owned),
-        );
-        for port in 1..=2 {
-            arguments.extend(
+        let ports: String = (1..=2)
+            .map(|port| {
                 format!(
-                    "-- add-port {name} {name}p{port} -- set interface {name}p{port} type=dummy ofport_request={port}"
+                    "-- add-port {name} {name}p{port} -- set interface {name}p{port} type=dummy ofport_request={port} "
                 )
-                .split_whitespace()
-                .map(str::to_owned),
-            );
-        }
-        arguments.extend(format!("-- set-controller {name} {controller}").split_whitespace().map(str::to_owned));
-        self.vsctl(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+            })
+            .collect();
+        // Out of band: for a controller in band the switch keeps hidden rules of its own, which fill limited tables.
+        let words = format!(
+            "add-br {name} -- set bridge {name} datapath_type=dummy protocols=OpenFlow13 fail-mode=secure \
+             other-config:datapath-id={datapath_id:016x} {ports} -- set-controller {name} {controller} \
+             -- set controller {name} connection-mode=out-of-band"
+        );
+        self.vsctl(&words.split_whitespace().collect::<Vec<_>>());
     }
 
     /// Adds a bridge that connects to a controller on this port.
