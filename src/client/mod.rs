@@ -44,7 +44,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::contract::{Command, Reason, Request, RequestId};
+use crate::contract::{Command, Request, RequestId};
 
 pub use self::{
     error::{ConnectError, Lost, RequestError},
@@ -96,18 +96,12 @@ impl Client {
     /// requests are unanswered.
     pub async fn send(&self, command: &Command) -> Result<InFlight, RequestError> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| self.shared.lost())?;
-        let id = self.next_id()?;
+        let id = RequestId::from(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let text = serde_json::to_string(&Request { id: &id, command }).map_err(RequestError::Encode)?;
         let (answer, answered) = oneshot::channel();
         let outgoing = Outgoing { id, text: text.clone(), answer };
         self.outgoing.send(outgoing).await.map_err(|_| self.shared.lost())?;
         Ok(InFlight { text, answered, shared: Arc::clone(&self.shared), _place: place })
-    }
-
-    fn next_id(&self) -> Result<RequestId, RequestError> {
-        // Decimal digits are always an id; the contract's parser is the only way to make one.
-        let number = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        number.to_string().parse().map_err(|reason: Reason| RequestError::Encode(serde::ser::Error::custom(reason)))
     }
 
     /// Says goodbye and waits until the daemon has, too (2 s at most).

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::Invalid;
-use super::install::InstallFlow;
+use super::install::{InstallFlow, is_default};
 use super::name::{DatapathId, FlowId, NodeName, OvsdbAddress, SwitchAddress};
 use super::reply::FlowState;
 use super::strict::{Object, objects, present, unique_map, whole};
@@ -166,7 +166,7 @@ pub struct AddNode {
     /// The node's name.
     pub name: NodeName,
     /// What kind of node it is.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub kind: NodeKind,
     /// The switch's datapath id: it connects to the daemon.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]

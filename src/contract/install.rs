@@ -55,36 +55,49 @@ pub struct InstallFlow {
     #[serde(default, deserialize_with = "some_object", skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
     /// What becomes of the packets after marking and queueing.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub forward: Forward,
     /// Also the reverse direction, addresses and ports swapped.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub bidirectional: bool,
     /// Seconds without a packet after which the switch drops the flow; 0: never.
-    #[serde(default, deserialize_with = "whole::<_, _, 0, 0xffff>")]
+    #[serde(default, deserialize_with = "whole::<_, _, 0, 0xffff>", skip_serializing_if = "is_default")]
     pub idle_timeout: u16,
     /// Seconds after which the switch drops the flow; 0: never.
-    #[serde(default, deserialize_with = "whole::<_, _, 0, 0xffff>")]
+    #[serde(default, deserialize_with = "whole::<_, _, 0, 0xffff>", skip_serializing_if = "is_default")]
     pub hard_timeout: u16,
     /// Only shows what would be done.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub dry_run: bool,
     /// What to do about a conflict with another rule.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub on_conflict: OnConflict,
     /// Whether it may take the place of a rule with the same table, priority and match.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub replace: bool,
     /// What the answer waits for.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub wait: Wait,
     /// How long it waits at most, in milliseconds.
-    #[serde(default = "default_timeout_ms", deserialize_with = "whole::<_, _, 0, 0xffff_ffff>")]
+    #[serde(
+        default = "default_timeout_ms",
+        deserialize_with = "whole::<_, _, 0, 0xffff_ffff>",
+        skip_serializing_if = "is_default_timeout_ms"
+    )]
     pub timeout_ms: u32,
 }
 
 fn default_timeout_ms() -> u32 {
     DEFAULT_TIMEOUT_MS
+}
+
+fn is_default_timeout_ms(timeout_ms: &u32) -> bool {
+    *timeout_ms == DEFAULT_TIMEOUT_MS
+}
+
+/// What is as it would be anyway is not written: a request is as short as a person would type it.
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl InstallFlow {

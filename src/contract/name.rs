@@ -80,6 +80,13 @@ checked_string! {
     RequestId, "a string of 1 to 128 characters", is_id
 }
 
+/// A client that numbers its requests has ids that are always lawful.
+impl From<u64> for RequestId {
+    fn from(number: u64) -> Self {
+        Self(number.to_string().into())
+    }
+}
+
 /// Counts characters only where the number of bytes leaves it open.
 fn is_id(text: &str) -> bool {
     !text.is_empty() && (text.len() <= MAX_ID_CHARACTERS || text.chars().count() <= MAX_ID_CHARACTERS)
