@@ -1,20 +1,17 @@
 //! Asks the daemon, shows the answer, and judges it by the contract's exit codes.
 
-use std::{io, time::Duration};
+use std::io;
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
-use super::{
-    check::{Ask, Question},
-    exit::{Exit, Failure},
-    output::Output,
-    verdict, view,
-};
-use crate::{
-    client::{Client, ConnectError, RequestError, Url},
-    contract::{Command, ErrorCode, FlowView, ListFlows, Reply},
-};
+use super::check::{Ask, Question};
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use super::{verdict, view};
+use crate::client::{Client, ConnectError, RequestError, Url};
+use crate::contract::{Command, ErrorCode, FlowView, ListFlows, Reply};
 
 /// How long an answer may take beyond what the command itself asks to wait: a daemon that is stuck must not hold a
 /// script for ever.
@@ -105,6 +102,9 @@ fn failed(command: &Command, error: &RequestError) -> Failure {
         ErrorCode::NotFound if of_nodes => failure.hint("'flumen node list' shows the nodes there are"),
         ErrorCode::NotFound if of_flows => failure.hint("'flumen flow list' shows the flows there are"),
         ErrorCode::InvalidRequest if about_class => failure.hint("'flumen classes' shows the traffic types there are"),
+        ErrorCode::Unavailable if matches!(command, Command::RemoveNode(_)) => {
+            failure.hint("'--flows leave' leaves its flows on the switch and removes the node")
+        }
         ErrorCode::Unauthenticated => failure.hint("show a token with --token-file FILE or FLUMEN_TOKEN"),
         _ => failure,
     }

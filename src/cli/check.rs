@@ -2,26 +2,28 @@
 //!
 //! Whatever is wrong here is wrong usage (exit code 2), told in the words that the daemon would use.
 
-use std::{ffi::OsString, path::PathBuf, str::FromStr};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
 
 use super::args::{
-    AddNode, Admission, Args, Command as Typed, FlowCommand, Global, Install, ListFlows, LogFormat, NodeCommand,
-    RemoveFlows, Serve, TableMiss,
+    AddNode, Admission, Args, Command as Typed, Emulate, FlowCommand, Global, Install, ListFlows, LogFormat,
+    NodeCommand, RemoveFlows, Serve, TableMiss,
 };
-use crate::{
-    client::{Token, Url},
-    config::{self, ServeConfig},
-    contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit},
-};
+use crate::client::{Token, Url};
+use crate::config::{self, ServeConfig};
+use crate::contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit};
 
 /// What is to be done, lawful as far as can be told without a daemon.
 #[derive(Debug)]
 pub(super) enum Job {
     Serve(Box<Service>),
     Ask(Box<Ask>),
+    Demo,
+    Emulate(Emulate),
     Completions(clap_complete::Shell),
 }
 
@@ -58,6 +60,8 @@ pub(super) fn check(args: Args) -> Result<Job, clap::Error> {
     let Args { global, command } = args;
     let question = match command {
         Typed::Serve(serve) => return check_serve(serve),
+        Typed::Demo => return Ok(Job::Demo),
+        Typed::Emulate(emulate) => return Ok(Job::Emulate(emulate)),
         Typed::Completions { shell } => return Ok(Job::Completions(shell)),
         Typed::Node(command) => Question::Command(node(command)),
         Typed::Flow(FlowCommand::List(list)) => list_flows(list, global.json),

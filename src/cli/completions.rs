@@ -2,7 +2,9 @@
 
 use clap::CommandFactory;
 
-use super::{args::Args, exit::Failure, output::Output};
+use super::args::Args;
+use super::exit::Failure;
+use super::output::Output;
 
 /// Writes the completions of one shell. They go through a buffer, because the generator panics where a pipe breaks.
 pub(super) fn run(shell: clap_complete::Shell, output: &mut Output) -> Result<(), Failure> {

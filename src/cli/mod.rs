@@ -10,6 +10,8 @@ mod args;
 mod ask;
 mod check;
 mod completions;
+mod demo;
+mod emulate;
 mod exit;
 mod output;
 mod serve;
@@ -17,17 +19,16 @@ mod table;
 mod verdict;
 mod view;
 
-use std::{future::Future, process::ExitCode};
+use std::future::Future;
+use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::runtime;
 
-use self::{
-    args::Args,
-    check::Job,
-    exit::{Exit, Failure},
-    output::Output,
-};
+use self::args::Args;
+use self::check::Job;
+use self::exit::{Exit, Failure};
+use self::output::Output;
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
@@ -55,6 +56,8 @@ fn run_job(job: Job, output: &mut Output) -> Result<Exit, Failure> {
     match job {
         Job::Serve(service) => on(runtime::Builder::new_multi_thread(), serve::run(*service)),
         Job::Ask(ask) => on(runtime::Builder::new_current_thread(), ask::run(*ask, output)),
+        Job::Demo => on(runtime::Builder::new_multi_thread(), demo::run(output)),
+        Job::Emulate(emulate) => on(runtime::Builder::new_multi_thread(), emulate::run(emulate, output)),
         Job::Completions(shell) => completions::run(shell, output).map(|()| Exit::Done),
     }
 }

@@ -3,17 +3,13 @@
 //! A reader who has gone away (`flumen flow list | head`) is nobody's failure: what is written after that is dropped
 //! in silence and the command ends as it would have.
 
-use std::{
-    fmt,
-    io::{self, IsTerminal, Write},
-};
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
 
-use super::{
-    args::Color,
-    exit::{Exit, Failure},
-};
+use super::args::Color;
+use super::exit::{Exit, Failure};
 
 /// How good the news is; it becomes a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +18,7 @@ pub(super) enum Tone {
     Doubtful,
     Bad,
     Quiet,
+    Plain,
 }
 
 impl Tone {
@@ -31,6 +28,7 @@ impl Tone {
             Self::Doubtful => AnsiColor::Yellow.on_default(),
             Self::Bad => AnsiColor::Red.on_default().bold(),
             Self::Quiet => Style::new().dimmed(),
+            Self::Plain => Style::new(),
         }
     }
 }
@@ -76,6 +74,11 @@ impl Output {
     /// A text of standard output in a tone.
     pub(super) fn paint<T: fmt::Display>(&self, tone: Tone, text: T) -> Painted<T> {
         Painted { text, style: if self.colour { tone.style() } else { Style::new() } }
+    }
+
+    /// A headline of standard output.
+    pub(super) fn headline<T: fmt::Display>(&self, text: T) -> Painted<T> {
+        Painted { text, style: if self.colour { Style::new().bold() } else { Style::new() } }
     }
 
     /// Writes data.

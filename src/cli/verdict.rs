@@ -1,9 +1,7 @@
 //! Whether the answer is what was asked for: the exit code, and what a person should know beside the data.
 
-use super::{
-    exit::Exit,
-    output::{Output, shown},
-};
+use super::exit::Exit;
+use super::output::{Output, shown};
 use crate::contract::{Command, FlowNodeView, FlowState, FlowView, InstallFlow, Reply, Wait};
 
 /// Judges the Reply to a command; says on standard error what is not as it was asked for.

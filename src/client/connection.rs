@@ -2,23 +2,17 @@
 //!
 //! It reads and writes at the same time, always: a daemon whose answers are not read stops reading, too.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::Duration,
-};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt, stream};
 use serde_json::value::RawValue;
-use tokio::{
-    net::TcpStream,
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{Error as WsError, Message},
-};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::{Lost, RequestError};
 use crate::contract::{RequestId, ServerMessage};

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use tokio_tungstenite::tungstenite::{Error as WsError, http::StatusCode, protocol::CloseFrame};
+use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::http::StatusCode;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::contract::ErrorBody;
 

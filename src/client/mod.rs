@@ -19,38 +19,26 @@ mod error;
 mod token;
 mod url;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::value::RawValue;
-use tokio::{
-    net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
-    task::JoinHandle,
-    time::timeout,
-};
-use tokio_tungstenite::{
-    WebSocketStream, client_async_with_config,
-    tungstenite::{
-        Error as WsError,
-        http::{HeaderValue, header},
-        protocol::WebSocketConfig,
-    },
-};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::contract::{Command, Request, RequestId};
 
-pub use self::{
-    error::{ConnectError, Lost, RequestError},
-    token::{Token, TokenError},
-    url::{Url, UrlError},
-};
+pub use self::error::{ConnectError, Lost, RequestError};
+pub use self::token::{Token, TokenError};
+pub use self::url::{Url, UrlError};
 use connection::{Outgoing, Shared};
 
 /// The subprotocol this client speaks: one JSON object a text frame.

@@ -1,6 +1,7 @@
 //! The bearer token a client shows to the daemon.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
 
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 

@@ -1,12 +1,11 @@
 //! Where a daemon is: `ws://HOST[:PORT][/PATH]`.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
 
-use tokio_tungstenite::tungstenite::{
-    client::IntoClientRequest,
-    handshake::client::Request,
-    http::{Uri, uri},
-};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::http::{Uri, uri};
 
 use super::ConnectError;
 

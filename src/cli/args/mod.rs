@@ -3,24 +3,24 @@
 //! Options carry the contract's names. Only what clap can say better than the contract is checked here: which options
 //! there are, which exclude each other, which take one of a few words.
 
+mod emulate;
 mod flow;
 mod node;
 mod serve;
 
-use std::{path::PathBuf, str::FromStr};
+use std::path::PathBuf;
+use std::str::FromStr;
 
-use clap::{
-    Parser, Subcommand, ValueEnum,
-    builder::{PossibleValuesParser, TypedValueParser, styling},
-};
+use clap::builder::{PossibleValuesParser, TypedValueParser, styling};
+use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{client::Url, contract::Reason};
+use crate::client::Url;
+use crate::contract::Reason;
 
-pub(super) use self::{
-    flow::{FlowCommand, Install, ListFlows, RemoveFlows},
-    node::{AddNode, NodeCommand},
-    serve::{Admission, LogFormat, Serve, TableMiss},
-};
+pub(super) use self::emulate::Emulate;
+pub(super) use self::flow::{FlowCommand, Install, ListFlows, RemoveFlows};
+pub(super) use self::node::{AddNode, NodeCommand};
+pub(super) use self::serve::{Admission, LogFormat, Serve, TableMiss};
 
 /// Where a daemon listens unless it was told otherwise.
 pub(super) const DEFAULT_URL: &str = "ws://127.0.0.1:8653/v1/ws";
@@ -33,6 +33,9 @@ const STYLES: styling::Styles = styling::Styles::styled()
 
 const EXAMPLES: &str = "\
 Examples:
+  See it work, with nothing installed:
+    flumen demo
+
   Run the daemon and point an Open vSwitch bridge at it:
     flumen serve
     ovs-vsctl set bridge br0 protocols=OpenFlow13 -- set-controller br0 tcp:127.0.0.1:6653
@@ -97,6 +100,13 @@ pub(super) enum Command {
     Info,
     /// Show the classes of traffic that --traffic-type takes
     Classes,
+    /// See it work: a daemon, an embedded switch and three flows, one of them refused
+    ///
+    /// Needs no root, no packages and no network beyond loopback. Everything is real: the daemon listens on free ports
+    /// of 127.0.0.1, the switch connects to it over TCP and the flows are asked for over WebSocket. Exits 0 only if
+    /// every verdict is as it should be.
+    Demo,
+    Emulate(Emulate),
     /// Write the completions of a shell to standard output
     #[command(after_help = COMPLETIONS_HELP)]
     Completions {

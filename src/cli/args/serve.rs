@@ -1,6 +1,7 @@
 //! `flumen serve` as typed.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 

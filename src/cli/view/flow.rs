@@ -1,11 +1,10 @@
 //! Flows for people.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
-use super::{
-    super::table::{Cell, Table, pairs},
-    Output, counts, tone,
-};
+use super::super::table::{Cell, Table, pairs};
+use super::{Output, counts, tone};
 use crate::contract::{FlowNodeView, FlowState, FlowView, Forward, NodeName, Timestamp};
 
 pub(super) fn list(flows: &[FlowView], output: &Output) -> String {

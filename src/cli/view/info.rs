@@ -1,9 +1,7 @@
 //! The daemon and its classes of traffic for people.
 
-use super::{
-    super::table::{Cell, Table, pairs},
-    Output,
-};
+use super::super::table::{Cell, Table, pairs};
+use super::Output;
 use crate::contract::{Info, TrafficTypeView};
 
 pub(super) fn info(info: &Info, output: &Output) -> String {

@@ -2,13 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{
-    super::{
-        output::shown,
-        table::{Cell, Table, pairs},
-    },
-    Output, Tone, counts,
-};
+use super::super::output::shown;
+use super::super::table::{Cell, Table, pairs};
+use super::{Output, Tone, counts};
 use crate::contract::{Capabilities, NodeState, NodeView};
 
 pub(super) fn list(nodes: &[NodeView], output: &Output) -> String {
