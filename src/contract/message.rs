@@ -87,9 +87,11 @@ impl<'de, P: Deserialize<'de>> Deserialize<'de> for ServerMessage<P> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::value::RawValue;
 
-    use super::super::{Endpoint, ErrorCode, FlowNodeView, FlowState, FlowView, Forward};
+    use super::super::{Endpoint, ErrorCode, FlowNodeView, FlowState, FlowView, Forward, Info, NodeView};
     use super::*;
 
     fn flow() -> FlowView {
@@ -172,6 +174,38 @@ mod tests {
         );
         assert_eq!(written, expected);
         assert_eq!(serde_json::from_str::<ServerMessage>(&written).unwrap(), message);
+    }
+
+    #[test]
+    fn each_reply_is_read_as_what_was_written() {
+        let node: NodeView = serde_json::from_str(concat!(
+            r#"{"name":"s1","kind":"openflow","datapath_id":null,"address":"tcp:[::1]:6653","ovsdb":null,"labels":{},"#,
+            r#""state":"registered","manufacturer":null,"hardware":null,"software":null,"tables":null,"ports":[],"#,
+            r#""capabilities":{"meters":false,"bands":[],"queues":false,"bundles":false,"flow_monitor":false},"#,
+            r#""connected_since":null,"flows":{"applied":2},"warnings":[]}"#,
+        ))
+        .unwrap();
+        let info: Info = serde_json::from_str(concat!(
+            r#"{"version":"0.1.0","uptime":3,"limits":{"message_bytes":1,"outbound_bytes":2,"json_depth":16,"#,
+            r#""requests_in_flight":4,"connections":5,"discovered_nodes":6},"traffic_types":[]}"#,
+        ))
+        .unwrap();
+        let summary = BTreeMap::from([(FlowState::Applied, 2), (FlowState::Rejected, 1)]);
+        for reply in [
+            Reply::Node { node: Box::new(node.clone()) },
+            Reply::Nodes { nodes: vec![node] },
+            Reply::Nodes { nodes: Vec::new() },
+            Reply::Flow { flow: Box::new(flow()) },
+            Reply::FlowsInstalled { flows: vec![flow()], summary: summary.clone() },
+            Reply::FlowsRemoved { summary },
+            Reply::FlowsRemoved { summary: BTreeMap::new() },
+            Reply::Flows { flows: vec![flow()], next_cursor: None },
+            Reply::Flows { flows: Vec::new(), next_cursor: Some("f".to_owned()) },
+            Reply::Info(Box::new(info)),
+        ] {
+            let written = serde_json::to_string(&reply).unwrap();
+            assert_eq!(serde_json::from_str::<Reply>(&written).unwrap(), reply, "{written}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod parse;
 mod reply;
 mod strict;
 #[cfg(test)]
-mod table;
+mod tests;
 mod text;
 mod timestamp;
 

@@ -95,14 +95,15 @@ fn is_id(text: &str) -> bool {
 /// RFC 8259, section 6: beyond it, programs that hold numbers as IEEE 754 doubles have rounded already.
 const MAX_EXACT_NUMBER: u64 = (1 << 53) - 1;
 
-/// The datapath id of a switch. Written as 16 lowercase hex digits.
+/// The datapath id of a switch, written as 16 lowercase hex digits. It is the codec's with serde's traits, which the
+/// codec does not know.
 #[doc(alias = "datapath_id")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DatapathId(pub u64);
 
 impl fmt::Display for DatapathId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:016x}", self.0)
+        openflow::DatapathId(self.0).fmt(formatter)
     }
 }
 
@@ -110,7 +111,8 @@ impl FromStr for DatapathId {
     type Err = Reason;
 
     fn from_str(text: &str) -> Result<Self, Reason> {
-        parse_datapath_id(text).map(Self).ok_or_else(|| Reason::expected(Self::ALLOWED, text))
+        let id: openflow::DatapathId = text.parse().map_err(|_| Reason::expected(Self::ALLOWED, text))?;
+        Ok(Self(id.0))
     }
 }
 
@@ -152,25 +154,6 @@ impl<'de> Deserialize<'de> for DatapathId {
 
         deserializer.deserialize_any(DatapathIdVisitor)
     }
-}
-
-/// `00000000000000a1`, `00:00:00:00:00:00:00:a1`, `0xa1` and `161` are all the same datapath.
-fn parse_datapath_id(text: &str) -> Option<u64> {
-    let hex = |digits: &str| {
-        let lawful = (1..=16).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        lawful.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
-    };
-    if let Some(digits) = text.strip_prefix("0x") {
-        return hex(digits);
-    }
-    if text.contains(':') {
-        let pairs: Vec<&str> = text.split(':').collect();
-        return (pairs.len() == 8 && pairs.iter().all(|pair| pair.len() == 2)).then(|| hex(&pairs.concat())).flatten();
-    }
-    if text.len() == 16 {
-        return hex(text);
-    }
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 /// A host and a port, the host a name, an IPv4 address or an IPv6 address in brackets.

@@ -145,6 +145,12 @@ fn unknown_command(name: &str) -> ErrorBody {
     ErrorBody::new(ErrorCode::UnknownCommand, message).at("type")
 }
 
+/// Whether the fast way and the slow one accept the same, for the tests.
+#[cfg(test)]
+pub(super) fn ways_agree(text: &str) -> bool {
+    is_deeper_than(MAX_DEPTH, text) || parse(text).ok() == diagnose(text).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

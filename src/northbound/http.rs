@@ -20,7 +20,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::{Server, metrics, upgrade, websocket};
@@ -31,7 +31,7 @@ const MAX_HEADERS: usize = 100;
 /// Room for the request line and all headers: hyper's least.
 const HEADER_BYTES: usize = 8 << 10;
 /// How long `/readyz` and `/metrics` wait for the programmer.
-const PROGRAMMER_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const PROGRAMMER_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) type Response = hyper::Response<Full<Bytes>>;
 
@@ -58,7 +58,13 @@ pub(super) async fn serve_connection(socket: TcpStream, peer: SocketAddr, server
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
     // The headers have a deadline of their own; a second one of the same length bounds the response.
-    match timeout(server.config.handshake_timeout * 2, connection).await {
+    let served = async {
+        tokio::select! {
+            served = timeout(server.config.handshake_timeout * 2, connection) => served,
+            () = overdue(server) => Ok(Ok(())),
+        }
+    };
+    match served.await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return debug!(%peer, %error, "a request failed"),
         Err(_) => return debug!(%peer, "a request took too long"),
@@ -69,6 +75,12 @@ pub(super) async fn serve_connection(socket: TcpStream, peer: SocketAddr, server
         Ok(io) => websocket::run(TokioIo::new(io), peer, server).await,
         Err(error) => debug!(%peer, %error, "the upgrade failed"),
     }
+}
+
+/// Ends when a request that was made before the shutdown has had its time.
+async fn overdue(server: &Server) {
+    server.shutdown.cancelled().await;
+    sleep(PROGRAMMER_TIMEOUT).await;
 }
 
 /// Routes one request. A WebSocket's future connection is left in `upgraded`.

@@ -7,8 +7,8 @@
 //! | task | ends when | stopped by |
 //! | --- | --- | --- |
 //! | the caller of [`serve`] | the token is cancelled and every other task has ended | its `shutdown` token |
-//! | one for each connection ([`http`], then [`websocket`]) | its peer closes, fails or is too slow | the same token, then after the deadline the `kill` token |
-//! | one for each refused connection, [`REFUSALS`] at most | the 503 is written, or after a second | the same |
+//! | one for each connection (`http`, then `websocket`) | its peer closes, fails or is too slow | the same token, then after the deadline the `kill` token |
+//! | one for each refused connection, 64 at most | the 503 is written, or after a second | the same |
 //!
 //! A connection's task may be dropped at any await: commands that were submitted are carried out by the programmer,
 //! whose answer then finds its receiver gone.
@@ -138,7 +138,7 @@ pub async fn serve(
 ) {
     let slots = Arc::new(Semaphore::new(config.connections));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
-    let orderly_end = config.handshake_timeout.max(config.drain_deadline) + config.close_linger;
+    let orderly_end = http::PROGRAMMER_TIMEOUT + config.drain_deadline + config.close_linger;
     let origins = Origins::new(&config.origins);
     let server = Arc::new(Server { programmer, config, origins, metrics: Metrics::default(), shutdown });
     let kill = CancellationToken::new();

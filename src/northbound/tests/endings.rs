@@ -63,7 +63,6 @@ async fn a_shutdown_delivers_what_is_in_flight_and_says_goodbye() {
 #[tokio::test]
 async fn a_shutdown_does_not_wait_for_stuck_peers_or_for_a_stuck_programmer() {
     let config = NorthboundConfig {
-        handshake_timeout: Duration::from_millis(100),
         drain_deadline: Duration::from_millis(100),
         close_linger: Duration::from_millis(100),
         ..NorthboundConfig::default()

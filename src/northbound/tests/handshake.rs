@@ -82,6 +82,11 @@ async fn each_request_that_cannot_be_served_is_told_why() {
         (handshake(&"X-Filler: x\r\n".repeat(101)), 431, ""),
         (handshake(&format!("X-Filler: {}\r\n", "x".repeat(9000))), 431, ""),
         ("nonsense\r\n\r\n".to_owned(), 400, ""),
+        (handshake("X-Folded: a\r\n b\r\n"), 400, ""),
+        (handshake("Content-Length: 0\r\nContent-Length: 5\r\n"), 400, ""),
+        (handshake("Content-Length: +0\r\n"), 400, ""),
+        (handshake("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), 400, ""),
+        (handshake("Transfer-Encoding: chunked, identity\r\n"), 400, ""),
         (upgrade("Host: localhost", "Host : localhost"), 400, ""),
     ] {
         let response = daemon.http(&request).await;

@@ -2,13 +2,11 @@
 //!
 //! A row is a request and its verdict: `ok`, or the error's code, its path (`-` for none) and a piece of its message.
 
-use super::{Command, ErrorCode, RequestId, parse_request};
-
-/// What a row expects: "ok", or "code path piece of the message".
-type Row = (&'static str, &'static str);
+/// A piece of JSON, and its verdict.
+pub(super) type Row = (&'static str, &'static str);
 
 /// Whole messages.
-const ENVELOPES: &[Row] = &[
+pub(super) const ENVELOPES: &[Row] = &[
     (r#"{"type":"GetInfo","id":"a"}"#, "ok"),
     (r#"{"type":"GetInfo","id":"a","payload":{}}"#, "ok"),
     (r#" { "payload" : { } , "id" : "a" , "type" : "GetInfo" } "#, "ok"),
@@ -86,7 +84,7 @@ const ENVELOPES: &[Row] = &[
 ];
 
 /// Commands other than `InstallFlow`, and its payload as a whole: `type`, then the payload.
-const PAYLOADS: &[(&str, &str, &str)] = &[
+pub(super) const PAYLOADS: &[(&str, &str, &str)] = &[
     ("AddNode", r#"{"name":"s1","datapath_id":"00000000000000a1"}"#, "ok"),
     ("AddNode", r#"{"name":"s1","datapath_id":"00000000000000A1","kind":"openflow"}"#, "ok"),
     ("AddNode", r#"{"name":"s1","datapath_id":"00:00:00:00:00:00:00:a1"}"#, "ok"),
@@ -246,7 +244,7 @@ const PAYLOADS: &[(&str, &str, &str)] = &[
 ];
 
 /// Sources and destinations of an otherwise lawful `InstallFlow`.
-const ENDPOINTS: &[(&str, &str, &str)] = &[
+pub(super) const ENDPOINTS: &[(&str, &str, &str)] = &[
     (r#""10.0.0.1""#, r#""10.0.0.2""#, "ok"),
     (r#""10.0.0.0/24""#, r#""0.0.0.0/0""#, "ok"),
     (r#""10.0.0.1/32""#, r#""any""#, "ok"),
@@ -281,7 +279,7 @@ const ENDPOINTS: &[(&str, &str, &str)] = &[
 ];
 
 /// Fields added to an `InstallFlow` from 10.0.0.1 to 10.0.0.2.
-const INSTALL_FIELDS: &[Row] = &[
+pub(super) const INSTALL_FIELDS: &[Row] = &[
     (r#""flow_id":"f""#, "ok"),
     (r#""flow_id":"""#, "invalid_request payload.flow_id 1 to 128"),
     (r#""flow_id":7"#, "invalid_request payload.flow_id not 7"),
@@ -400,88 +398,3 @@ const INSTALL_FIELDS: &[Row] = &[
     (r#""\u0070riority":70000"#, "invalid_request payload.priority not 70000"),
     (r#""":1"#, "invalid_request payload. known"),
 ];
-
-/// Words of Rust and of serde that mean nothing to a client.
-const JARGON: [&str; 12] =
-    ["expected", "struct", "u16", "u32", "u8", "i64", "invalid type", "variant", "sequence", "map", "boolean", "unit"];
-
-fn assert_verdict(request: &str, verdict: &str) {
-    let refusal = match (parse_request(request.as_bytes()), verdict) {
-        (Ok(_), "ok") => return,
-        (Ok(_), _) => panic!("accepted, not {verdict}: {request}"),
-        (Err(refusal), _) => refusal,
-    };
-    let mut expected = verdict.splitn(3, ' ');
-    let (id, error) = refusal;
-    let path = error.path.as_deref().unwrap_or("-");
-    assert_eq!((Some(error.code.as_str()), Some(path)), (expected.next(), expected.next()), "{request}: {error}");
-    let piece = expected.next().unwrap_or_default();
-    assert!(error.message.contains(piece), "{request}: {:?} does not say {piece:?}", error.message);
-    if error.code != ErrorCode::InvalidJson {
-        let said = error.message.split_whitespace().find(|word| JARGON.contains(word));
-        assert_eq!(said, None, "{request}: {:?}", error.message);
-    }
-    let no_usable_id = error.code == ErrorCode::InvalidJson || matches!(path, "-" | "id");
-    assert_eq!(id.is_none(), no_usable_id, "{request}: {error}");
-}
-
-fn request(command: &str, payload: &str) -> String {
-    format!(r#"{{"type":"{command}","id":"a","payload":{payload}}}"#)
-}
-
-#[test]
-fn each_envelope_gets_its_verdict() {
-    for (text, verdict) in ENVELOPES {
-        assert_verdict(text, verdict);
-    }
-}
-
-#[test]
-fn each_payload_gets_its_verdict() {
-    for (command, payload, verdict) in PAYLOADS {
-        assert_verdict(&request(command, payload), verdict);
-    }
-}
-
-#[test]
-fn each_pair_of_endpoints_gets_its_verdict() {
-    for (source, destination, verdict) in ENDPOINTS {
-        let payload = format!(r#"{{"source":{source},"destination":{destination},"traffic_type":"voice"}}"#);
-        assert_verdict(&request("InstallFlow", &payload), verdict);
-    }
-}
-
-#[test]
-fn each_field_of_install_flow_gets_its_verdict_alone_and_in_a_batch() {
-    for (fields, verdict) in INSTALL_FIELDS {
-        let flow = format!(r#"{{"source":"10.0.0.1","destination":"10.0.0.2","traffic_type":"voice",{fields}}}"#);
-        assert_verdict(&request("InstallFlow", &flow), verdict);
-        let batch = format!(r#"{{"flows":[{{"source":"any","destination":"any","traffic_type":"bulk"}},{flow}]}}"#);
-        assert_verdict(&request("InstallFlows", &batch), &verdict.replacen("payload.", "payload.flows[1].", 1));
-    }
-}
-
-#[test]
-fn what_is_accepted_reads_the_same_after_it_was_written_again() {
-    let install = |fields: &str| {
-        let payload = format!(r#"{{"source":"10.0.0.1","destination":"10.0.0.2","traffic_type":"voice",{fields}}}"#);
-        request("InstallFlow", &payload)
-    };
-    let ends = |source: &str, destination: &str| {
-        request("InstallFlow", &format!(r#"{{"source":{source},"destination":{destination},"traffic_type":"voice"}}"#))
-    };
-    let accepted = (ENVELOPES.iter().filter(|row| row.1 == "ok").map(|row| row.0.to_owned()))
-        .chain(PAYLOADS.iter().filter(|row| row.2 == "ok").map(|row| request(row.0, row.1)))
-        .chain(ENDPOINTS.iter().filter(|row| row.2 == "ok").map(|row| ends(row.0, row.1)))
-        .chain(INSTALL_FIELDS.iter().filter(|row| row.1 == "ok").map(|row| install(row.0)));
-    for text in accepted {
-        let (id, command): (RequestId, Command) = parse_request(text.as_bytes()).unwrap();
-        let written = serde_json::to_string(&super::Request { id: &id, command: &command }).unwrap();
-        assert_eq!(parse_request(written.as_bytes()), Ok((id, command)), "{text} became {written}");
-    }
-}
-
-#[test]
-fn there_are_at_least_150_rows() {
-    assert!(ENVELOPES.len() + PAYLOADS.len() + ENDPOINTS.len() + INSTALL_FIELDS.len() >= 150);
-}

@@ -1,0 +1,165 @@
+//! The parser against tables of good and bad requests, against mutations of them, and against the client's writer.
+
+mod rows;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::parse::ways_agree;
+use super::{ErrorCode, parse_request};
+use rows::{ENDPOINTS, ENVELOPES, INSTALL_FIELDS, PAYLOADS};
+
+/// Words of Rust and of serde that mean nothing to a client.
+const JARGON: [&str; 12] =
+    ["expected", "struct", "u16", "u32", "u8", "i64", "invalid type", "variant", "sequence", "map", "boolean", "unit"];
+
+fn assert_verdict(request: &str, verdict: &str) {
+    let refusal = match (parse_request(request.as_bytes()), verdict) {
+        (Ok(_), "ok") => return,
+        (Ok(_), _) => panic!("accepted, not {verdict}: {request}"),
+        (Err(refusal), _) => refusal,
+    };
+    let mut expected = verdict.splitn(3, ' ');
+    let (id, error) = refusal;
+    let path = error.path.as_deref().unwrap_or("-");
+    assert_eq!((Some(error.code.as_str()), Some(path)), (expected.next(), expected.next()), "{request}: {error}");
+    let piece = expected.next().unwrap_or_default();
+    assert!(error.message.contains(piece), "{request}: {:?} does not say {piece:?}", error.message);
+    if error.code != ErrorCode::InvalidJson {
+        let said = error.message.split_whitespace().find(|word| JARGON.contains(word));
+        assert_eq!(said, None, "{request}: {:?}", error.message);
+    }
+    let no_usable_id = error.code == ErrorCode::InvalidJson || matches!(path, "-" | "id");
+    assert_eq!(id.is_none(), no_usable_id, "{request}: {error}");
+}
+
+fn request(command: &str, payload: &str) -> String {
+    format!(r#"{{"type":"{command}","id":"a","payload":{payload}}}"#)
+}
+
+#[test]
+fn each_envelope_gets_its_verdict() {
+    for (text, verdict) in ENVELOPES {
+        assert_verdict(text, verdict);
+    }
+}
+
+#[test]
+fn each_payload_gets_its_verdict() {
+    for (command, payload, verdict) in PAYLOADS {
+        assert_verdict(&request(command, payload), verdict);
+    }
+}
+
+#[test]
+fn each_pair_of_endpoints_gets_its_verdict() {
+    for (source, destination, verdict) in ENDPOINTS {
+        let payload = format!(r#"{{"source":{source},"destination":{destination},"traffic_type":"voice"}}"#);
+        assert_verdict(&request("InstallFlow", &payload), verdict);
+    }
+}
+
+#[test]
+fn each_field_of_install_flow_gets_its_verdict_alone_and_in_a_batch() {
+    for (fields, verdict) in INSTALL_FIELDS {
+        let flow = format!(r#"{{"source":"10.0.0.1","destination":"10.0.0.2","traffic_type":"voice",{fields}}}"#);
+        assert_verdict(&request("InstallFlow", &flow), verdict);
+        let batch = format!(r#"{{"flows":[{{"source":"any","destination":"any","traffic_type":"bulk"}},{flow}]}}"#);
+        assert_verdict(&request("InstallFlows", &batch), &verdict.replacen("payload.", "payload.flows[1].", 1));
+    }
+}
+
+/// Every request of the tables.
+fn requests() -> Vec<(String, &'static str)> {
+    let install = |fields: &str| {
+        let payload = format!(r#"{{"source":"10.0.0.1","destination":"10.0.0.2","traffic_type":"voice",{fields}}}"#);
+        request("InstallFlow", &payload)
+    };
+    let ends = |source: &str, destination: &str| {
+        request("InstallFlow", &format!(r#"{{"source":{source},"destination":{destination},"traffic_type":"voice"}}"#))
+    };
+    (ENVELOPES.iter().map(|row| (row.0.to_owned(), row.1)))
+        .chain(PAYLOADS.iter().map(|row| (request(row.0, row.1), row.2)))
+        .chain(ENDPOINTS.iter().map(|row| (ends(row.0, row.1), row.2)))
+        .chain(INSTALL_FIELDS.iter().map(|row| (install(row.0), row.1)))
+        .collect()
+}
+
+#[test]
+fn what_is_accepted_reads_the_same_after_it_was_written_again() {
+    for (text, _) in requests().iter().filter(|row| row.1 == "ok") {
+        let (id, command) = parse_request(text.as_bytes()).unwrap();
+        let written = serde_json::to_string(&super::Request { id: &id, command: &command }).unwrap();
+        assert_eq!(parse_request(written.as_bytes()), Ok((id, command)), "{text} became {written}");
+    }
+}
+
+#[test]
+fn the_fast_way_and_the_slow_way_accept_the_same() {
+    for (text, _) in requests() {
+        assert!(ways_agree(&text), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_mutation_of_a_request_panics_or_is_read_in_two_ways(
+        row in any::<Index>(),
+        edits in proptest::collection::vec((any::<Index>(), any::<Index>(), piece()), 1..4),
+    ) {
+        let requests = requests();
+        let mut text = row.get(&requests).0.clone();
+        for (from, to, piece) in edits {
+            let at = |index: Index| index.get(&text.char_indices().map(|(at, _)| at).chain([text.len()]).collect::<Vec<_>>()).to_owned();
+            let (from, to) = (at(from), at(to));
+            // Most edits are small; some cut a good part out.
+            let to = if to > from && to - from < 20 { to } else { from };
+            text.replace_range(from..to, piece);
+        }
+        prop_assert!(ways_agree(&text), "{text}");
+        if let Ok((id, command)) = parse_request(text.as_bytes()) {
+            let written = serde_json::to_string(&super::Request { id: &id, command: &command }).unwrap();
+            prop_assert_eq!(parse_request(written.as_bytes()), Ok((id, command)));
+        }
+    }
+}
+
+/// What an edit puts in.
+fn piece() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec![
+        "",
+        "\"",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "0",
+        "-",
+        ".",
+        "e9",
+        "null",
+        "true",
+        "\\",
+        "\\u",
+        "\\ud800",
+        "any",
+        "\"id\":",
+        "\"payload\":{",
+        "\"type\":",
+        "é",
+        "\u{0}",
+        "/",
+        "10.0.0.0/8",
+        "::",
+        "99999999999999999999",
+        "{\"port\":1}",
+        " ",
+    ])
+}
+
+#[test]
+fn there_are_at_least_150_rows() {
+    assert!(ENVELOPES.len() + PAYLOADS.len() + ENDPOINTS.len() + INSTALL_FIELDS.len() >= 150);
+}
