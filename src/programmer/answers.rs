@@ -114,7 +114,13 @@ impl Engine {
 
     /// Gives an answer once everything that has been changed so far is durable.
     pub(super) fn answer_when_durable(&mut self, ticket: Ticket, answer: Answer) {
-        self.waiters.by_commit.entry(self.next_commit).or_default().push((ticket, answer));
+        let is_changed = !self.batch.operations().is_empty();
+        let last_change = if is_changed { self.next_commit } else { self.next_commit - 1 };
+        if last_change <= self.durable {
+            self.answer(ticket, answer);
+        } else {
+            self.waiters.by_commit.entry(last_change).or_default().push((ticket, answer));
+        }
     }
 
     /// Batches are on disk.

@@ -18,6 +18,8 @@ mod outcome;
 mod reconcile;
 mod record;
 mod removal;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::future::Future;

@@ -1,0 +1,149 @@
+//! Others write to the same switch: ours is repaired and theirs is left alone.
+
+use std::time::Duration;
+
+use openflow::{Action, FlowMod, Instruction, Match, Message, PortNo};
+
+use super::*;
+use crate::programmer::TableMiss;
+use crate::programmer::engine::Config;
+
+fn delete_all() -> Message {
+    Message::FlowMod(FlowMod::delete())
+}
+
+fn foreign(priority: u16) -> Message {
+    Message::FlowMod(FlowMod { cookie: 7, priority, ..FlowMod::add() })
+}
+
+#[test]
+fn a_flow_that_somebody_deletes_is_put_back_at_once() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.meddle(0, &[delete_all()]);
+    assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 1));
+}
+
+#[test]
+fn a_flow_that_is_deleted_again_and_again_is_held_after_three_repairs_in_a_minute() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    for _ in 0..3 {
+        world.meddle(0, &[delete_all()]);
+        assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 1));
+    }
+    world.meddle(0, &[delete_all()]);
+    let flow = world.flow("a");
+    assert_eq!((&flow["state"], &flow["nodes"][0]["reason"]), (&json!("drifted"), &json!("deleted")));
+    assert_eq!(world.rule_count(0), 0);
+}
+
+#[test]
+fn a_held_flow_is_repaired_again_when_the_minute_is_over() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    for _ in 0..4 {
+        world.meddle(0, &[delete_all()]);
+    }
+    assert_eq!(world.state("a"), "drifted");
+    world.pass(Duration::from_secs(61));
+    world.pass(Duration::from_secs(40));
+    assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 1));
+}
+
+#[test]
+fn a_flow_whose_actions_somebody_changes_is_found_by_the_next_read_and_restored() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    let before = world.rules(0);
+    let flood = vec![Instruction::ApplyActions(vec![Action::Output { port: PortNo::FLOOD, max_len: 0 }])];
+    let modify = FlowMod { command: openflow::FlowModCommand::Modify, instructions: flood, ..FlowMod::add() };
+    world.meddle(0, &[Message::FlowMod(modify)]);
+    assert_ne!(world.rules(0), before);
+    world.pass(Duration::from_secs(38));
+    assert_eq!((world.state("a"), world.rules(0)), ("applied".to_owned(), before));
+}
+
+#[test]
+fn foreign_rules_are_never_touched() {
+    let mut world = World::new(1);
+    world.meddle(0, &[foreign(5), foreign(50_000)]);
+    world.add_node(1);
+    let first = world.connect(0);
+    world.ok("InstallFlow", voice("a", 1));
+    world.cut(first);
+    world.connect(0);
+    world.ok("RemoveFlow", json!({"flow_id": "a"}));
+    world.ok("RemoveNode", json!({"name": "s1"}));
+    assert_eq!(world.rule_count(0), 2);
+}
+
+#[test]
+fn the_table_miss_rule_is_written_kept_and_of_the_kind_that_was_asked_for() {
+    for (table_miss, actions) in [
+        (TableMiss::Normal, "actions=NORMAL"),
+        (TableMiss::Drop, "actions=drop"),
+        (TableMiss::Controller, "actions=CONTROLLER:65535"),
+    ] {
+        let mut world = World::with(Config { table_miss, ..config() }, 1);
+        world.add_node(1);
+        world.connect(0);
+        let rules = world.rules(0);
+        assert!(rules.len() == 1 && rules[0].contains("priority=0") && rules[0].ends_with(actions), "{rules:?}");
+        world.meddle(0, &[delete_all()]);
+        assert_eq!(world.rules(0), rules, "it is repaired");
+        world.config.table_miss = TableMiss::None;
+        world.restart();
+        world.connect(0);
+        assert_eq!(world.rule_count(0), 0, "without one, ours goes");
+    }
+}
+
+#[test]
+fn a_table_miss_rule_of_somebody_else_is_left_alone_and_reported() {
+    let mut world = World::with(Config { table_miss: TableMiss::Normal, ..config() }, 1);
+    world.meddle(0, &[foreign(0)]);
+    world.add_node(1);
+    world.connect(0);
+    let node = world.node("s1");
+    assert!(node["warnings"][0].as_str().unwrap().contains("0x0000000000000007"), "{node}");
+    assert_eq!(world.rule_count(0), 1);
+}
+
+#[test]
+fn a_timeout_of_its_own_ends_a_flow_and_it_is_not_put_back() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice_with("a", 1, json!({"hard_timeout": 10})));
+    world.pass(Duration::from_secs(11));
+    assert_eq!((world.state("a"), world.rule_count(0)), ("expired".to_owned(), 0));
+    world.pass(Duration::from_secs(60));
+    assert_eq!((world.state("a"), world.rule_count(0)), ("expired".to_owned(), 0));
+}
+
+#[test]
+fn a_timeout_that_passed_while_the_switch_was_away_ends_the_flow_too() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    let connection = world.connect(0);
+    world.ok("InstallFlow", voice_with("a", 1, json!({"hard_timeout": 10})));
+    world.ok("InstallFlow", voice("b", 2));
+    world.cut(connection);
+    world.pass(Duration::from_secs(11));
+    world.switches[0].handle_timeout(world.now);
+    world.connect(0);
+    assert_eq!(
+        (world.state("a"), world.state("b"), world.rule_count(0)),
+        ("expired".to_owned(), "applied".to_owned(), 1)
+    );
+}
+
+#[test]
+fn only_what_carries_our_tag_and_belongs_to_no_flow_is_swept() {
+    let mut world = World::connected();
+    let cookie = world.ok("InstallFlow", voice("a", 1))["flow"]["nodes"][0]["cookie"].as_str().unwrap().to_owned();
+    let cookie = u64::from_str_radix(&cookie[2..], 16).unwrap();
+    let stray = FlowMod { cookie: cookie + 1_000, priority: 3, flow_match: Match::any(), ..FlowMod::add() };
+    world.meddle(0, &[Message::FlowMod(stray), foreign(4)]);
+    world.pass(Duration::from_secs(38));
+    assert_eq!(world.rule_count(0), 2, "{:?}", world.rules(0));
+}

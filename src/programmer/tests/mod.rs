@@ -1,0 +1,26 @@
+//! What the programmer promises, watched in a world in memory: real sessions, emulated switches, no clock but the test's.
+
+mod disk;
+mod drift;
+mod install;
+mod nodes;
+mod outage;
+mod world;
+
+use serde_json::{Value, json};
+
+use world::{Disk, World, config};
+
+/// An `InstallFlow` of the class voice from 10.0.0.`host`, on every node.
+fn voice(id: &str, host: u8) -> Value {
+    json!({"flow_id": id, "source": format!("10.0.0.{host}"), "destination": "10.9.0.1", "traffic_type": "voice"})
+}
+
+/// The same with other fields set.
+fn voice_with(id: &str, host: u8, more: Value) -> Value {
+    let mut request = voice(id, host);
+    for (key, value) in more.as_object().unwrap() {
+        request[key] = value.clone();
+    }
+    request
+}

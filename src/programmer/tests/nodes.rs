@@ -1,0 +1,172 @@
+//! Nodes: adding, discovering, removing, and two switches with one datapath id.
+
+use std::time::Duration;
+
+use super::*;
+use crate::emulator::Fault;
+use crate::programmer::Admission;
+use crate::programmer::engine::Config;
+use crate::southbound::{Origin, SwitchAddress};
+
+#[test]
+fn a_switch_that_dials_in_unasked_is_discovered_and_written_nothing() {
+    let mut world = World::new(1);
+    let connection = world.connect(0);
+    let nodes = world.ok("ListNodes", json!({}))["nodes"].clone();
+    assert_eq!((&nodes[0]["name"], &nodes[0]["state"]), (&json!("0000000000000001"), &json!("discovered")));
+    assert!(world.switches[0].journal().is_empty() && world.rule_count(0) == 0);
+    let error = world.error("InstallFlow", voice_with("a", 1, json!({"nodes": ["0000000000000001"]})));
+    assert_eq!((&error["code"], &error["path"]), (&json!("not_found"), &json!("payload.nodes[0]")));
+    assert_eq!(world.error("RemoveNode", json!({"name": "0000000000000001"}))["code"], "not_found");
+    world.cut(connection);
+    assert_eq!(world.ok("ListNodes", json!({}))["nodes"], json!([]));
+}
+
+#[test]
+fn adding_a_discovered_switch_adopts_it_at_once() {
+    let mut world = World::new(1);
+    world.connect(0);
+    world.add_node(1);
+    assert_eq!(world.node("s1")["state"], "connected");
+    assert_eq!(world.ok("ListNodes", json!({}))["nodes"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn admission_decides_about_switches_that_nobody_added() {
+    let mut world = World::with(Config { admission: Admission::Adopt, ..config() }, 1);
+    world.connect(0);
+    assert_eq!(world.node("0000000000000001")["state"], "connected");
+    world.restart();
+    assert_eq!(world.node("0000000000000001")["state"], "registered", "it is registered for good");
+
+    let mut world = World::with(Config { admission: Admission::Registered, ..config() }, 1);
+    let connection = world.connect(0);
+    assert!(!world.is_open(connection));
+    assert_eq!(world.ok("ListNodes", json!({}))["nodes"], json!([]));
+}
+
+#[test]
+fn the_same_node_again_is_the_same_and_another_one_is_refused() {
+    let mut world = World::new(0);
+    world.add_node(1);
+    world.add_node(1);
+    for (payload, path) in [
+        (json!({"name": "s1", "datapath_id": "0x2"}), "payload.name"),
+        (json!({"name": "s2", "datapath_id": "00:00:00:00:00:00:00:01"}), "payload.datapath_id"),
+    ] {
+        let error = world.error("AddNode", payload);
+        assert_eq!((&error["code"], &error["path"]), (&json!("already_exists"), &json!(path)));
+    }
+    world.ok("AddNode", json!({"name": "d1", "address": "tcp:127.0.0.1:7000"}));
+    assert_eq!(
+        world.error("AddNode", json!({"name": "d2", "address": "tcp:127.0.0.1:7000"}))["code"],
+        "already_exists"
+    );
+    assert_eq!(world.error("AddNode", json!({"name": "d3", "address": "tls:127.0.0.1:7000"}))["code"], "unsupported");
+}
+
+fn dialed() -> Origin {
+    Origin::Dialed(SwitchAddress { host: "127.0.0.1".to_owned(), port: 7000 })
+}
+
+#[test]
+fn a_dialled_node_learns_its_datapath_id_and_keeps_it() {
+    let mut world = World::new(2);
+    world.ok("AddNode", json!({"name": "d1", "address": "tcp:127.0.0.1:7000"}));
+    assert_eq!(world.dials.len(), 1);
+    assert_eq!(world.node("d1")["state"], "connecting");
+    let first = world.connect_with(0, Vec::new(), dialed());
+    assert_eq!(world.node("d1")["datapath_id"], "0000000000000001");
+    world.cut(first);
+    let other = world.connect_with(1, Vec::new(), dialed());
+    assert!(!world.is_open(other), "another switch answers at the address");
+    let node = world.node("d1");
+    assert_eq!(node["state"], "disconnected");
+    assert!(node["warnings"][0].as_str().unwrap().contains("0000000000000002"), "{node}");
+    world.restart();
+    assert_eq!(world.dials.len(), 1, "it is dialled again after a restart");
+    assert_eq!(world.node("d1")["datapath_id"], "0000000000000001");
+}
+
+#[test]
+fn a_node_with_an_address_and_the_wrong_datapath_id_is_not_written_to() {
+    let mut world = World::new(1);
+    world.ok("AddNode", json!({"name": "d1", "address": "tcp:127.0.0.1:7000", "datapath_id": "0x9"}));
+    let connection = world.connect_with(0, Vec::new(), dialed());
+    assert!(!world.is_open(connection));
+    assert!(world.switches[0].journal().is_empty());
+}
+
+#[test]
+fn removing_a_node_takes_its_flows_off_the_switch_first() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.ok("RemoveNode", json!({"name": "s1"}));
+    assert_eq!(world.rule_count(0), 0);
+    assert_eq!(world.state("a"), "removed");
+    assert_eq!(world.error("GetNode", json!({"name": "s1"}))["code"], "not_found");
+    world.connect(0);
+    assert_eq!(world.node("0000000000000001")["state"], "discovered");
+    world.restart();
+    assert_eq!(world.error("GetNode", json!({"name": "s1"}))["code"], "not_found", "it is gone for good");
+}
+
+#[test]
+fn removing_a_node_can_leave_its_flows() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.ok("RemoveNode", json!({"name": "s1", "flows": "leave"}));
+    assert_eq!(world.rule_count(0), 1);
+    assert_eq!(world.state("a"), "removed");
+}
+
+#[test]
+fn removing_a_node_that_is_away_needs_leave_when_flows_may_be_on_it() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.restart();
+    let error = world.error("RemoveNode", json!({"name": "s1"}));
+    assert_eq!(error["code"], "unavailable");
+    assert!(error["message"].as_str().unwrap().contains("leave"));
+    world.ok("RemoveNode", json!({"name": "s1", "flows": "leave"}));
+}
+
+#[test]
+fn a_second_switch_with_the_datapath_id_of_a_living_one_is_refused_and_reported() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    let mut twin = World::new(1);
+    std::mem::swap(&mut world.switches, &mut twin.switches);
+    world.switches.append(&mut twin.switches);
+    // The node's own connection still belongs to the first switch; the twin is the second one.
+    world.switches.swap(0, 1);
+    let second = world.connect(1);
+    assert!(!world.is_open(second));
+    let node = world.node("s1");
+    assert_eq!(node["state"], "connected");
+    assert!(node["warnings"][0].as_str().unwrap().contains("another switch"), "{node}");
+}
+
+#[test]
+fn a_switch_whose_old_connection_is_dead_takes_its_place() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    let dead = world.connect_with(0, vec![Fault::Silent { after: 6 }], Origin::Accepted);
+    let alive = world.connect(0);
+    assert!(world.is_open(dead) && world.is_open(alive));
+    world.pass(Duration::from_secs(1));
+    assert!(!world.is_open(dead) && world.is_open(alive));
+    assert_eq!(world.node("s1")["state"], "connected");
+    assert_eq!(world.ok("InstallFlow", voice("a", 1))["flow"]["state"], "applied");
+}
+
+#[test]
+fn ports_and_makers_are_shown_as_the_switch_tells_them() {
+    let mut world = World::connected();
+    let node = world.node("s1");
+    assert_eq!(node["ports"].as_array().unwrap().len(), 4);
+    assert!(node["manufacturer"].is_string() && node["tables"].is_number(), "{node}");
+    assert_eq!(node["flows"], json!({}));
+    world.ok("InstallFlow", voice("a", 1));
+    assert_eq!(world.node("s1")["flows"], json!({"applied": 1}));
+}

@@ -1,0 +1,214 @@
+//! Connections that break, switches that restart, daemons that die: nothing acknowledged is lost, and what is not known
+//! is called unknown until it is.
+
+use std::time::Duration;
+
+use super::*;
+use crate::emulator::Fault;
+use crate::southbound::Origin;
+
+#[test]
+fn a_flow_for_a_switch_that_is_away_is_accepted_at_once_and_applied_when_it_comes() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    assert_eq!(world.ok("InstallFlow", voice("a", 1))["flow"]["state"], "accepted");
+    world.connect(0);
+    assert_eq!(world.state("a"), "applied");
+    assert_eq!(world.rule_count(0), 1);
+}
+
+#[test]
+fn a_cut_before_the_barrier_reply_makes_unknown_and_the_reconnect_resolves_it() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    world.connect_with(0, vec![Fault::NoBarrierReply], Origin::Accepted);
+    let ticket = world.ask("InstallFlow", voice("a", 1));
+    assert_eq!(world.answer(ticket), None);
+    world.restart_connection();
+    let answer = world.answer(ticket).unwrap();
+    assert_eq!(answer["flow"]["state"], "unknown");
+    assert!(answer["flow"]["nodes"][0]["reason"].as_str().unwrap().contains("connection"), "{answer}");
+    world.connect(0);
+    assert_eq!(world.state("a"), "applied");
+    assert!(world.flow("a")["nodes"][0]["verified_at"].is_string(), "it was found on the switch");
+}
+
+#[test]
+fn a_silent_barrier_is_unknown_after_5_seconds_and_never_applied_before_its_reply() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    world.connect_with(0, vec![Fault::NoBarrierReply], Origin::Accepted);
+    let ticket = world.ask("InstallFlow", voice_with("a", 1, json!({"timeout_ms": 60_000})));
+    world.pass(Duration::from_millis(4_999));
+    assert_eq!(world.answer(ticket), None);
+    world.pass(Duration::from_millis(1));
+    assert_eq!(world.answer(ticket).unwrap()["flow"]["state"], "unknown");
+}
+
+#[test]
+fn a_request_that_times_out_is_answered_in_the_state_of_the_moment_and_ends_well() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    let connection = world.connect_with(0, vec![Fault::NoBarrierReply], Origin::Accepted);
+    let ticket = world.ask("InstallFlow", voice_with("a", 1, json!({"timeout_ms": 100})));
+    world.pass(Duration::from_millis(100));
+    assert_eq!(world.answer(ticket).unwrap()["flow"]["state"], "accepted");
+    world.cut(connection);
+    world.connect(0);
+    assert_eq!(world.state("a"), "applied");
+}
+
+#[test]
+fn wait_accepted_is_answered_by_the_disk_alone() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    world.connect_with(0, vec![Fault::NoBarrierReply], Origin::Accepted);
+    assert_eq!(world.ok("InstallFlow", voice_with("a", 1, json!({"wait": "accepted"})))["flow"]["state"], "accepted");
+}
+
+#[test]
+fn applied_stays_applied_while_the_switch_is_away_and_its_flows_come_back_with_it() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.ok("InstallFlow", voice("b", 2));
+    world.restart_switch(0);
+    assert_eq!(world.node("s1")["state"], "disconnected");
+    assert_eq!(world.state("a"), "applied");
+    assert_eq!(world.rule_count(0), 0, "the switch lost its flows");
+    world.connect(0);
+    assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 2));
+}
+
+#[test]
+fn a_daemon_that_dies_knows_afterwards_what_it_acknowledged_before() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    let before = world.rules(0);
+    world.restart();
+    assert_eq!(world.state("a"), "applied");
+    assert_eq!(world.node("s1")["state"], "registered");
+    world.connect(0);
+    assert_eq!((world.state("a"), world.rules(0)), ("applied".to_owned(), before));
+    let again = world.ok("InstallFlow", voice("a", 1));
+    assert_eq!(again["flow"]["state"], "applied");
+}
+
+#[test]
+fn a_flow_under_way_when_the_daemon_died_is_unknown_until_the_switch_is_read() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    world.connect_with(0, vec![Fault::NoBarrierReply], Origin::Accepted);
+    world.ask("InstallFlow", voice("a", 1));
+    world.restart();
+    assert_eq!(world.state("a"), "unknown");
+    world.connect(0);
+    assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 1));
+}
+
+#[test]
+fn a_flow_that_was_not_on_disk_when_the_daemon_died_is_swept_off_the_switch() {
+    let mut world = World::connected();
+    world.disk(Disk::Lags);
+    let ticket = world.ask("InstallFlow", voice("a", 1));
+    assert_eq!((world.answer(ticket), world.rule_count(0)), (None, 1));
+    world.disk = Disk::Writes;
+    world.restart();
+    assert_eq!(world.error("GetFlow", json!({"flow_id": "a"}))["code"], "not_found");
+    world.connect(0);
+    assert_eq!(world.rule_count(0), 0, "it was never acknowledged, and its cookie is ours");
+    assert_eq!(world.ok("InstallFlow", voice("b", 1))["flow"]["state"], "applied");
+}
+
+#[test]
+fn cookies_are_not_used_again_after_a_restart() {
+    let mut world = World::connected();
+    let cookie = |flow: Value| flow["nodes"][0]["cookie"].as_str().unwrap().to_owned();
+    let first = cookie(world.ok("InstallFlow", voice("a", 1))["flow"].clone());
+    world.restart();
+    world.connect(0);
+    let second = cookie(world.ok("InstallFlow", voice("b", 2))["flow"].clone());
+    assert_eq!(first[..6], second[..6], "the tag of the installation stays");
+    assert_ne!(first, second);
+}
+
+#[test]
+fn a_removal_asked_for_while_the_switch_is_away_happens_when_it_is_back() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.restart();
+    assert_eq!(world.ok("RemoveFlow", json!({"flow_id": "a"}))["flow"]["state"], "removing");
+    world.restart();
+    assert_eq!(world.state("a"), "removing");
+    world.connect(0);
+    assert_eq!((world.state("a"), world.rule_count(0)), ("removed".to_owned(), 0));
+}
+
+#[test]
+fn a_flow_that_never_left_is_removed_without_its_switch() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    world.ok("InstallFlow", voice("a", 1));
+    assert_eq!(world.ok("RemoveFlow", json!({"flow_id": "a"}))["flow"]["state"], "removed");
+}
+
+#[test]
+fn requests_made_while_the_first_read_is_under_way_are_neither_lost_nor_doubled() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    let early = world.send("InstallFlow", voice("early", 1));
+    world.connect(0);
+    let late = world.send("InstallFlow", voice("late", 2));
+    world.run();
+    for ticket in [early, late] {
+        assert!(world.answer(ticket).is_some());
+    }
+    assert_eq!((world.state("early"), world.state("late")), ("applied".to_owned(), "applied".to_owned()));
+    assert_eq!(world.rule_count(0), 2);
+}
+
+/// Cutting the connection at every byte, in either direction, while a batch of flows is under way: each answer is
+/// true, and after the reconnect the switch has exactly the flows that are applied, none of them unknown.
+fn cut_at_every_byte(fault: fn(u64) -> Fault, most: u64) {
+    const FLOWS: u8 = 20;
+    let mut cuts = 0;
+    for after in 0..most {
+        let mut world = World::new(1);
+        world.add_node(1);
+        let connection = world.connect_with(0, vec![fault(after)], Origin::Accepted);
+        let tickets: Vec<_> =
+            (1..=FLOWS).map(|host| world.send("InstallFlow", voice(&format!("f{host}"), host))).collect();
+        world.run();
+        let was_cut = !world.is_open(connection);
+        cuts += u64::from(was_cut);
+        for ticket in tickets {
+            let answer = world.answer(ticket).unwrap_or_else(|| panic!("no answer, cut after {after} bytes"));
+            let state = answer["flow"]["state"].as_str().unwrap().to_owned();
+            let allowed: &[&str] = if was_cut { &["applied", "unknown", "accepted"] } else { &["applied"] };
+            assert!(allowed.contains(&state.as_str()), "{state} when cut after {after} bytes");
+            if state == "applied" {
+                let source = answer["flow"]["source"].as_str().unwrap();
+                let rules = world.rules(0);
+                assert!(
+                    rules.iter().any(|rule| rule.contains(&format!("nw_src={source},"))),
+                    "applied, cut after {after}"
+                );
+            }
+        }
+        world.connect(0);
+        for host in 1..=FLOWS {
+            assert_eq!(world.state(&format!("f{host}")), "applied", "after the reconnect, cut after {after} bytes");
+        }
+        assert_eq!(world.rule_count(0), usize::from(FLOWS), "cut after {after} bytes");
+    }
+    assert!(cuts > most / 2, "the cuts hit the conversation: {cuts} of {most}");
+}
+
+#[test]
+fn a_cut_at_every_byte_towards_the_switch_ends_truthfully() {
+    cut_at_every_byte(|after| Fault::CutInput { after }, 2_600);
+}
+
+#[test]
+fn a_cut_at_every_byte_from_the_switch_ends_truthfully() {
+    cut_at_every_byte(|after| Fault::CutOutput { after }, 700);
+}
