@@ -31,12 +31,15 @@ impl Load {
         Arc::clone(&self.allowance).acquire_many_owned(weight).await.ok()
     }
 
-    /// The same for what a command weighs beyond the 1 of every request.
-    pub(super) async fn acquire_extra(&self, command: &Command) -> Option<OwnedSemaphorePermit> {
-        match weight(command).clamp(1, self.limit) - 1 {
-            0 => None,
-            extra => self.acquire(extra).await,
+    /// Waits until there is room for what a command weighs beyond the 1 of every request.
+    pub(super) async fn extend(&self, mut permit: OwnedSemaphorePermit, command: &Command) -> OwnedSemaphorePermit {
+        let extra = weight(command).clamp(1, self.limit) - 1;
+        if extra > 0
+            && let Some(more) = self.acquire(extra).await
+        {
+            permit.merge(more);
         }
+        permit
     }
 
     /// The most that can be in flight.

@@ -20,7 +20,7 @@ use tracing::debug;
 use super::keepalive::{Keepalive, Pulse};
 use super::load::Load;
 use super::progress::Counted;
-use super::writer::{Asked, Handed, Writer, unavailable};
+use super::writer::{Handed, Submitted, Writer, unavailable};
 use super::{NorthboundConfig, Server};
 use crate::contract::{ErrorBody, ErrorCode, parse_request};
 
@@ -197,23 +197,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
 
     /// Hands a request to the programmer, waiting while its inbox is full.
     async fn submit(&self, text: &[u8], permit: OwnedSemaphorePermit) -> Handed {
-        let mut permits = vec![permit];
         let (id, command) = match parse_request(text) {
             Ok(request) => request,
-            Err((id, error)) => return Handed::Refused(Asked { id, command: None, permits }, error),
+            Err((id, error)) => return Handed::Refused(id, None, error, permit),
         };
-        let name = Some(command.kind());
+        let name = command.kind();
         if !self.load.begin(&id) {
             let message = "a request with this id is in flight on this connection";
             let error = ErrorBody::new(ErrorCode::Conflict, message).at("id");
-            return Handed::Refused(Asked { id: Some(id), command: name, permits }, error);
+            return Handed::Refused(Some(id), Some(name), error, permit);
         }
-        permits.extend(self.load.acquire_extra(&command).await);
+        let permit = self.load.extend(permit, &command).await;
         match self.server.programmer.submit(command).await {
-            Ok(answer) => Handed::Submitted(Asked { id: Some(id), command: name, permits }, answer),
+            Ok(answer) => Handed::Submitted(Submitted { id, command: name, permit }, answer),
             Err(closed) => {
                 self.load.end(&id);
-                Handed::Refused(Asked { id: Some(id), command: name, permits }, unavailable(closed))
+                Handed::Refused(Some(id), Some(name), unavailable(closed), permit)
             }
         }
     }

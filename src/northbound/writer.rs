@@ -23,39 +23,37 @@ use super::websocket::Ending;
 use crate::contract::{CommandName, ErrorBody, ErrorCode, Reply, RequestId, ServerMessage, Timestamp};
 use crate::programmer::{Answer, Closed};
 
-/// Who is to be answered.
-#[derive(Debug)]
-pub(super) struct Asked {
-    /// The request's id, where one could be read.
-    pub(super) id: Option<RequestId>,
-    /// The command, where one could be read.
-    pub(super) command: Option<CommandName>,
-    /// The request's share of the connection's allowance, given back when the answer is written.
-    pub(super) permits: Vec<OwnedSemaphorePermit>,
-}
-
-/// A request that the reader is done with.
+/// A request that the reader is done with. Its permit is its share of the connection's allowance, given back when the
+/// answer is written.
 #[derive(Debug)]
 pub(super) enum Handed {
-    /// It goes no further.
-    Refused(Asked, ErrorBody),
+    /// It goes no further; its id and its command are known as far as they could be read.
+    Refused(Option<RequestId>, Option<CommandName>, ErrorBody, OwnedSemaphorePermit),
     /// The programmer has it.
-    Submitted(Asked, oneshot::Receiver<Answer>),
+    Submitted(Submitted, oneshot::Receiver<Answer>),
 }
 
-/// Yields the programmer's answer together with who asked.
+/// A request that the programmer has.
+#[derive(Debug)]
+pub(super) struct Submitted {
+    pub(super) id: RequestId,
+    pub(super) command: CommandName,
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// Yields the programmer's answer together with the request, once.
 #[derive(Debug)]
 struct Awaited {
-    asked: Option<Asked>,
+    request: Option<Submitted>,
     answer: oneshot::Receiver<Answer>,
 }
 
 impl Future for Awaited {
-    type Output = (Option<Asked>, Answer);
+    type Output = Option<(Submitted, Answer)>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = ready!(self.answer.poll_unpin(cx)).unwrap_or_else(|_| Err(unavailable(Closed)));
-        Poll::Ready((self.asked.take(), answer))
+        Poll::Ready(self.request.take().map(|request| (request, answer)))
     }
 }
 
@@ -111,7 +109,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
                 Some(handed) => self.take(handed).await?,
                 None => self.reader_ended = true,
             },
-            Some((asked, answer)) = self.awaited.next() => self.answer(asked, answer).await?,
+            Some(answered) = self.awaited.next() => self.answer(answered).await?,
             beat = self.keepalive.next() => match beat {
                 Beat::Ping => self.feed(Message::Ping(Bytes::new())).await?,
                 Beat::Lost => return Err(Ending::TOO_SLOW),
@@ -120,8 +118,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
         loop {
             if let Ok(handed) = self.handed.try_recv() {
                 self.take(handed).await?;
-            } else if let Some(Some((asked, answer))) = self.awaited.next().now_or_never() {
-                self.answer(asked, answer).await?;
+            } else if let Some(Some(answered)) = self.awaited.next().now_or_never() {
+                self.answer(answered).await?;
             } else {
                 break;
             }
@@ -133,60 +131,54 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
 
     async fn take(&mut self, handed: Handed) -> Result<(), Ending> {
         match handed {
-            Handed::Refused(asked, error) => self.write(asked, Err(error)).await,
-            Handed::Submitted(asked, answer) => {
-                self.awaited.push(Awaited { asked: Some(asked), answer });
-                Ok(())
+            Handed::Refused(id, command, error, permit) => {
+                self.server.metrics.answered(command, Some(error.code));
+                self.feed(encode_error(id, error)).await?;
+                drop(permit);
             }
+            Handed::Submitted(request, answer) => self.awaited.push(Awaited { request: Some(request), answer }),
         }
-    }
-
-    /// Writes the programmer's answer; from here on the id means nothing.
-    async fn answer(&mut self, asked: Option<Asked>, answer: Answer) -> Result<(), Ending> {
-        let Some(asked) = asked else { return Ok(()) };
-        if let Some(id) = &asked.id {
-            self.load.end(id);
-        }
-        self.write(asked, answer).await
-    }
-
-    async fn write(&mut self, asked: Asked, answer: Answer) -> Result<(), Ending> {
-        let Asked { id, command, permits } = asked;
-        let mut error = answer.as_ref().err().map(|error| error.code);
-        let mut text = encode(id.clone(), command, answer);
-        if text.len() > self.server.config.outbound_bytes {
-            let message = "the answer is too big to send; ask for less at a time";
-            error = Some(ErrorCode::TooLarge);
-            text = encode(id, command, Err(ErrorBody::new(ErrorCode::TooLarge, message)));
-        }
-        self.server.metrics.answered(command, error);
-        self.feed(Message::text(text)).await?;
-        drop(permits);
         Ok(())
     }
 
+    /// Writes the programmer's answer; from here on the id means nothing.
+    async fn answer(&mut self, answered: Option<(Submitted, Answer)>) -> Result<(), Ending> {
+        let Some((Submitted { id, command, permit }, answer)) = answered else { return Ok(()) };
+        self.load.end(&id);
+        let reply = answer.and_then(|payload| self.encode_reply(id.clone(), command, payload));
+        self.server.metrics.answered(Some(command), reply.as_ref().err().map(|error| error.code));
+        self.feed(reply.unwrap_or_else(|error| encode_error(Some(id), error))).await?;
+        drop(permit);
+        Ok(())
+    }
+
+    /// The text of a reply, if it may be that long.
+    fn encode_reply(&self, id: RequestId, command: CommandName, payload: Reply) -> Result<String, ErrorBody> {
+        let text = encode(&ServerMessage::Reply {
+            id,
+            command: Cow::Borrowed(command.as_str()),
+            payload,
+            timestamp: Timestamp::now(),
+        });
+        if text.len() > self.server.config.outbound_bytes {
+            return Err(ErrorBody::new(ErrorCode::TooLarge, "the answer is too big to send; ask for less at a time"));
+        }
+        Ok(text)
+    }
+
     /// Queues a frame, waiting while the client does not take what is queued already.
-    async fn feed(&mut self, message: Message) -> Result<(), Ending> {
-        unless_stalled(&self.written, self.server.config.stall_timeout, self.sink.feed(message)).await
+    async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Ending> {
+        unless_stalled(&self.written, self.server.config.stall_timeout, self.sink.feed(message.into())).await
     }
 }
 
-/// The text of an answer.
-fn encode(id: Option<RequestId>, command: Option<CommandName>, answer: Answer) -> String {
-    let timestamp = Timestamp::now();
-    let message: ServerMessage<Reply> = match (answer, id) {
-        (Ok(payload), Some(id)) => {
-            let command = Cow::Borrowed(command.map_or("", CommandName::as_str));
-            ServerMessage::Reply { id, command, payload, timestamp }
-        }
-        (Ok(_), None) => {
-            let error = ErrorBody::new(ErrorCode::Internal, "the request has no id");
-            ServerMessage::Error { id: None, error, timestamp }
-        }
-        (Err(error), id) => ServerMessage::Error { id, error, timestamp },
-    };
+fn encode_error(id: Option<RequestId>, error: ErrorBody) -> String {
+    encode(&ServerMessage::Error { id, error, timestamp: Timestamp::now() })
+}
+
+fn encode(message: &ServerMessage) -> String {
     // The contract's types are strings, numbers and maps with string keys: writing them cannot fail.
-    serde_json::to_string(&message).unwrap_or_default()
+    serde_json::to_string(message).unwrap_or_default()
 }
 
 /// Waits for a write for as long as the client takes something of it.
