@@ -55,7 +55,7 @@ const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/
 pub struct NorthboundConfig {
     /// Origins, beside the daemon's own address, whose pages may connect: `https://noc.example.net`.
     pub origins: Vec<String>,
-    /// How many connections there may be; each takes two file descriptors at most and some 40 KiB.
+    /// How many connections there may be; each takes a file descriptor and, idle, some 10 KiB.
     pub connections: usize,
     /// The biggest message of a client, in bytes.
     pub message_bytes: usize,
