@@ -139,6 +139,7 @@ fn reason(error: &ConnectError) -> String {
             io::ErrorKind::ConnectionRefused => "connection refused, nothing listens there".to_owned(),
             io::ErrorKind::HostUnreachable => "no route to that host".to_owned(),
             io::ErrorKind::NetworkUnreachable => "no route to that network".to_owned(),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => "the other side hung up".to_owned(),
             io::ErrorKind::TimedOut => "no answer".to_owned(),
             _ => error.to_string(),
         },

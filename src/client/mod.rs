@@ -140,6 +140,7 @@ async fn open(url: &Url, token: Option<&Token>) -> Result<WebSocketStream<TcpStr
     match client_async_with_config(request, socket, Some(config)).await {
         Ok((socket, _response)) => Ok(socket),
         Err(WsError::Http(response)) => Err(ConnectError::Http(response.status())),
+        Err(WsError::Io(error)) => Err(ConnectError::Tcp(error)),
         Err(error) => Err(ConnectError::Handshake(Box::new(error))),
     }
 }

@@ -19,9 +19,9 @@ Examples:
       --traffic-type signaling --protocol udp --destination-port 5060-5063 \\
       --node s1 --node s2
 
-  Hold a backup to 5 Mbit/s, behind everything else:
+  A backup behind everything else, until it has been silent for five minutes:
     flumen flow install --source 10.0.9.7 --destination any \\
-      --traffic-type background --rate-kbps 5000
+      --traffic-type background --idle-timeout 300
 
   Look before you leap: the exact FLOW_MODs, and what they would hide or be hidden by:
     flumen flow install --source 10.0.1.7 --destination any \\

@@ -1,0 +1,10 @@
+//! The `flumen` binary as a person or a script meets it: exit codes, what goes to which stream, what it looks like.
+
+mod binary;
+mod demo;
+mod flows;
+mod help;
+mod scripted;
+mod serve;
+mod stage;
+mod usage;
