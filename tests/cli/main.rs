@@ -1,4 +1,5 @@
 //! The `flumen` binary as a person or a script meets it: exit codes, what goes to which stream, what it looks like.
+#![cfg(test)]
 
 mod binary;
 mod demo;
