@@ -13,21 +13,7 @@ fn main() -> io::Result<()> {
             continue;
         };
         match Message::decode(&frame) {
-            Ok((xid, Message::FlowMod(flow))) => writeln!(out, "OFPT_FLOW_MOD (OF1.3) (xid={xid}): {flow}\n")?,
-            Ok((
-                xid,
-                Message::MultipartReply(openflow::MultipartReply {
-                    body: openflow::MultipartReplyBody::Flow(flows),
-                    ..
-                }),
-            )) => {
-                writeln!(out, "OFPST_FLOW reply (OF1.3) (xid={xid}):")?;
-                for flow in flows {
-                    writeln!(out, " {flow}")?;
-                }
-                writeln!(out)?;
-            }
-            Ok((xid, message)) => writeln!(out, "{xid} {message:?}\n")?,
+            Ok((xid, message)) => writeln!(out, "xid={xid} {message}\n")?,
             Err(error) => writeln!(out, "error: {error}\n")?,
         }
     }

@@ -502,6 +502,32 @@ const TYPES: &[Type] = &[
         ("EPERM", "not permitted"),
     ] },
 ];
+/// The errors of bundles: codes 2300 and following of the ONF (extension 230, section 3.6).
+#[rustfmt::skip]
+const BUNDLE: &[(&str, &str)] = &[
+    ("UNKNOWN", "the reason is not specified"),
+    ("EPERM", "not permitted"),
+    ("BAD_ID", "the bundle does not exist"),
+    ("BUNDLE_EXIST", "the bundle exists already"),
+    ("BUNDLE_CLOSED", "the bundle is closed"),
+    ("OUT_OF_BUNDLES", "there are too many bundles"),
+    ("BAD_TYPE", "the type of the control message is unknown or not supported"),
+    ("BAD_FLAGS", "the flags are unknown, not supported, or not those of the bundle"),
+    ("MSG_BAD_LEN", "the length of the message inside is wrong"),
+    ("MSG_BAD_XID", "the transaction of the message inside is not that of the message around it"),
+    ("MSG_UNSUP", "the message inside is not supported in this bundle"),
+    ("MSG_CONFLICT", "the message inside does not go with others of this bundle"),
+    ("MSG_TOO_MANY", "the bundle has too many messages"),
+    ("MSG_FAILED", "a message of the bundle failed"),
+    ("TIMEOUT", "the bundle took too long"),
+    ("BUNDLE_IN_PROGRESS", "the bundle has locked the resource"),
+];
+
+/// Name and sentence of an error of a bundle.
+pub(crate) fn bundle_error(code: u16) -> Option<&'static (&'static str, &'static str)> {
+    BUNDLE.get(usize::from(code.checked_sub(2300)?))
+}
+
 impl ErrorCode {
     /// The type of errors that an experimenter defines.
     #[doc(alias = "OFPET_EXPERIMENTER")]

@@ -94,6 +94,10 @@ pub(crate) fn list<'a, T>(
     let mut items = Vec::new();
     while !input.is_empty() {
         let (rest, body) = element(input, shape)?;
+        if items.is_empty() {
+            // Elements of a list are mostly alike. What a peer can ask for is bounded: its bytes by their header.
+            items.reserve_exact(input.len() / body.len().max(shape.header));
+        }
         items.push(whole(body, shape.structure, input.len() - body.len(), &mut parse)?);
         input = rest;
     }

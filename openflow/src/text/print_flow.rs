@@ -3,9 +3,13 @@
 use std::fmt::{self, Display};
 
 use super::print_action::Instructions;
+use super::{Bits, Duration};
 use crate::flow_match::Match;
-use crate::message::{FlowMod, FlowModCommand, FlowModFlags};
-use crate::multipart::FlowStats;
+use crate::message::{
+    FlowMod, FlowModCommand, FlowModFlags, FlowMonitorRequest, FlowRemoved, FlowRemovedReason, FlowUpdate,
+    FlowUpdateEvent,
+};
+use crate::multipart::{FlowStats, FlowStatsRequest};
 use crate::number::{BufferId, GroupId, TableId};
 use crate::port::PortNo;
 
@@ -103,18 +107,104 @@ impl Display for FlowStats {
     }
 }
 
-/// Seconds, with three decimals if they are enough, else with nine.
-struct Duration {
-    sec: u32,
-    nsec: u32,
+impl Display for FlowRemoved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rule = Rule { priority: self.priority, flow_match: &self.flow_match };
+        write!(f, "{rule}reason={} table_id={} ", self.reason, self.table_id)?;
+        if self.cookie != 0 {
+            write!(f, "cookie:{:#x} ", self.cookie)?;
+        }
+        let duration = Duration { sec: self.duration_sec, nsec: self.duration_nsec };
+        write!(f, "duration{duration} idle{} ", self.idle_timeout)?;
+        if self.hard_timeout != 0 {
+            write!(f, "hard{} ", self.hard_timeout)?;
+        }
+        write!(f, "pkts{} bytes{}", self.packet_count, self.byte_count)
+    }
 }
 
-impl Display for Duration {
+impl Display for FlowRemovedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.nsec, self.nsec % 1_000_000) {
-            (0, _) => write!(f, "{}s", self.sec),
-            (nsec, 0) => write!(f, "{}.{:03}s", self.sec, nsec / 1_000_000),
-            (nsec, _) => write!(f, "{}.{nsec:09}s", self.sec),
+        f.write_str(match self {
+            Self::IdleTimeout => "idle",
+            Self::HardTimeout => "hard",
+            Self::Delete => "delete",
+            Self::GroupDelete => "group_delete",
+            Self::Unknown(reason) => return reason.fmt(f),
+        })
+    }
+}
+
+impl Display for FlowStatsRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.table_id != TableId::ALL {
+            write!(f, "table={} ", self.table_id)?;
         }
+        if self.out_port != PortNo::ANY {
+            write!(f, "out_port={} ", self.out_port)?;
+        }
+        if self.out_group != GroupId::ANY {
+            write!(f, "out_group={} ", self.out_group)?;
+        }
+        if self.cookie_mask != 0 {
+            write!(f, "cookie={:#x}/{:#x} ", self.cookie, self.cookie_mask)?;
+        }
+        write!(f, "{}", self.flow_match)
+    }
+}
+
+impl Display for FlowMonitorRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "id={} flags=", self.id)?;
+        let names = ["initial", "add", "delete", "modify", "actions", "own"];
+        let flags = Bits { bits: self.flags.0.into(), names: &names }.to_string();
+        f.write_str(&flags.replace(' ', ","))?;
+        if self.out_port != PortNo::ANY {
+            write!(f, " out_port={}", self.out_port)?;
+        }
+        if self.table_id != TableId::ALL {
+            write!(f, " table={}", self.table_id)?;
+        }
+        let separator = if self.flow_match.fields().is_empty() { "" } else { " " };
+        write!(f, "{separator}{}", self.flow_match)
+    }
+}
+
+impl Display for FlowUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let update = match self {
+            Self::Abbreviated(xid) => return write!(f, "event=ABBREV xid={xid}"),
+            Self::Full(update) => update,
+        };
+        write!(f, "event={}", update.event)?;
+        if update.event == FlowUpdateEvent::Deleted {
+            let reason = u8::try_from(update.reason).map(FlowRemovedReason::from);
+            write!(f, " reason={}", reason.unwrap_or(FlowRemovedReason::Unknown(u8::MAX)))?;
+        }
+        write!(f, " table={}", update.table_id)?;
+        if update.idle_timeout != 0 {
+            write!(f, " idle_timeout={}", update.idle_timeout)?;
+        }
+        if update.hard_timeout != 0 {
+            write!(f, " hard_timeout={}", update.hard_timeout)?;
+        }
+        write!(f, " cookie={:#x} ", update.cookie)?;
+        let rule = Rule { priority: update.priority, flow_match: &update.flow_match }.to_string();
+        f.write_str(rule.trim_end())?;
+        if !update.instructions.is_empty() {
+            write!(f, " actions={}", Instructions(&update.instructions))?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for FlowUpdateEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Added => "ADDED",
+            Self::Deleted => "DELETED",
+            Self::Modified => "MODIFIED",
+            Self::Unknown(event) => return event.fmt(f),
+        })
     }
 }
