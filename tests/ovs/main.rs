@@ -15,6 +15,7 @@ mod expectation;
 mod foreign_clients;
 mod full_table;
 mod installs;
+mod interruptions;
 mod lifetimes;
 mod packets;
 mod pipeline;

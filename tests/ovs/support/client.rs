@@ -93,12 +93,24 @@ impl Client {
 
     /// Writes all commands without waiting, then returns the answers in the order of the commands.
     pub(crate) fn pipeline(&mut self, command: &str, payloads: &[Value]) -> Vec<Value> {
+        self.write_pipeline(command, payloads);
+        let answers = self.read_pipeline(payloads.len());
+        let by_id = |answer: Value| (answer["id"].as_str().unwrap_or_default().to_owned(), answer);
+        let mut answers: HashMap<String, Value> = answers.into_iter().map(by_id).collect();
+        (0..payloads.len()).map(|number| answers.remove(&format!("pipelined-{number}")).unwrap()).collect()
+    }
+
+    /// Writes all commands and waits for no answer.
+    pub(crate) fn write_pipeline(&mut self, command: &str, payloads: &[Value]) {
         for (number, payload) in payloads.iter().enumerate() {
             let request = json!({"type": command, "id": format!("pipelined-{number}"), "payload": payload});
             self.send(Message::text(request.to_string()));
         }
-        let mut answers: HashMap<String, Value> = payloads.iter().map(|_| self.receive_with_id()).collect();
-        (0..payloads.len()).map(|number| answers.remove(&format!("pipelined-{number}")).unwrap()).collect()
+    }
+
+    /// The next so many answers, in the order of their arrival.
+    pub(crate) fn read_pipeline(&mut self, count: usize) -> Vec<Value> {
+        (0..count).map(|_| self.receive()).collect()
     }
 
     /// Sends a text as it is and returns the next message.
@@ -157,11 +169,6 @@ impl Client {
         within(seconds, &format!("flow {flow_id} to be {state}"), || {
             Some(self.flow(flow_id)).filter(|flow| flow["state"] == state)
         })
-    }
-
-    fn receive_with_id(&mut self) -> (String, Value) {
-        let message = self.receive();
-        (message["id"].as_str().unwrap_or_else(|| panic!("an answer to nobody: {message}")).to_owned(), message)
     }
 }
 

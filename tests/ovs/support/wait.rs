@@ -1,6 +1,9 @@
 //! Waiting for what happens outside this process: asked again and again until a deadline.
 
 use std::net::TcpListener;
+use std::ops::Range;
+use std::process;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +19,20 @@ pub(crate) fn within<T>(seconds: u64, what: &str, mut probe: impl FnMut() -> Opt
     }
 }
 
-/// A TCP port on loopback that nobody listens on at the moment.
+/// A TCP port on loopback that nobody listens on, given to nobody else in this process, and below those that the system
+/// gives to outgoing connections: it can be listened on again after its listener was gone for a while.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let start = process::id() % u32::from(PORTS.end - PORTS.start);
+    let start = u16::try_from(start).unwrap();
+    loop {
+        let offset = (start + TAKEN.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start);
+        let port = PORTS.start + offset;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
+
+/// Linux gives outgoing connections the ports from 32768 on.
+const PORTS: Range<u16> = 12_000..32_000;
