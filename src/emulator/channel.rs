@@ -1,11 +1,15 @@
 //! One controller's connection to the switch, as the switch sees it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use openflow::{Echo, ErrorCode, ErrorMsg, Hello, Message, OFP_VERSION, Xid};
+use openflow::{AsyncConfig, BundleId, ControllerRole, Echo, ErrorCode, ErrorMsg, Hello, Message, OFP_VERSION, Xid};
 
+use super::bundle::Bundle;
 use super::config::SwitchConfig;
+use super::monitor::Monitor;
+use super::role::default_async_config;
 
 /// Names a connection within its switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,7 +42,16 @@ pub(super) struct Channel {
     pub(super) probed: Option<Instant>,
     /// The xid of the next message that the switch sends unasked.
     next_xid: u32,
+    /// How much of a packet the controller wants, as it said in SET_CONFIG.
     pub(super) miss_send_len: u16,
+    /// Whether the controller came to the switch, not the switch to the controller.
+    pub(super) dialled: bool,
+    pub(super) role: ControllerRole,
+    pub(super) async_config: AsyncConfig,
+    pub(super) bundles: BTreeMap<BundleId, Bundle>,
+    pub(super) monitors: BTreeMap<u32, Monitor>,
+    /// The number of the last change before the monitors paused, if they did.
+    pub(super) paused_at: Option<u64>,
 }
 
 /// How much of a message an error quotes.
@@ -47,19 +60,28 @@ pub(super) struct Channel {
 /// > the full request" (OpenFlow 1.3.5, section 7.4.4).
 const QUOTED: usize = 64;
 
+/// How much of a packet a controller gets if it does not say (section 6.3.2 of the specification, and Open vSwitch).
+const DEFAULT_MISS_SEND_LEN: u16 = 128;
+
 /// A switch stops listening to a controller while this many bytes of answers wait for it.
 const OUTPUT_LIMIT: usize = 256 * 1024;
 
 impl Channel {
     /// Opens the conversation with HELLO.
-    pub(super) fn open(config: &SwitchConfig, now: Instant) -> Self {
+    pub(super) fn open(config: &SwitchConfig, dialled: bool, now: Instant) -> Self {
         let mut channel = Self {
             phase: Phase::Greeting,
             output: BytesMut::new(),
             last_input: now,
             probed: None,
             next_xid: 1,
-            miss_send_len: 128,
+            miss_send_len: if dialled { 0 } else { DEFAULT_MISS_SEND_LEN },
+            dialled,
+            role: ControllerRole::Equal,
+            async_config: default_async_config(),
+            bundles: BTreeMap::new(),
+            monitors: BTreeMap::new(),
+            paused_at: None,
         };
         let hello = if config.version_bitmap { Hello::with_versions(&config.versions) } else { Hello::default() };
         let xid = channel.unasked_xid();
@@ -77,8 +99,8 @@ impl Channel {
         self.phase != Phase::Closed && self.output.len() < OUTPUT_LIMIT
     }
 
-    /// Whether asynchronous messages go to this controller.
-    pub(super) fn listens(&self) -> bool {
+    /// Whether the controller has got past HELLO.
+    pub(super) fn is_ready(&self) -> bool {
         self.phase == Phase::Ready
     }
 
@@ -96,7 +118,12 @@ impl Channel {
     /// Answers a message with an error that quotes it.
     pub(super) fn refuse(&mut self, xid: Xid, message: &Bytes, code: ErrorCode) {
         let quote = message.slice(..message.len().min(QUOTED));
-        self.send(xid, &Message::Error(ErrorMsg::new(code, quote)));
+        let error = match code.error_type {
+            // The only experimenter whose messages this switch knows, and so whose errors, is the ONF.
+            ErrorCode::EXPERIMENTER => ErrorMsg::bundle(code.code, &quote),
+            _ => ErrorMsg::new(code, quote),
+        };
+        self.send(xid, &Message::Error(error));
     }
 
     /// Finds the version that both sides speak, or says that there is none and closes.

@@ -35,10 +35,10 @@ impl Datapath {
     /// Whether the groups and meters that a flow would use exist. A switch finds that out when it changes a flow: a
     /// modify that finds none to change is not refused.
     pub(super) fn check_references(&self, instructions: &[Instruction]) -> Result<(), ErrorCode> {
-        if program::meters(instructions).next().is_some() {
+        if program::meters(instructions).any(|meter| !self.meters.contains_key(&meter)) {
             return Err(ErrorCode::METER_MOD_FAILED_INVALID_METER);
         }
-        if program::groups(program::actions(instructions)).next().is_some() {
+        if program::groups(program::actions(instructions)).any(|group| !self.groups.contains_key(&group)) {
             return Err(ErrorCode::BAD_ACTION_BAD_OUT_GROUP);
         }
         Ok(())

@@ -36,7 +36,9 @@ pub struct SwitchConfig {
     /// The number of groups, and of meters, that the switch can have.
     pub group_limit: usize,
     /// See `group_limit`.
-    pub meter_limit: u32,
+    pub meter_limit: usize,
+    /// Whether meters can mark packets, which Open vSwitch's cannot.
+    pub dscp_remark_bands: bool,
     /// Whether the switch knows the ONF extension for bundles (experimenter messages 2300 and 2301).
     pub bundles: bool,
     /// Whether the switch knows the ONF extension for flow monitors (experimenter messages 1870 to 1872).
@@ -67,6 +69,7 @@ impl SwitchConfig {
             version_bitmap: true,
             group_limit: 65_536,
             meter_limit: 65_536,
+            dscp_remark_bands: false,
             bundles: true,
             flow_monitors: true,
             inactivity_probe: None,

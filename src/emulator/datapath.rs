@@ -1,6 +1,6 @@
 //! The switch behind the protocol: tables, groups, meters and ports, and what FLOW_MOD does to them.
 //!
-//! Every operation either does all that it was asked and appends the [`FlowChange`]s it made to the list it is given, or
+//! Every operation either does all that it was asked and appends the [`Change`]s it made to the list it is given, or
 //! changes nothing and returns the error that the switch answers. Connections, replies and notifications are not its
 //! business, and neither are packets: counters move when [`Datapath::count_traffic`] says so.
 
@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use openflow::{
-    BufferId, ErrorCode, FlowMod, FlowModCommand, FlowModFlags, FlowRemovedReason, GroupId, Port, PortNo, TableId,
+    BufferId, ErrorCode, FlowMod, FlowModCommand, FlowModFlags, FlowRemovedReason, GroupId, Port, PortConfig, PortMod,
+    PortNo, TableId,
 };
 
-use super::change::{Cause, FlowChange};
+use super::change::{Cause, Change, Changes, FlowChange};
 use super::config::{SwitchConfig, WhenFull};
 use super::flow_table::{FlowEntry, FlowTable, Rule, Selection};
+use super::group_table::GroupTable;
+use super::meter_table::MeterTable;
 use super::pattern::Pattern;
 use super::program;
 
@@ -26,13 +29,28 @@ pub(super) struct Datapath {
     /// Counts what happened to flows, so that a flow monitor can tell before from after.
     pub(super) change_number: u64,
     ports: Vec<Port>,
+    pub(super) groups: GroupTable,
+    pub(super) meters: MeterTable,
     /// What happens to IP fragments, as the controllers set it.
     pub(super) fragments: u16,
+    /// The newest generation id of a master or a slave.
+    pub(super) generation_id: Option<u64>,
 }
 
 impl Datapath {
     pub(super) fn new(config: SwitchConfig) -> Self {
-        Self { ports: config.ports.to_vec(), config, tables: BTreeMap::new(), change_number: 0, fragments: 0 }
+        let mut ports = config.ports.to_vec();
+        ports.sort_by_key(|port| port.port_no);
+        Self {
+            config,
+            tables: BTreeMap::new(),
+            change_number: 0,
+            ports,
+            groups: GroupTable::new(),
+            meters: MeterTable::new(),
+            fragments: 0,
+            generation_id: None,
+        }
     }
 
     /// The tables that hold flows, in order.
@@ -75,7 +93,7 @@ impl Datapath {
         request: FlowMod,
         pattern: Pattern,
         now: Instant,
-        changes: &mut Vec<FlowChange>,
+        changes: &mut Changes,
     ) -> Result<(), ErrorCode> {
         let deletes = matches!(request.command, FlowModCommand::Delete | FlowModCommand::DeleteStrict);
         // > "Set to OFPTT_ALL to delete matching flow entries from all flow tables" (section 7.3.4.2): only deletes.
@@ -105,7 +123,7 @@ impl Datapath {
         request: FlowMod,
         pattern: Pattern,
         now: Instant,
-        changes: &mut Vec<FlowChange>,
+        changes: &mut Changes,
     ) -> Result<(), ErrorCode> {
         self.check_references(&request.instructions)?;
         let table_id = request.table_id;
@@ -154,7 +172,7 @@ impl Datapath {
     /// > flag is set, the flow entry counters must be cleared. For modify requests, if no flow entry currently residing
     /// > in the requested table matches the request, no error is recorded, and no flow table modification occurs"
     /// > (section 6.4).
-    fn modify(&mut self, request: FlowMod, pattern: Pattern, changes: &mut Vec<FlowChange>) -> Result<(), ErrorCode> {
+    fn modify(&mut self, request: FlowMod, pattern: Pattern, changes: &mut Changes) -> Result<(), ErrorCode> {
         // > "The out_port and out_group fields [...] are ignored by OFPFC_ADD, OFPFC_MODIFY or OFPFC_MODIFY_STRICT".
         let strict = request.command == FlowModCommand::ModifyStrict;
         let selection = Selection {
@@ -187,7 +205,7 @@ impl Datapath {
     /// > be deleted, and if the entry has the OFPFF_SEND_FLOW_REM flag set, it should generate a flow removed message.
     /// > For delete requests, if no flow entry currently residing in the requested table matches the request, no error
     /// > is recorded, and no flow table modification occurs" (section 6.4).
-    fn delete(&mut self, request: &FlowMod, pattern: Pattern, changes: &mut Vec<FlowChange>) -> Result<(), ErrorCode> {
+    fn delete(&mut self, request: &FlowMod, pattern: Pattern, changes: &mut Changes) -> Result<(), ErrorCode> {
         let strict = request.command == FlowModCommand::DeleteStrict;
         let selection = Selection {
             pattern,
@@ -203,8 +221,25 @@ impl Datapath {
         Ok(())
     }
 
+    /// Removes the flows that satisfy a condition, as the removal of a group or a meter does.
+    pub(super) fn remove_flows(
+        &mut self,
+        reason: FlowRemovedReason,
+        doomed: impl Fn(&FlowEntry) -> bool,
+        changes: &mut Changes,
+    ) {
+        let rules: Vec<(TableId, Rule)> = self
+            .flows_in(TableId::ALL)
+            .filter(|(_, _, entry)| doomed(entry))
+            .map(|(id, rule, _)| (id, rule.clone()))
+            .collect();
+        for (table_id, rule) in rules {
+            self.remove(table_id, rule, Cause::Removed(reason), changes);
+        }
+    }
+
     /// Removes the flows whose time is over.
-    pub(super) fn expire(&mut self, now: Instant, changes: &mut Vec<FlowChange>) {
+    pub(super) fn expire(&mut self, now: Instant, changes: &mut Changes) {
         let ids: Vec<TableId> = self.tables.keys().copied().collect();
         for table_id in ids {
             while let Some((rule, reason)) = self.tables.get_mut(&table_id).and_then(|table| table.next_expired(now)) {
@@ -230,14 +265,70 @@ impl Datapath {
         self.tables.get_mut(&table_id).is_some_and(|table| table.count(rule, packets, bytes, now))
     }
 
-    fn put(&mut self, table_id: TableId, rule: Rule, entry: FlowEntry, cause: Cause, changes: &mut Vec<FlowChange>) {
-        let before = self.tables.entry(table_id).or_default().insert(rule.clone(), entry);
-        changes.push(FlowChange { table_id, rule, before, cause });
+    fn put(&mut self, table_id: TableId, rule: Rule, entry: FlowEntry, cause: Cause, changes: &mut Changes) {
+        let table = self.tables.entry(table_id).or_default();
+        if changes.are_complete() {
+            let after = Some(entry.clone());
+            let before = table.insert(rule.clone(), entry);
+            changes.push(Change::Flow(FlowChange { table_id, rule, before, after, cause }));
+        } else {
+            table.insert(rule, entry);
+        }
     }
 
-    fn remove(&mut self, table_id: TableId, rule: Rule, cause: Cause, changes: &mut Vec<FlowChange>) {
+    fn remove(&mut self, table_id: TableId, rule: Rule, cause: Cause, changes: &mut Changes) {
         self.change_number += 1;
-        let before = self.tables.get_mut(&table_id).and_then(|table| table.remove(&rule));
-        changes.push(FlowChange { table_id, rule, before, cause });
+        if let Some(before) = self.tables.get_mut(&table_id).and_then(|table| table.remove(&rule)) {
+            changes.removed(table_id, rule, before, cause);
+        }
+    }
+
+    /// Adds, changes or, without a new one, removes a port.
+    pub(super) fn set_port(&mut self, port_no: PortNo, after: Option<Port>, changes: &mut Changes) {
+        let before = match self.ports.binary_search_by_key(&port_no, |port| port.port_no) {
+            Ok(at) => Some(self.ports.remove(at)),
+            Err(_) => None,
+        };
+        if let Some(port) = &after {
+            let at = self.ports.partition_point(|other| other.port_no < port_no);
+            self.ports.insert(at, port.clone());
+        }
+        changes.push(Change::Port { before, after });
+    }
+
+    /// Configures a port.
+    pub(super) fn modify_port(&mut self, request: &PortMod, changes: &mut Changes) -> Result<(), ErrorCode> {
+        let mut port = self.port(request.port_no).cloned().ok_or(ErrorCode::PORT_MOD_FAILED_BAD_PORT)?;
+        if port.hw_addr != request.hw_addr {
+            return Err(ErrorCode::PORT_MOD_FAILED_BAD_HW_ADDR);
+        }
+        let config = (port.config.0 & !request.mask.0) | (request.config.0 & request.mask.0);
+        if config != port.config.0 {
+            port.config = PortConfig(config);
+            self.set_port(request.port_no, Some(port), changes);
+        }
+        Ok(())
+    }
+
+    /// Takes back what a complete list of changes says, the last first.
+    pub(super) fn revert(&mut self, changes: &mut Changes) {
+        for change in changes.undo() {
+            match change {
+                Change::Flow(FlowChange { table_id, rule, before, .. }) => {
+                    let table = self.tables.entry(table_id).or_default();
+                    match before {
+                        Some(before) => drop(table.insert(rule, before)),
+                        None => drop(table.remove(&rule)),
+                    }
+                }
+                Change::Group { group_id, before: Some(before) } => drop(self.groups.insert(group_id, before)),
+                Change::Group { group_id, before: None } => drop(self.groups.remove(&group_id)),
+                Change::Port { before, after } => {
+                    if let Some(port_no) = before.as_ref().or(after.as_ref()).map(|port| port.port_no) {
+                        self.set_port(port_no, before, &mut Changes::default());
+                    }
+                }
+            }
+        }
     }
 }

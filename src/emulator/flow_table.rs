@@ -5,12 +5,12 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openflow::{FlowModFlags, FlowRemovedReason, GroupId, Instruction, PortNo};
 
+use super::hash::FixedState;
 use super::pattern::Pattern;
 use super::program;
 
@@ -54,6 +54,7 @@ impl FlowEntry {
 }
 
 /// Which flows a request is about.
+#[derive(Debug)]
 pub(super) struct Selection {
     /// A strict request names one rule; any other takes every flow that the pattern covers.
     pub(super) pattern: Pattern,
@@ -81,9 +82,6 @@ impl Selection {
             && (self.out_group == GroupId::ANY || program::uses_group(&entry.instructions, self.out_group))
     }
 }
-
-/// Hashes with fixed keys, so that the same operations leave the same order of flows in every run.
-type FixedState = BuildHasherDefault<DefaultHasher>;
 
 /// The flows of one table.
 #[derive(Debug, Default)]

@@ -7,19 +7,27 @@
 //! It promises the specification's behaviour of the control plane, with the errors that a switch answers, and tables
 //! that end up as Open vSwitch's do after the same messages. It forwards no packets: counters move when a test says so.
 
+mod bundle;
+mod capabilities;
 mod change;
 mod channel;
 mod check;
 mod config;
+mod counters;
 mod datapath;
 mod dispatch;
 mod driver;
 mod flow_table;
+mod group_table;
+mod hash;
 mod journal;
+mod meter_table;
 mod misbehaviour;
+mod monitor;
 mod notify;
 mod pattern;
 mod program;
+mod role;
 mod statistics;
 mod switch;
 #[cfg(test)]

@@ -3,14 +3,17 @@
 use std::time::Instant;
 
 use openflow::{
-    AggregateStats, Desc, ErrorCode, FlowStats, FlowStatsRequest, Message, MultipartReply, MultipartReplyBody,
-    MultipartRequest, MultipartRequestBody, TableId, Xid,
+    AggregateStats, Desc, ErrorCode, FlowStats, FlowStatsRequest, GroupId, Message, MeterId, MultipartReply,
+    MultipartReplyBody as Reply, MultipartRequest, MultipartRequestBody as Body, Port, PortNo, QueueId, TableId, Xid,
 };
 
+use super::capabilities::{group_features, meter_features, table_features};
 use super::channel::Channel;
+use super::counters::{flow_stats, group_stats, idle_port, meter_stats, table_stats};
 use super::datapath::Datapath;
 use super::dispatch::Turn;
 use super::flow_table::{FlowEntry, Rule, Selection};
+use super::meter_table::Meter;
 use super::pattern::Pattern;
 
 /// Where the match of an `ofp_flow_stats_request` begins in its message.
@@ -24,40 +27,85 @@ impl Turn<'_> {
             return Err(ErrorCode::BAD_REQUEST_MULTIPART_BUFFER_OVERFLOW);
         }
         match request.body {
-            MultipartRequestBody::Desc => self.answer(MultipartReplyBody::Desc(Box::new(self.description()))),
-            MultipartRequestBody::Flow(request) => {
+            Body::Desc => self.answer(Reply::Desc(Box::new(self.description()))),
+            Body::Flow(request) => {
                 let flows = self.selected(&request)?.map(|(id, rule, entry)| flow_stats(id, rule, entry, self.now));
-                send_parts(self.channel, self.xid, &flows.collect::<Vec<_>>(), MultipartReplyBody::Flow)
+                send_parts(self.channel, self.xid, &flows.collect::<Vec<_>>(), Reply::Flow)
             }
-            MultipartRequestBody::Aggregate(request) => {
+            Body::Aggregate(request) => {
                 let none = AggregateStats { packet_count: 0, byte_count: 0, flow_count: 0 };
                 let sum = self.selected(&request)?.fold(none, |sum, (_, _, entry)| AggregateStats {
                     packet_count: sum.packet_count + entry.packet_count,
                     byte_count: sum.byte_count + entry.byte_count,
                     flow_count: sum.flow_count + 1,
                 });
-                self.answer(MultipartReplyBody::Aggregate(sum))
+                self.answer(Reply::Aggregate(sum))
             }
-            MultipartRequestBody::PortDesc => {
-                send_parts(self.channel, self.xid, self.datapath.ports(), MultipartReplyBody::PortDesc)
+            Body::PortDesc => send_parts(self.channel, self.xid, self.datapath.ports(), Reply::PortDesc),
+            Body::Table => {
+                let tables = (0..self.datapath.config.n_tables).map(|id| table_stats(self.datapath, TableId(id)));
+                send_parts(self.channel, self.xid, &tables.collect::<Vec<_>>(), Reply::Table)
             }
-            MultipartRequestBody::Experimenter(_) | MultipartRequestBody::FlowMonitor(_) => {
-                Err(ErrorCode::BAD_REQUEST_BAD_EXPERIMENTER)
+            Body::TableFeatures(wanted) if wanted.is_empty() => {
+                let tables = (0..self.datapath.config.n_tables).map(|id| table_features(&self.datapath.config, id));
+                send_parts(self.channel, self.xid, &tables.collect::<Vec<_>>(), Reply::TableFeatures)
             }
-            MultipartRequestBody::Table
-            | MultipartRequestBody::PortStats(_)
-            | MultipartRequestBody::Queue(_)
-            | MultipartRequestBody::Group(_)
-            | MultipartRequestBody::GroupDesc
-            | MultipartRequestBody::GroupFeatures
-            | MultipartRequestBody::Meter(_)
-            | MultipartRequestBody::MeterConfig(_)
-            | MultipartRequestBody::MeterFeatures
-            | MultipartRequestBody::TableFeatures(_) => Err(ErrorCode::BAD_REQUEST_BAD_MULTIPART),
+            // The tables of this switch are what they are.
+            Body::TableFeatures(_) => Err(ErrorCode::TABLE_FEATURES_FAILED_EPERM),
+            Body::PortStats(request) => {
+                let wanted = |port: &&Port| request.port_no == PortNo::ANY || request.port_no == port.port_no;
+                let ports: Vec<_> = self.datapath.ports().iter().filter(wanted).map(idle_port).collect();
+                if ports.is_empty() && request.port_no != PortNo::ANY {
+                    return Err(ErrorCode::BAD_REQUEST_BAD_PORT);
+                }
+                send_parts(self.channel, self.xid, &ports, Reply::PortStats)
+            }
+            Body::Queue(request) => {
+                if request.port_no != PortNo::ANY && self.datapath.port(request.port_no).is_none() {
+                    return Err(ErrorCode::QUEUE_OP_FAILED_BAD_PORT);
+                }
+                if request.queue_id != QueueId::ALL {
+                    return Err(ErrorCode::QUEUE_OP_FAILED_BAD_QUEUE);
+                }
+                self.answer(Reply::Queue(Vec::new()))
+            }
+            Body::Group(request) => {
+                let wanted = |id: GroupId| request.group_id == GroupId::ALL || request.group_id == id;
+                let groups = self.datapath.groups.iter().filter(|(id, _)| wanted(**id));
+                let stats: Vec<_> =
+                    groups.map(|(&id, group)| group_stats(self.datapath, id, group, self.now)).collect();
+                send_parts(self.channel, self.xid, &stats, Reply::Group)
+            }
+            Body::GroupDesc => {
+                let groups: Vec<_> = self.datapath.groups.iter().map(|(&id, group)| group.describe(id)).collect();
+                send_parts(self.channel, self.xid, &groups, Reply::GroupDesc)
+            }
+            Body::GroupFeatures => self.answer(Reply::GroupFeatures(group_features(&self.datapath.config))),
+            Body::Meter(request) => {
+                let meters = self.meters(request.meter_id)?;
+                let stats: Vec<_> = meters.map(|(id, meter)| meter_stats(self.datapath, id, meter, self.now)).collect();
+                send_parts(self.channel, self.xid, &stats, Reply::Meter)
+            }
+            Body::MeterConfig(request) => {
+                let meters: Vec<_> = self.meters(request.meter_id)?.map(|(id, meter)| meter.describe(id)).collect();
+                send_parts(self.channel, self.xid, &meters, Reply::MeterConfig)
+            }
+            Body::MeterFeatures => self.answer(Reply::MeterFeatures(meter_features(&self.datapath.config))),
+            Body::FlowMonitor(requests) if self.datapath.config.flow_monitors => self.start_monitors(&requests),
+            Body::FlowMonitor(_) | Body::Experimenter(_) => Err(ErrorCode::BAD_REQUEST_BAD_EXPERIMENTER),
         }
     }
 
-    fn answer(&mut self, body: MultipartReplyBody) -> Result<(), ErrorCode> {
+    /// The meters that a request is about; one that does not exist is an error.
+    fn meters(&self, wanted: MeterId) -> Result<impl Iterator<Item = (MeterId, &Meter)>, ErrorCode> {
+        if wanted != MeterId::ALL && !self.datapath.meters.contains_key(&wanted) {
+            return Err(ErrorCode::METER_MOD_FAILED_UNKNOWN_METER);
+        }
+        let meters = self.datapath.meters.iter().map(|(&id, meter)| (id, meter));
+        Ok(meters.filter(move |&(id, _)| wanted == MeterId::ALL || wanted == id))
+    }
+
+    fn answer(&mut self, body: Reply) -> Result<(), ErrorCode> {
         self.reply(&Message::MultipartReply(body.into()))
     }
 
@@ -100,33 +148,15 @@ pub(super) fn all_flows(datapath: &Datapath, now: Instant) -> Vec<FlowStats> {
     flows.into_iter().map(|(id, rule, entry)| flow_stats(id, rule, entry, now)).collect()
 }
 
-fn flow_stats(table_id: TableId, rule: &Rule, entry: &FlowEntry, now: Instant) -> FlowStats {
-    let age = now.saturating_duration_since(entry.created);
-    FlowStats {
-        table_id,
-        duration_sec: u32::try_from(age.as_secs()).unwrap_or(u32::MAX),
-        duration_nsec: age.subsec_nanos(),
-        priority: rule.priority,
-        idle_timeout: entry.idle_timeout,
-        hard_timeout: entry.hard_timeout,
-        flags: entry.flags,
-        cookie: entry.cookie,
-        packet_count: entry.packet_count,
-        byte_count: entry.byte_count,
-        flow_match: rule.pattern.to_match(),
-        instructions: entry.instructions.to_vec(),
-    }
-}
-
 /// How many elements of a list are tried in one message.
 const ELEMENTS_IN_A_PART: usize = 256;
 
 /// Sends a list in as many parts as it takes; an empty one in one part.
-fn send_parts<T: Clone>(
+pub(super) fn send_parts<T: Clone>(
     channel: &mut Channel,
     xid: Xid,
     list: &[T],
-    body: fn(Vec<T>) -> MultipartReplyBody,
+    body: fn(Vec<T>) -> Reply,
 ) -> Result<(), ErrorCode> {
     let mut rest = list;
     loop {

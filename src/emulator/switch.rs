@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use openflow::{FlowStats, Header, Match, TableId, Xid, split_frame};
+use openflow::{ControllerRole, FlowStats, Header, Match, Port, PortNo, TableId, Xid, split_frame};
 
-use super::change::FlowChange;
+use super::change::Changes;
 use super::channel::{Channel, ChannelId, Phase};
 use super::config::SwitchConfig;
 use super::datapath::Datapath;
@@ -34,7 +34,7 @@ pub struct Switch {
     next_channel: u32,
     journal: Journal,
     /// The changes of the operation under way; empty between two.
-    changes: Vec<FlowChange>,
+    changes: Changes,
     /// Whether a channel has got output from what happened on another one.
     stirred: bool,
 }
@@ -47,7 +47,7 @@ impl Switch {
             datapath: Datapath::new(config),
             channels: BTreeMap::new(),
             next_channel: 0,
-            changes: Vec::new(),
+            changes: Changes::default(),
             stirred: false,
         }
     }
@@ -57,11 +57,21 @@ impl Switch {
         &self.datapath.config
     }
 
-    /// Opens a connection to a controller; the switch says HELLO.
+    /// Opens a connection that the switch dialled; the switch says HELLO.
     pub fn open(&mut self, now: Instant) -> ChannelId {
+        self.open_channel(false, now)
+    }
+
+    /// Opens a connection that the controller dialled. As with Open vSwitch, it carries no asynchronous messages before
+    /// SET_CONFIG with a `miss_send_len` other than 0.
+    pub fn open_dialled(&mut self, now: Instant) -> ChannelId {
+        self.open_channel(true, now)
+    }
+
+    fn open_channel(&mut self, dialled: bool, now: Instant) -> ChannelId {
         let id = ChannelId(self.next_channel);
         self.next_channel += 1;
-        self.channels.insert(id, Channel::open(&self.datapath.config, now));
+        self.channels.insert(id, Channel::open(&self.datapath.config, dialled, now));
         id
     }
 
@@ -83,7 +93,9 @@ impl Switch {
 
     /// Handles one whole message.
     pub fn handle_message(&mut self, id: ChannelId, message: &Bytes, now: Instant) {
+        let watched = self.watched();
         let (Some(channel), Some(header)) = (self.channels.get_mut(&id), Header::peek(message)) else { return };
+        self.changes.start(watched);
         let mut turn = Turn {
             datapath: &mut self.datapath,
             channel,
@@ -92,8 +104,12 @@ impl Switch {
             message,
             xid: header.xid,
             now,
+            promoted: false,
         };
         turn.handle();
+        if turn.promoted {
+            self.demote_masters_but(id);
+        }
         self.publish(Some((id, header.xid)), now);
     }
 
@@ -111,6 +127,7 @@ impl Switch {
     pub fn poll_transmit(&mut self, id: ChannelId, output: &mut BytesMut) {
         if let Some(channel) = self.channels.get_mut(&id) {
             output.unsplit(std::mem::take(&mut channel.output));
+            channel.resume_monitors(&self.datapath);
         }
     }
 
@@ -118,7 +135,8 @@ impl Switch {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let probe = self.config().inactivity_probe;
         let probes = self.channels.values().filter_map(|channel| channel.next_probe(probe?));
-        probes.chain(self.datapath.next_deadline()).min()
+        let bundles = self.channels.values().filter_map(Channel::next_bundle_timeout);
+        probes.chain(bundles).chain(self.datapath.next_deadline()).min()
     }
 
     /// Does what is due: flows whose time is over go, connections that are silent are probed or given up.
@@ -128,6 +146,10 @@ impl Switch {
                 channel.probe(probe, now);
             }
         }
+        for channel in self.channels.values_mut() {
+            channel.expire_bundles(now);
+        }
+        self.changes.start(self.watched());
         self.datapath.expire(now, &mut self.changes);
         self.publish(None, now);
     }
@@ -161,9 +183,42 @@ impl Switch {
         self.datapath.count_traffic(table_id, &rule, packets, bytes, now)
     }
 
+    /// Gives the switch a port, or other properties to one that it has; the controllers are told.
+    pub fn set_port(&mut self, port: Port, now: Instant) {
+        self.change_port(port.port_no, Some(port), now);
+    }
+
+    /// Takes a port away; the controllers are told.
+    pub fn remove_port(&mut self, port_no: PortNo, now: Instant) {
+        if self.datapath.port(port_no).is_some() {
+            self.change_port(port_no, None, now);
+        }
+    }
+
+    fn change_port(&mut self, port_no: PortNo, port: Option<Port>, now: Instant) {
+        self.changes.start(false);
+        self.datapath.set_port(port_no, port, &mut self.changes);
+        self.publish(None, now);
+    }
+
     /// Whether something that happened put output into a channel other than the one where it happened; asking resets.
     pub fn take_stir(&mut self) -> bool {
         std::mem::take(&mut self.stirred)
+    }
+
+    /// Whether somebody wants to hear of every change of a flow.
+    fn watched(&self) -> bool {
+        self.channels.values().any(|channel| !channel.monitors.is_empty())
+    }
+
+    /// > "If the role value is OFPCR_ROLE_MASTER, all other controllers' roles are changed from master to slave"
+    /// > (section 6.3.5).
+    fn demote_masters_but(&mut self, id: ChannelId) {
+        for (_, channel) in self.channels.iter_mut().filter(|(other, _)| **other != id) {
+            if channel.role == ControllerRole::Master {
+                channel.role = ControllerRole::Slave;
+            }
+        }
     }
 
     /// Ends a conversation that makes no sense any more.
@@ -176,8 +231,8 @@ impl Switch {
     /// Tells the controllers what changed.
     fn publish(&mut self, origin: Option<(ChannelId, Xid)>, now: Instant) {
         if !self.changes.is_empty() {
-            self.stirred |= notify::publish(&mut self.channels, &self.changes, origin, now);
-            self.changes.clear();
+            let number = self.datapath.change_number;
+            self.stirred |= notify::publish(&mut self.channels, &self.changes, origin, number, now);
         }
     }
 }
