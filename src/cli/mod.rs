@@ -19,20 +19,22 @@ mod table;
 mod verdict;
 mod view;
 
+use std::ffi::OsString;
 use std::future::Future;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ColorChoice, CommandFactory, FromArgMatches, ValueEnum};
 use tokio::runtime;
 
-use self::args::Args;
+use self::args::{Args, Color};
 use self::check::Job;
 use self::exit::{Exit, Failure};
 use self::output::Output;
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let args = match Args::try_parse() {
+    let matches = Args::command().color(asked_colour(std::env::args_os())).try_get_matches();
+    let args = match matches.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
@@ -66,6 +68,19 @@ fn on(mut runtime: runtime::Builder, job: impl Future<Output = Result<Exit, Fail
     match runtime.enable_all().build() {
         Ok(runtime) => runtime.block_on(job),
         Err(error) => Err(Failure::new(Exit::No, format!("cannot start: {error}"))),
+    }
+}
+
+/// `--color` as far as it can be told before the command line is understood: what clap says about a wrong one has
+/// colours, too.
+fn asked_colour(arguments: impl Iterator<Item = OsString>) -> ColorChoice {
+    let arguments: Vec<String> = arguments.filter_map(|argument| argument.into_string().ok()).collect();
+    let next = arguments.iter().skip_while(|argument| *argument != "--color").nth(1);
+    let asked = arguments.iter().find_map(|argument| argument.strip_prefix("--color=")).or(next.map(String::as_str));
+    match asked.and_then(|asked| Color::from_str(asked, false).ok()) {
+        Some(Color::Always) => ColorChoice::Always,
+        Some(Color::Never) => ColorChoice::Never,
+        Some(Color::Auto) | None => ColorChoice::Auto,
     }
 }
 

@@ -1,13 +1,18 @@
 //! Tables for people: no lines, two spaces between columns, columns that nothing is in left out.
 //!
-//! On a terminal a table fits its width; in a pipe every row is one line, whatever its length, so that `grep` and
-//! `awk` work.
+//! On a terminal the last column is folded to fit; no other is, because an address that is broken in two cannot be
+//! copied. In a pipe every row is one line, whatever its length, so that `grep` and `awk` work.
 
 use std::fmt::Write as _;
 
-use comfy_table::{ContentArrangement, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, presets};
 
 use super::output::{Output, Tone, shown};
+
+/// Between two columns.
+const GAP: u16 = 2;
+/// A column that is folded to less than this is not worth reading.
+const NARROWEST: u16 = 16;
 
 /// U+2060 to U+2064 have no width: a cell carries its tone through the layout in them.
 const END: char = '\u{2060}';
@@ -78,11 +83,7 @@ fn lay_out<H: Into<comfy_table::Cell>, C: Into<comfy_table::Cell>>(
     width: Option<u16>,
 ) -> String {
     let mut table = comfy_table::Table::new();
-    table.load_style(presets::NOTHING);
-    match width {
-        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
-        None => table.set_content_arrangement(ContentArrangement::Disabled),
-    };
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let headers: Vec<comfy_table::Cell> = headers.map(Into::into).collect();
     if !headers.is_empty() {
         table.set_header(headers);
@@ -91,7 +92,10 @@ fn lay_out<H: Into<comfy_table::Cell>, C: Into<comfy_table::Cell>>(
         table.add_row(row.into_iter().map(Into::into).collect::<Vec<comfy_table::Cell>>());
     }
     for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+        column.set_padding((0, GAP));
+    }
+    if let Some(width) = width {
+        fold_last_column(&mut table, width);
     }
     let mut text = String::new();
     for line in table.lines() {
@@ -99,6 +103,22 @@ fn lay_out<H: Into<comfy_table::Cell>, C: Into<comfy_table::Cell>>(
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text
+}
+
+/// Folds the last column to what the others leave of `width`, unless that is too little to read.
+fn fold_last_column(table: &mut comfy_table::Table, width: u16) {
+    let widths = table.column_max_content_widths();
+    let Some((_, others)) = widths.split_last() else { return };
+    let taken = others.iter().fold(0, |sum: u16, width| sum.saturating_add(*width).saturating_add(GAP));
+    if width.saturating_sub(taken) < NARROWEST {
+        return;
+    }
+    for at in 0..others.len() {
+        if let Some(column) = table.column_mut(at) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
 }
 
 /// Turns the invisible marks into colours, or into nothing.

@@ -129,22 +129,19 @@ fn scenes() -> Result<[Scene; 3], Reason> {
             title: "Voice between two sites: marked EF, queue 6",
             request: InstallFlow {
                 protocol: Some(Protocol::Udp),
-                destination_port: Some(PortRange { first: 16_384, last: 32_767 }),
+                destination_port: Some(PortRange { first: 5_004, last: 5_007 }),
                 ..flow("voice", "10.0.1.0/24", "10.0.2.0/24", "voice")?
             },
             expected: Expected::Applied,
         },
         Scene {
             title: "Video over IPv6, both ways: marked AF41, queue 4",
-            request: InstallFlow { bidirectional: true, ..flow("video", "2001:db8:1::/64", "2001:db8:2::9", "video")? },
+            request: InstallFlow { bidirectional: true, ..flow("video", "fd00:1::/64", "fd00:2::9", "video")? },
             expected: Expected::Applied,
         },
         Scene {
             title: "A backup out of port 77, which the switch does not have",
-            request: InstallFlow {
-                forward: Forward::Port(MISSING_PORT),
-                ..flow("backup", "10.0.9.7", "any", "background")?
-            },
+            request: InstallFlow { forward: Forward::Port(MISSING_PORT), ..flow("backup", "10.0.9.7", "any", "bulk")? },
             expected: Expected::Rejected { error_type: "BAD_ACTION", code: "BAD_OUT_PORT" },
         },
     ])

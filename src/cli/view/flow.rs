@@ -12,8 +12,7 @@ pub(super) fn list(flows: &[FlowView], output: &Output) -> String {
         output.note("No flows. 'flumen flow install --help' shows how to ask for one.");
         return String::new();
     }
-    let mut table =
-        Table::new(&["FLOW", "STATE", "SOURCE", "DESTINATION", "PROTOCOL", "TRAFFIC TYPE", "PRIORITY", "NODES"]);
+    let mut table = Table::new(&["FLOW", "STATE", "SOURCE", "DESTINATION", "PROTOCOL", "TYPE", "PRIO", "NODES"]);
     for flow in flows {
         let nodes: Vec<&str> = flow.nodes.iter().map(|node| node.node.as_str()).collect();
         table.row([
@@ -30,7 +29,8 @@ pub(super) fn list(flows: &[FlowView], output: &Output) -> String {
     table.render(output)
 }
 
-pub(super) fn one(flow: &FlowView, output: &Output) -> String {
+/// `explained` if what went wrong is told elsewhere: then it is only named here.
+pub(super) fn one(flow: &FlowView, explained: bool, output: &Output) -> String {
     let seconds = |seconds: u16| if seconds == 0 { Cell::default() } else { Cell::from(format!("{seconds} s")) };
     let direction = if flow.bidirectional { " and back" } else { "" };
     let mut text = pairs(
@@ -51,10 +51,13 @@ pub(super) fn one(flow: &FlowView, output: &Output) -> String {
         output,
     );
     if !flow.nodes.is_empty() {
-        let _ = write!(text, "\n{}", nodes(&flow.nodes, output));
+        let _ = write!(text, "\n{}", nodes(&flow.nodes, explained, output));
     }
+    let mut gap = "
+";
     for (node, flow_mod) in flow_mods(&flow.nodes) {
-        let _ = write!(text, "\n{node}  {flow_mod}\n");
+        let _ = writeln!(text, "{gap}{node}  {flow_mod}");
+        gap = "";
     }
     text
 }
@@ -69,10 +72,11 @@ pub(super) fn summary(summary: &BTreeMap<FlowState, u64>, output: &Output) -> St
     }
 }
 
-fn nodes(nodes: &[FlowNodeView], output: &Output) -> String {
+fn nodes(nodes: &[FlowNodeView], explained: bool, output: &Output) -> String {
     let mut table = Table::new(&["NODE", "STATE", "TABLE", "RULES", "COOKIE", "APPLIED AT", "DETAIL"]);
     for node in nodes {
         let detail = match (&node.error, &node.reason) {
+            (Some(error), _) if explained => format!("{} {}", error.error_type, error.code),
             (Some(error), _) => format!("{} {}: {}", error.error_type, error.code, error.message),
             (None, Some(reason)) => reason.clone(),
             (None, None) => String::new(),

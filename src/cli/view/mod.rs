@@ -17,7 +17,7 @@ pub(super) fn reply(command: &Command, reply: &Reply, output: &Output) -> String
             _ => node::one(node, output),
         },
         Reply::Nodes { nodes } => node::list(nodes, output),
-        Reply::Flow { flow } => flow::one(flow, output),
+        Reply::Flow { flow } => flow::one(flow, !matches!(command, Command::GetFlow(_)), output),
         Reply::Flows { flows, .. } | Reply::FlowsInstalled { flows, .. } => flow::list(flows, output),
         Reply::FlowsRemoved { summary } => flow::summary(summary, output),
         Reply::Info(info) => info::info(info, output),
