@@ -74,3 +74,44 @@ impl<'a> Keepalive<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(30);
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_is_heard_is_asked_again_after_the_interval() {
+        let pulse = Pulse::default();
+        pulse.set_reading(true);
+        let start = Instant::now();
+        let mut keepalive = Keepalive::new(&pulse, INTERVAL, PATIENCE);
+        for round in 1..4 {
+            assert_eq!(keepalive.next().await, Beat::Ping);
+            assert_eq!(start.elapsed(), INTERVAL * round);
+            pulse.beat();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_is_not_heard_is_lost_after_the_patience() {
+        let pulse = Pulse::default();
+        pulse.set_reading(true);
+        pulse.beat();
+        let start = Instant::now();
+        let mut keepalive = Keepalive::new(&pulse, INTERVAL, PATIENCE);
+        assert_eq!(keepalive.next().await, Beat::Ping);
+        assert_eq!(keepalive.next().await, Beat::Lost);
+        assert_eq!(start.elapsed(), INTERVAL + PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_we_hold_back_is_not_lost() {
+        let pulse = Pulse::default();
+        let mut keepalive = Keepalive::new(&pulse, INTERVAL, PATIENCE);
+        assert_eq!(keepalive.next().await, Beat::Ping);
+        assert_eq!(keepalive.next().await, Beat::Ping);
+    }
+}

@@ -1,32 +1,71 @@
-//! What one connection has in flight: which ids, and how much of its allowance.
+//! What one connection makes the daemon hold: requests in flight, and answers that the client has not taken.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use super::NorthboundConfig;
 use crate::contract::{Command, RequestId};
 
 /// What `ListNodes` counts for: there may be a thousand nodes, with all their ports.
 const LIST_NODES_WEIGHT: u32 = 1024;
 
-/// The requests in flight on one connection.
+/// The load of one connection, and its bounds.
 #[derive(Debug)]
 pub(super) struct Load {
     ids: Mutex<HashSet<RequestId>>,
     allowance: Arc<Semaphore>,
     limit: u32,
+    /// The bytes of the answers that wait.
+    backlog: AtomicUsize,
+    backlog_limit: usize,
+    /// Told when the backlog has fallen below its limit.
+    room: Notify,
 }
 
 impl Load {
-    pub(super) fn new(limit: u32) -> Self {
-        let limit = limit.max(1);
-        let allowance = Arc::new(Semaphore::new(limit as usize));
-        Self { ids: Mutex::default(), allowance, limit }
+    pub(super) fn new(config: &NorthboundConfig) -> Self {
+        let limit = config.requests_in_flight.max(1);
+        Self {
+            ids: Mutex::default(),
+            allowance: Arc::new(Semaphore::new(limit as usize)),
+            limit,
+            backlog: AtomicUsize::new(0),
+            backlog_limit: config.outbound_bytes,
+            room: Notify::new(),
+        }
+    }
+
+    /// Waits until one more request may be read.
+    pub(super) async fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        while self.is_backed_up() {
+            self.room.notified().await;
+        }
+        self.acquire(1).await
+    }
+
+    /// Whether as much waits for the client as may.
+    pub(super) fn is_backed_up(&self) -> bool {
+        self.backlog.load(Ordering::Relaxed) >= self.backlog_limit
+    }
+
+    /// An answer waits for the client.
+    pub(super) fn queued(&self, bytes: usize) {
+        self.backlog.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// An answer no longer waits for the client.
+    pub(super) fn dequeued(&self, bytes: usize) {
+        let before = self.backlog.fetch_sub(bytes, Ordering::Relaxed);
+        if before >= self.backlog_limit && before - bytes < self.backlog_limit {
+            self.room.notify_one();
+        }
     }
 
     /// Waits until there is room for `weight` more. The room is given back when the permit is dropped.
-    pub(super) async fn acquire(&self, weight: u32) -> Option<OwnedSemaphorePermit> {
+    async fn acquire(&self, weight: u32) -> Option<OwnedSemaphorePermit> {
         // The semaphore is never closed.
         Arc::clone(&self.allowance).acquire_many_owned(weight).await.ok()
     }

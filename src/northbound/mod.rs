@@ -18,6 +18,7 @@ mod keepalive;
 mod load;
 mod metrics;
 mod origin;
+mod outbox;
 mod progress;
 mod upgrade;
 mod websocket;
@@ -59,7 +60,8 @@ pub struct NorthboundConfig {
     pub connections: usize,
     /// The biggest message of a client, in bytes.
     pub message_bytes: usize,
-    /// The most that may wait for a client to read it, in bytes.
+    /// How much may wait for a client to read it before the daemon stops reading from it, and the longest answer, in
+    /// bytes.
     pub outbound_bytes: usize,
     /// How many requests of one connection may be in flight, each counted as often as its answer may hold flows.
     /// Beyond it the daemon stops reading.

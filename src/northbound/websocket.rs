@@ -19,6 +19,7 @@ use tracing::debug;
 
 use super::keepalive::{Keepalive, Pulse};
 use super::load::Load;
+use super::outbox::Outbox;
 use super::progress::Counted;
 use super::writer::{Handed, Submitted, Writer, unavailable};
 use super::{NorthboundConfig, Server};
@@ -74,12 +75,13 @@ where
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(protocol_config(config))).await;
     let (sink, stream) = socket.split();
 
-    let load = Load::new(config.requests_in_flight);
+    let load = Load::new(config);
     let pulse = Pulse::default();
     // Every request holds a permit of the load while it is in this channel, so there is always room.
     let (handed, from_reader) = mpsc::channel(load.limit());
     let keepalive = Keepalive::new(&pulse, config.ping_interval, config.pong_timeout);
-    let mut writer = Writer::new(sink, from_reader, keepalive, &load, written, server);
+    let outbox = Outbox::new(sink, &load, written, config.stall_timeout);
+    let mut writer = Writer::new(outbox, from_reader, keepalive, &load, server);
     let mut reader = Reader { stream, load: &load, pulse: &pulse, server };
 
     let ending = tokio::select! {
@@ -87,9 +89,8 @@ where
         () = overdue(server) => Ending::SHUTDOWN,
     };
     debug!(%peer, ?ending, "a WebSocket ends");
-    let Writer { sink, .. } = writer;
     // The halves came from one another.
-    if let Ok(socket) = reader.stream.reunite(sink) {
+    if let Ok(socket) = reader.stream.reunite(writer.into_sink()) {
         // Beyond that, nobody is listening.
         let _ = timeout(config.close_linger, say_goodbye(socket, ending)).await;
     }
@@ -176,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
     /// The next request, as soon as there is room for one. May be dropped at any time without losing a request: the
     /// stream's `next` is cancel-safe, and nothing is awaited behind it.
     async fn next(&mut self) -> Result<(Utf8Bytes, OwnedSemaphorePermit), Ending> {
-        let permit = self.load.acquire(1).await.ok_or(Ending::Lost)?;
+        let permit = self.load.admit().await.ok_or(Ending::Lost)?;
         self.pulse.set_reading(true);
         let message = loop {
             let message = self.stream.next().await;

@@ -2,23 +2,20 @@
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{FuturesUnordered, SplitSink, StreamExt};
-use futures_util::{FutureExt, SinkExt};
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::Server;
 use super::keepalive::{Beat, Keepalive};
 use super::load::Load;
-use super::progress::{Counted, Written};
+use super::outbox::{Outbox, Sink};
 use super::websocket::Ending;
 use crate::contract::{CommandName, ErrorBody, ErrorCode, Reply, RequestId, ServerMessage, Timestamp};
 use crate::programmer::{Answer, Closed};
@@ -64,92 +61,86 @@ pub(super) fn unavailable(closed: Closed) -> ErrorBody {
 
 /// The half that writes.
 pub(super) struct Writer<'a, S> {
-    pub(super) sink: SplitSink<WebSocketStream<Counted<S>>, Message>,
+    outbox: Outbox<'a, S>,
     handed: mpsc::Receiver<Handed>,
     awaited: FuturesUnordered<Awaited>,
     reader_ended: bool,
     keepalive: Keepalive<'a>,
     load: &'a Load,
-    written: Written,
     server: &'a Server,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
     pub(super) fn new(
-        sink: SplitSink<WebSocketStream<Counted<S>>, Message>,
+        outbox: Outbox<'a, S>,
         handed: mpsc::Receiver<Handed>,
         keepalive: Keepalive<'a>,
         load: &'a Load,
-        written: Written,
         server: &'a Server,
     ) -> Self {
-        Self { sink, handed, awaited: FuturesUnordered::new(), reader_ended: false, keepalive, load, written, server }
+        Self { outbox, handed, awaited: FuturesUnordered::new(), reader_ended: false, keepalive, load, server }
+    }
+
+    pub(super) fn into_sink(self) -> Sink<S> {
+        self.outbox.into_sink()
     }
 
     /// Writes what there is to write until the client is lost; or, once the reader has ended, until everything is
     /// answered.
     pub(super) async fn run(&mut self) -> Ending {
-        loop {
-            match self.turn().await {
-                Ok(true) => {}
-                Ok(false) => return Ending::SHUTDOWN,
-                Err(ending) => return ending,
+        while !(self.reader_ended && self.awaited.is_empty() && self.outbox.is_clear()) {
+            if let Err(ending) = self.turn().await {
+                return ending;
             }
         }
+        Ending::SHUTDOWN
     }
 
-    /// Waits for something to write, writes it and all else that is ready, and flushes once. False when there is
-    /// nothing to write any more.
-    async fn turn(&mut self) -> Result<bool, Ending> {
-        if self.reader_ended && self.awaited.is_empty() {
-            return Ok(false);
-        }
+    /// Waits for something to do and does it. Answers that are ready at the same time share a flush; while the client
+    /// takes nothing, they are gathered up to the outbound limit.
+    async fn turn(&mut self) -> Result<(), Ending> {
         tokio::select! {
             handed = self.handed.recv(), if !self.reader_ended => match handed {
-                Some(handed) => self.take(handed).await?,
+                Some(handed) => self.take(handed),
                 None => self.reader_ended = true,
             },
-            Some(answered) = self.awaited.next() => self.answer(answered).await?,
+            Some(answered) = self.awaited.next(), if !self.load.is_backed_up() => self.answer(answered),
             beat = self.keepalive.next() => match beat {
-                Beat::Ping => self.feed(Message::Ping(Bytes::new())).await?,
+                Beat::Ping => self.outbox.push(Message::Ping(Bytes::new()), None),
                 Beat::Lost => return Err(Ending::TOO_SLOW),
             },
+            flushed = self.outbox.flush(), if !self.outbox.is_clear() => flushed?,
         }
-        loop {
+        while !self.load.is_backed_up() {
             if let Ok(handed) = self.handed.try_recv() {
-                self.take(handed).await?;
+                self.take(handed);
             } else if let Some(Some(answered)) = self.awaited.next().now_or_never() {
-                self.answer(answered).await?;
+                self.answer(answered);
             } else {
                 break;
             }
         }
-        let stall_timeout = self.server.config.stall_timeout;
-        unless_stalled(&self.written, stall_timeout, self.sink.flush()).await?;
-        Ok(true)
+        Ok(())
     }
 
-    async fn take(&mut self, handed: Handed) -> Result<(), Ending> {
+    fn take(&mut self, handed: Handed) {
         match handed {
             Handed::Refused(id, command, error, permit) => {
                 self.server.metrics.answered(command, Some(error.code));
-                self.feed(encode_error(id, error)).await?;
-                drop(permit);
+                self.outbox.push(Message::text(encode_error(id, error)), Some(permit));
             }
             Handed::Submitted(request, answer) => self.awaited.push(Awaited { request: Some(request), answer }),
         }
-        Ok(())
     }
 
-    /// Writes the programmer's answer; from here on the id means nothing.
-    async fn answer(&mut self, answered: Option<(Submitted, Answer)>) -> Result<(), Ending> {
-        let Some((Submitted { id, command, permit }, answer)) = answered else { return Ok(()) };
+    /// Queues the programmer's answer; from here on the id means nothing.
+    fn answer(&mut self, answered: Option<(Submitted, Answer)>) {
+        let Some((Submitted { id, command, permit }, answer)) = answered else { return };
         self.load.end(&id);
         let reply = answer.and_then(|payload| self.encode_reply(id.clone(), command, payload));
         self.server.metrics.answered(Some(command), reply.as_ref().err().map(|error| error.code));
-        self.feed(reply.unwrap_or_else(|error| encode_error(Some(id), error))).await?;
-        drop(permit);
-        Ok(())
+        let text = reply.unwrap_or_else(|error| encode_error(Some(id), error));
+        self.outbox.push(Message::text(text), Some(permit));
     }
 
     /// The text of a reply, if it may be that long.
@@ -165,11 +156,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
         }
         Ok(text)
     }
-
-    /// Queues a frame, waiting while the client does not take what is queued already.
-    async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Ending> {
-        unless_stalled(&self.written, self.server.config.stall_timeout, self.sink.feed(message.into())).await
-    }
 }
 
 fn encode_error(id: Option<RequestId>, error: ErrorBody) -> String {
@@ -179,21 +165,4 @@ fn encode_error(id: Option<RequestId>, error: ErrorBody) -> String {
 fn encode(message: &ServerMessage) -> String {
     // The contract's types are strings, numbers and maps with string keys: writing them cannot fail.
     serde_json::to_string(message).unwrap_or_default()
-}
-
-/// Waits for a write for as long as the client takes something of it.
-async fn unless_stalled(
-    written: &Written,
-    patience: Duration,
-    write: impl Future<Output = Result<(), Error>>,
-) -> Result<(), Ending> {
-    let mut write = pin!(write);
-    loop {
-        let before = written.bytes();
-        match timeout(patience, write.as_mut()).await {
-            Ok(result) => return result.map_err(|error| Ending::from(&error)),
-            Err(_) if written.bytes() == before => return Err(Ending::TOO_SLOW),
-            Err(_) => {}
-        }
-    }
 }

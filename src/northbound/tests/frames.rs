@@ -14,7 +14,7 @@ async fn close_code_after(daemon: &Daemon, bytes: &[u8]) -> u16 {
 
 #[tokio::test]
 async fn each_violation_is_closed_with_its_code() {
-    let config = NorthboundConfig { close_linger: Duration::from_millis(100), ..NorthboundConfig::default() };
+    let config = NorthboundConfig { close_linger: Duration::from_millis(500), ..NorthboundConfig::default() };
     let daemon = Daemon::answering(config).await;
     for (what, bytes, code) in [
         ("a binary frame", frame(0x82, b"{}"), 1003),

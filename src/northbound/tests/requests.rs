@@ -1,5 +1,7 @@
 //! Requests and answers: one for each, in any order, as many in flight as are allowed.
 
+use tokio::net::TcpSocket;
+
 use super::*;
 
 #[tokio::test]
@@ -140,4 +142,41 @@ async fn without_a_programmer_a_request_is_answered_unavailable() {
     drop(requests);
     client.send(list_nodes("a")).await.unwrap();
     assert_eq!(receive(&mut client).await["error"]["code"], "unavailable");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_answers_is_not_read_from_beyond_the_outbound_limit() {
+    let config = NorthboundConfig { outbound_bytes: 200_000, ..NorthboundConfig::default() };
+    let (daemon, mut requests) = Daemon::start(config).await;
+    let (answered, mut count) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Request { command, answer }) = requests.recv().await {
+            let _ = answer.send(answer_to(&command));
+            let _ = answered.send(());
+        }
+    });
+    const COUNT: usize = 400;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    let socket = socket.connect(daemon.address).await.unwrap();
+    let (client, _) = client_async(format!("ws://{}/v1/ws", daemon.address), socket).await.unwrap();
+    let (mut sink, mut stream) = client.split();
+    let sending = tokio::spawn(async move {
+        for id in 0..COUNT {
+            let list = format!(r#"{{"type":"ListFlows","id":"{id}","payload":{{"limit":1}}}}"#);
+            sink.feed(Message::text(list)).await.unwrap();
+        }
+        sink.flush().await.unwrap();
+        sink
+    });
+    // 400 answers are 40 MB: far more than the sockets and the limit hold together.
+    let mut held = 0;
+    while timeout(Duration::from_millis(200), count.recv()).await.is_ok() {
+        held += 1;
+    }
+    assert!(held < COUNT / 2, "{held} answers were made for a client that takes none");
+    for _ in 0..COUNT {
+        assert!(matches!(within(stream.next()).await, Some(Ok(Message::Text(_)))));
+    }
+    drop(sending.await.unwrap());
 }
