@@ -119,9 +119,11 @@ impl Action {
     /// The shape of an action in a list.
     pub(crate) const ELEMENT: Element = Element::aligned(Structure::ACTION, 8);
 
-    /// Sends the packet out of a port, in full if that is the controller.
+    /// Sends the packet out of a port, and in full if that is the controller.
     pub const fn output(port: PortNo) -> Self {
-        Self::Output { port, max_len: 0xffff }
+        // "A value of zero means no bytes of the packet should be sent": it counts for the controller alone.
+        let max_len = if port.0 == PortNo::CONTROLLER.0 { 0xffff } else { 0 };
+        Self::Output { port, max_len }
     }
 
     /// Writes a header field, if that can be written.
@@ -231,4 +233,69 @@ fn multiple_of_8(out: &mut BytesMut, action_type: u16, write: impl FnOnce(&mut B
         let length = out.len() - start;
         out.put_bytes(0, length.next_multiple_of(8) - length);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oxm::Masked;
+
+    fn decode(bytes: &[u8]) -> Result<Vec<Action>, ErrorCode> {
+        Action::list(bytes).map_err(|error| match error {
+            nom::Err::Error(error) | nom::Err::Failure(error) => error.code(),
+            nom::Err::Incomplete(_) => panic!("a complete parser asked for more"),
+        })
+    }
+
+    #[test]
+    fn a_field_that_is_not_in_packets_cannot_be_set_but_is_read_as_open_vswitch_sends_it() {
+        let metadata = OxmField::Metadata(Masked::exact(5));
+        assert_eq!(SetField::new(metadata.clone()), Err(MatchError::NotSettable { field: "metadata" }));
+        let bytes = [0, 25, 0, 16, 0x80, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 5];
+        assert_eq!(decode(&bytes), Ok(vec![Action::SetField(SetField(metadata))]));
+    }
+
+    #[test]
+    fn a_set_field_with_a_mask_or_a_value_too_wide_is_refused() {
+        let masked = [0, 25, 0, 16, 0x80, 0, 23, 8, 10, 0, 0, 0, 255, 0, 0, 0];
+        assert_eq!(decode(&masked), Err(ErrorCode::BAD_ACTION_BAD_SET_TYPE));
+        let wide = [0, 25, 0, 16, 0x80, 0, 16, 1, 64, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(decode(&wide), Err(ErrorCode::BAD_ACTION_BAD_SET_ARGUMENT));
+        assert_eq!(Action::set_field(OxmField::IpDscp(64)), Err(MatchError::TooWide { field: "ip_dscp", width: 6 }));
+    }
+
+    #[test]
+    fn a_set_field_longer_than_its_padding_is_refused() {
+        let bytes = [&[0, 25, 0, 24, 0x80, 0, 16, 1, 46][..], &[0; 15]].concat();
+        assert_eq!(decode(&bytes), Err(ErrorCode::BAD_ACTION_BAD_SET_LEN));
+    }
+
+    #[test]
+    fn wrong_lengths_of_actions_are_refused() {
+        for length in [0, 1, 4, 7, 9, 12, 24] {
+            let bytes = [&[0, 0, 0, length, 0, 0, 0, 1][..], &[0; 8]].concat();
+            assert_eq!(decode(&bytes), Err(ErrorCode::BAD_ACTION_BAD_LEN), "length {length}");
+        }
+    }
+
+    #[test]
+    fn an_action_that_nobody_defined_is_refused() {
+        assert_eq!(decode(&[0, 99, 0, 8, 0, 0, 0, 0]), Err(ErrorCode::BAD_ACTION_BAD_TYPE));
+    }
+
+    #[test]
+    fn padding_is_ignored_and_written_as_zeros() {
+        let bytes = [0, 24, 0, 8, 1, 2, 3, 4, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 9, 9, 9, 9, 9, 9];
+        let actions = decode(&bytes).unwrap();
+        assert_eq!(actions, [Action::DecNwTtl, Action::output(PortNo(1))]);
+        let mut out = BytesMut::new();
+        crate::wire::encode_all(&actions, &mut out);
+        assert_eq!(&out[..], [0, 24, 0, 8, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn only_the_controller_is_told_how_much_it_gets() {
+        assert_eq!(Action::output(PortNo::CONTROLLER), Action::Output { port: PortNo::CONTROLLER, max_len: 0xffff });
+        assert_eq!(Action::output(PortNo::NORMAL), Action::Output { port: PortNo::NORMAL, max_len: 0 });
+    }
 }

@@ -56,3 +56,4 @@ pub use self::number::{
 pub use self::oxm::{Isid, Masked, OxmField, OxmId, RawOxm, VID_PRESENT};
 pub use self::port::{Port, PortConfig, PortFeatures, PortName, PortNo, PortState};
 pub use self::queue_property::QueueProperty;
+pub use self::text::{FlowTextFault, ParseFlowError};

@@ -4,6 +4,10 @@
 //! Open vSwitch has no word for has the word of the specification (`in_phy_port`, `pbb_isid`, `copy_ttl_out`), what
 //! it dissects (packets, table features) is summed up, and errors are told in a sentence.
 
+mod parse;
+mod parse_action;
+mod parse_flow;
+mod parse_match;
 mod print_action;
 mod print_flow;
 mod print_group;
@@ -13,6 +17,8 @@ mod print_multipart;
 mod print_port;
 
 use std::fmt::{self, Display};
+
+pub use self::parse::{FlowTextFault, ParseFlowError};
 
 /// The names of the bits that are set, with spaces between; `0` if there are none, and a number for what has no name.
 struct Bits<'a> {

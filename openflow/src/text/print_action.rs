@@ -77,7 +77,7 @@ impl Display for Instruction {
             Self::ClearActions => f.write_str("clear_actions"),
             Self::Meter(meter_id) => write!(f, "meter:{}", meter_id.0),
             Self::Experimenter(instruction) => {
-                write!(f, "experimenter({:#010x}", instruction.experimenter)?;
+                write!(f, "instruction({:#010x}", instruction.experimenter)?;
                 hex_argument(f, &instruction.data)
             }
         }
