@@ -338,6 +338,7 @@ fn words(reason: UnknownReason) -> &'static str {
         UnknownReason::ConnectionLost => "the connection ended before the switch confirmed it",
         UnknownReason::BarrierOverdue => "the switch has not answered the barrier in time",
         UnknownReason::BarrierRefused => "the switch refused the barrier",
+        UnknownReason::AnswerMalformed => "the switch's answer is malformed",
     }
 }
 

@@ -124,6 +124,9 @@ pub enum UnknownReason {
     /// The switch answered the barrier with an error.
     #[error("the switch refused the barrier")]
     BarrierRefused,
+    /// The switch answered it, or its barrier, with a message that cannot be understood: it may have been a refusal.
+    #[error("the switch's answer is malformed")]
+    AnswerMalformed,
 }
 
 /// Why a read has no full answer. A part of an answer is never given.
@@ -179,6 +182,15 @@ pub enum CloseReason {
     /// A message of the handshake could not be understood.
     #[error("a message of the handshake is malformed: {0}")]
     Malformed(DecodeError),
+    /// More malformed messages than any lawful switch has reason to send.
+    #[error("the switch sends too many malformed messages; the last one: {0}")]
+    TooManyMalformed(DecodeError),
+    /// A reply of the handshake is not of the type that was asked for.
+    #[error("a reply of the handshake is of another type than the question")]
+    HandshakeMixedTypes,
+    /// A reply of the handshake is larger than this side is willing to keep.
+    #[error("a reply of the handshake is larger than allowed")]
+    HandshakeTooLarge,
     /// The switch refused a request of the handshake.
     #[error("the switch refused the handshake: {0}")]
     HandshakeRefused(String),
@@ -188,6 +200,12 @@ pub enum CloseReason {
     /// An auxiliary connection, which this controller never asks for.
     #[error("auxiliary connections are not used (auxiliary id {0})")]
     Auxiliary(u8),
+    /// A switch without a flow table cannot be programmed.
+    #[error("the switch has no flow tables")]
+    NoTables,
+    /// A barrier has gone without an answer for so long that none will come.
+    #[error("the switch does not answer barriers")]
+    BarrierUnanswered,
     /// Nothing came for too long.
     #[error("the switch does not answer")]
     Unresponsive,

@@ -11,6 +11,12 @@ use super::event::{CloseReason, Description, describe};
 /// Bytes of the offending message that an error quotes (OpenFlow 1.3.5, 7.4.4: "at least 64 bytes").
 const QUOTED: usize = 64;
 
+/// Ports that a switch may list: as many as OpenFlow 1.0 could number, and 4 MiB of them.
+const MAX_PORTS: usize = 1 << 16;
+
+/// Bytes of a peer's own words that are kept and shown.
+const WORDS: usize = 128;
+
 /// The first message of a connection.
 pub(super) fn hello() -> Message {
     Message::Hello(Hello::with_versions(&[OFP_VERSION]))
@@ -65,11 +71,16 @@ pub(super) fn negotiate(message: &Message, frame: &Bytes) -> Result<(), (Option<
             let error = ErrorMsg::new(ErrorCode::HELLO_FAILED_INCOMPATIBLE, Bytes::from(reason.to_string()));
             Err((Some(error), reason))
         }
-        Message::Error(error) => {
-            Err((None, CloseReason::VersionRefused(String::from_utf8_lossy(&error.data).into_owned())))
+        Message::Error(error) if error.error_type == ErrorCode::HELLO_FAILED_INCOMPATIBLE.error_type => {
+            Err((None, CloseReason::VersionRefused(words(&error.data))))
         }
         _ => Err((None, CloseReason::NoHello)),
     }
+}
+
+/// What a peer says in its own words, so that it can stand in a log line: short, and without control characters.
+fn words(data: &[u8]) -> String {
+    String::from_utf8_lossy(data.get(..WORDS).unwrap_or(data)).escape_debug().to_string()
 }
 
 /// Who made a switch.
@@ -136,11 +147,16 @@ impl Handshake {
                 if features.datapath_id.0 == 0 {
                     return Progress::Failed(CloseReason::NoDatapathId);
                 }
+                if features.n_tables == 0 {
+                    return Progress::Failed(CloseReason::NoTables);
+                }
                 self.features = Some(features);
                 Progress::AskDescription
             }
             Message::MultipartReply(reply) if self.desc.xid == Some(xid) && !self.desc.done => {
-                let MultipartReplyBody::Desc(desc) = reply.body else { return Progress::Waiting };
+                let MultipartReplyBody::Desc(desc) = reply.body else {
+                    return Progress::Failed(CloseReason::HandshakeMixedTypes);
+                };
                 self.desc.value = Maker {
                     manufacturer: desc.mfr_desc.to_string(),
                     hardware: desc.hw_desc.to_string(),
@@ -150,8 +166,13 @@ impl Handshake {
                 self.finish()
             }
             Message::MultipartReply(reply) if self.ports.xid == Some(xid) && !self.ports.done => {
-                let MultipartReplyBody::PortDesc(ports) = reply.body else { return Progress::Waiting };
+                let MultipartReplyBody::PortDesc(ports) = reply.body else {
+                    return Progress::Failed(CloseReason::HandshakeMixedTypes);
+                };
                 self.ports.value.extend(ports);
+                if self.ports.value.len() > MAX_PORTS {
+                    return Progress::Failed(CloseReason::HandshakeTooLarge);
+                }
                 self.ports.done = !reply.more;
                 self.finish()
             }

@@ -22,6 +22,7 @@
 //! are none, write what [`Session::poll_transmit`] gives, and call [`Session::handle_timeout`] when
 //! [`Session::poll_timeout`] is due. See [`crate::southbound`] for the one over TCP.
 
+mod allowance;
 mod event;
 mod handshake;
 mod keepalive;
@@ -39,6 +40,7 @@ use openflow::{
     DecodeError, Echo, ErrorMsg, FlowMod, Header, Message, MultipartReply, OFP_VERSION, SwitchConfig, Xid, split_frame,
 };
 
+use allowance::Allowance;
 pub use event::{
     CloseReason, Command, Counters, Description, Event, Outcome, ReadError, Settlement, Token, UnknownReason, describe,
 };
@@ -46,6 +48,10 @@ use handshake::{Handshake, Progress};
 use keepalive::Keepalive;
 use reading::Reads;
 use window::Window;
+
+/// Bytes that are kept of what an error quotes: the header and the fixed part of every message, and of the message
+/// inside a bundle's.
+const ERROR_DATA: usize = 128;
 
 /// The bounds and deadlines of a session.
 #[derive(Debug, Clone, Copy)]
@@ -58,16 +64,26 @@ pub struct Config {
     pub dead: Duration,
     /// From a barrier request to the moment when what it covers is called unknown.
     pub barrier: Duration,
+    /// From one sign of progress to the moment when a switch with an open barrier is given up: a window whose oldest
+    /// barrier is never answered would never move again.
+    pub barrier_dead: Duration,
     /// Between two parts of a multipart reply.
     pub read: Duration,
+    /// From the question to the last part of a multipart reply.
+    pub read_total: Duration,
     /// FLOW_MODs that may be without an answer at a time.
     pub window: usize,
     /// A barrier follows at least every so many FLOW_MODs, so that the window moves on while it is full.
     pub barrier_every: usize,
     /// FLOW_MODs that may wait for a place in the window.
     pub backlog: usize,
-    /// Bytes that may wait to be written before replies to the peer's own requests are taken for an attack.
+    /// Bytes that may wait to be written before replies to the peer's own requests are taken for an attack: two echo
+    /// replies of the largest size.
     pub transmit: usize,
+    /// Malformed messages that a peer may send at once, and one more each second, before it is given up.
+    pub malformed: u32,
+    /// Errors for nothing that are told as events at once, and one more each second; the others are only counted.
+    pub stray_errors: u32,
     /// Bytes of one reassembled multipart reply.
     pub read_bytes: usize,
     /// Entries of one reassembled multipart reply.
@@ -81,13 +97,17 @@ impl Default for Config {
             idle: Duration::from_secs(5),
             dead: Duration::from_secs(10),
             barrier: Duration::from_secs(5),
+            barrier_dead: Duration::from_secs(60),
             read: Duration::from_secs(10),
+            read_total: Duration::from_secs(120),
             window: 1_000,
             barrier_every: 250,
             backlog: 4_096,
-            transmit: 1 << 20,
-            read_bytes: 256 << 20,
-            read_entries: 2_000_000,
+            transmit: 128 << 10,
+            malformed: 100,
+            stray_errors: 10,
+            read_bytes: 64 << 20,
+            read_entries: 1_000_000,
         }
     }
 }
@@ -104,6 +124,8 @@ pub struct Session {
     window: Window,
     reads: Reads,
     counters: Counters,
+    malformed: Allowance,
+    stray_errors: Allowance,
 }
 
 #[derive(Debug)]
@@ -131,10 +153,20 @@ impl Session {
             window: Window::new(&config),
             reads: Reads::new(&config),
             counters: Counters::default(),
+            malformed: Allowance::new(config.malformed, now),
+            stray_errors: Allowance::new(config.stray_errors, now),
             config,
         };
         session.send(&handshake::hello());
         session
+    }
+
+    /// Counts transaction ids from `first`: with one that nobody foresees, a late answer to an earlier connection
+    /// answers nothing on this one.
+    #[must_use]
+    pub fn with_first_xid(mut self, first: u32) -> Self {
+        self.next_xid = first.max(1);
+        self
     }
 
     /// Takes what has been read from the connection; whole messages are consumed, the rest stays in `input`.
@@ -166,6 +198,9 @@ impl Session {
         }
         if self.window.handle_timeout(now, &mut self.events) {
             self.probe_within(now, self.config.dead);
+        }
+        if self.window.is_stuck(now) {
+            return self.close(CloseReason::BarrierUnanswered);
         }
         self.reads.handle_timeout(now, &mut self.events);
         match self.keepalive.handle_timeout(now) {
@@ -262,19 +297,24 @@ impl Session {
                 self.keepalive.heard(now);
                 self.handle_message(xid, message, frame, now);
             }
-            Err(error) => self.handle_malformed(header, error, frame),
+            Err(error) => self.handle_malformed(header, error, frame, now),
         }
         if self.transmit.len() > self.config.transmit {
             self.close(CloseReason::Flooded);
         }
     }
 
-    fn handle_malformed(&mut self, header: Header, error: DecodeError, frame: &Bytes) {
+    /// A message that cannot be understood fails what carries its xid: it may have been the news of a refusal.
+    fn handle_malformed(&mut self, header: Header, error: DecodeError, frame: &Bytes, now: Instant) {
         self.counters.malformed += 1;
         match &self.phase {
             Phase::Negotiating { .. } | Phase::Describing { .. } => self.close(CloseReason::Malformed(error)),
+            Phase::Ready if !self.malformed.take(now) => self.close(CloseReason::TooManyMalformed(error)),
             Phase::Ready if self.reads.fail(header.xid, ReadError::Malformed(error), &mut self.events) => {}
-            Phase::Ready => self.send_error(handshake::malformed(error, frame), header.xid),
+            Phase::Ready => {
+                self.window.doubt(header.xid, &mut self.events);
+                self.send_error(handshake::malformed(error, frame), header.xid);
+            }
             Phase::Closed => {}
         }
     }
@@ -305,7 +345,7 @@ impl Session {
                     self.events.push_back(Event::Ready(description));
                 }
                 Progress::Failed(reason) => self.close(reason),
-                Progress::Other(message) => self.handle_unasked(xid, *message, frame),
+                Progress::Other(message) => self.handle_unasked(xid, *message, frame, now),
             },
             Phase::Ready => self.handle_ready(xid, message, frame, now),
             Phase::Closed => {}
@@ -315,27 +355,30 @@ impl Session {
     fn handle_ready(&mut self, xid: Xid, message: Message, frame: &Bytes, now: Instant) {
         match message {
             Message::BarrierReply => {
-                if !self.window.handle_barrier_reply(xid, &mut self.events) {
+                if !self.window.handle_barrier_reply(xid, &mut self.events, now) {
                     self.counters.stray_replies += 1;
                 }
             }
-            Message::Error(error) => self.handle_error(xid, error),
+            Message::Error(error) => self.handle_error(xid, error, now),
             Message::MultipartReply(reply) => self.handle_multipart(xid, reply, frame.len(), now),
-            other => self.handle_unasked(xid, other, frame),
+            other => self.handle_unasked(xid, other, frame, now),
         }
     }
 
     /// An error is the answer to what carried its xid, in this order of likelihood: a FLOW_MOD in the window, a read,
     /// a FLOW_MOD confirmed a moment ago, something that nobody waits for.
-    fn handle_error(&mut self, xid: Xid, error: ErrorMsg) {
-        if self.window.handle_error(xid, &error, &mut self.events) {
+    fn handle_error(&mut self, xid: Xid, error: ErrorMsg, now: Instant) {
+        let error = kept(error);
+        if self.window.handle_error(xid, &error, &mut self.events, now) {
             return;
         }
         if self.reads.fail(xid, ReadError::Refused(Box::new(error.clone())), &mut self.events) {
             return;
         }
         self.counters.stray_errors += 1;
-        self.events.push_back(Event::StrayError(Box::new(error)));
+        if self.stray_errors.take(now) {
+            self.events.push_back(Event::StrayError(Box::new(error)));
+        }
     }
 
     fn handle_multipart(&mut self, xid: Xid, reply: MultipartReply, bytes: usize, now: Instant) {
@@ -345,7 +388,7 @@ impl Session {
     }
 
     /// What a switch may send at any time after HELLO, and what it may not.
-    fn handle_unasked(&mut self, xid: Xid, message: Message, frame: &Bytes) {
+    fn handle_unasked(&mut self, xid: Xid, message: Message, frame: &Bytes, now: Instant) {
         match message {
             Message::EchoRequest(Echo { data }) => self.send_with(&Message::EchoReply(Echo { data }), xid),
             Message::EchoReply(_) => {
@@ -357,8 +400,9 @@ impl Session {
             }
             Message::FlowRemoved(removed) => self.events.push_back(Event::FlowRemoved(removed.into())),
             Message::PortStatus(status) => self.events.push_back(Event::PortStatus(status.into())),
-            Message::Error(error) => self.handle_error(xid, error),
-            Message::Hello(_) | Message::Experimenter(_) | Message::PacketIn(_) => self.counters.ignored += 1,
+            Message::Error(error) => self.handle_error(xid, error, now),
+            Message::PacketIn(_) => self.counters.packet_ins += 1,
+            Message::Hello(_) | Message::Experimenter(_) => self.counters.ignored += 1,
             Message::FeaturesReply(_)
             | Message::GetConfigReply(_)
             | Message::MultipartReply(_)
@@ -429,4 +473,11 @@ impl Session {
             self.counters.ignored += 1;
         }
     }
+}
+
+/// The error with a copy of the beginning of what it quotes: a slice would keep the whole buffer alive that it was read
+/// into, and a switch can make us keep one error for every FLOW_MOD in flight.
+fn kept(error: ErrorMsg) -> ErrorMsg {
+    let data = Bytes::copy_from_slice(error.data.get(..ERROR_DATA).unwrap_or(&error.data));
+    ErrorMsg { data, ..error }
 }

@@ -21,6 +21,7 @@ pub(super) fn flow_request(request: FlowStatsRequest) -> Message {
 #[derive(Debug)]
 pub(super) struct Reads {
     patience: Duration,
+    total: Duration,
     max_bytes: usize,
     max_entries: usize,
     waiting: VecDeque<Read>,
@@ -33,12 +34,15 @@ struct Read {
     entries: Vec<FlowStats>,
     bytes: usize,
     deadline: Instant,
+    /// Later parts do not move the deadline beyond this: a peer cannot keep a read open for ever.
+    last: Instant,
 }
 
 impl Reads {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             patience: config.read,
+            total: config.read_total,
             max_bytes: config.read_bytes,
             max_entries: config.read_entries,
             waiting: VecDeque::new(),
@@ -46,7 +50,8 @@ impl Reads {
     }
 
     pub(super) fn begin(&mut self, xid: Xid, token: Token, now: Instant) {
-        self.waiting.push_back(Read { xid, token, entries: Vec::new(), bytes: 0, deadline: now + self.patience });
+        let (deadline, last) = (now + self.patience, now + self.total);
+        self.waiting.push_back(Read { xid, token, entries: Vec::new(), bytes: 0, deadline, last });
     }
 
     /// Takes one part; false when nobody waits for it.
@@ -67,7 +72,7 @@ impl Reads {
             return self.fail(xid, ReadError::TooLarge, events);
         }
         read.entries.extend(entries);
-        read.deadline = now + self.patience;
+        read.deadline = (now + self.patience).min(read.last);
         if !part.more
             && let Some(read) = self.take(xid)
         {

@@ -34,6 +34,9 @@ pub(super) struct Window {
     barrier_every: usize,
     max_backlog: usize,
     patience: Duration,
+    hope: Duration,
+    /// When a barrier was last answered.
+    moved: Option<Instant>,
     backlog: VecDeque<(Token, FlowMod)>,
     in_flight: VecDeque<InFlight>,
     groups: VecDeque<Group>,
@@ -46,7 +49,16 @@ pub(super) struct Window {
 struct InFlight {
     xid: Xid,
     token: Token,
-    refusal: Option<Box<ErrorMsg>>,
+    answer: Heard,
+}
+
+/// What the switch has said of a FLOW_MOD before its barrier is answered. Silence is consent.
+#[derive(Debug)]
+enum Heard {
+    Nothing,
+    Refusal(Box<ErrorMsg>),
+    /// Something that cannot be understood.
+    Noise,
 }
 
 /// A barrier and the FLOW_MODs between it and the barrier before.
@@ -54,7 +66,7 @@ struct InFlight {
 struct Group {
     barrier: Xid,
     size: usize,
-    deadline: Instant,
+    sent: Instant,
     overdue: bool,
 }
 
@@ -65,6 +77,8 @@ impl Window {
             barrier_every: config.barrier_every,
             max_backlog: config.backlog,
             patience: config.barrier,
+            hope: config.barrier_dead,
+            moved: None,
             backlog: VecDeque::new(),
             in_flight: VecDeque::new(),
             groups: VecDeque::new(),
@@ -91,7 +105,7 @@ impl Window {
                 events.push_back(settled(vec![Settlement { token, outcome: Outcome::Unencodable }]));
                 continue;
             }
-            self.in_flight.push_back(InFlight { xid, token, refusal: None });
+            self.in_flight.push_back(InFlight { xid, token, answer: Heard::Nothing });
             self.uncovered += 1;
             if self.uncovered >= self.barrier_every {
                 self.cover(out, next_xid, now);
@@ -107,18 +121,20 @@ impl Window {
         // A barrier request is its header: it always fits.
         if Message::BarrierRequest.encode(barrier, out).is_ok() {
             let size = std::mem::take(&mut self.uncovered);
-            self.groups.push_back(Group { barrier, size, deadline: now + self.patience, overdue: false });
+            self.groups.push_back(Group { barrier, size, sent: now, overdue: false });
         }
     }
 
     /// Settles the oldest group if this is the reply to its barrier; false otherwise.
-    pub(super) fn handle_barrier_reply(&mut self, xid: Xid, events: &mut VecDeque<Event>) -> bool {
+    pub(super) fn handle_barrier_reply(&mut self, xid: Xid, events: &mut VecDeque<Event>, now: Instant) -> bool {
         let Some(group) = self.groups.pop_front_if(|group| group.barrier == xid) else { return false };
+        self.moved = Some(now);
         let mut settlements = Vec::with_capacity(group.size);
         for flight in self.in_flight.drain(..group.size.min(self.in_flight.len())) {
-            let outcome = match flight.refusal {
-                Some(error) => Outcome::Refused(error),
-                None => {
+            let outcome = match flight.answer {
+                Heard::Refusal(error) => Outcome::Refused(error),
+                Heard::Noise => Outcome::Unknown(UnknownReason::AnswerMalformed),
+                Heard::Nothing => {
                     self.confirmed.push_back((flight.xid, flight.token));
                     Outcome::Confirmed
                 }
@@ -132,17 +148,27 @@ impl Window {
     }
 
     /// Finds what an error answers: a FLOW_MOD in flight, a barrier, or a FLOW_MOD confirmed not long ago.
-    pub(super) fn handle_error(&mut self, xid: Xid, error: &ErrorMsg, events: &mut VecDeque<Event>) -> bool {
-        if let Some(flight) = self.find(xid) {
+    pub(super) fn handle_error(
+        &mut self,
+        xid: Xid,
+        error: &ErrorMsg,
+        events: &mut VecDeque<Event>,
+        now: Instant,
+    ) -> bool {
+        if let Some(flight) = find(&self.in_flight, xid, |flight| flight.xid).and_then(|at| self.in_flight.get_mut(at))
+        {
             // The first error is the cause; a second one for the same message adds nothing.
-            flight.refusal.get_or_insert_with(|| Box::new(error.clone()));
+            if !matches!(flight.answer, Heard::Refusal(_)) {
+                flight.answer = Heard::Refusal(Box::new(error.clone()));
+            }
             return true;
         }
         if self.groups.front().is_some_and(|group| group.barrier == xid) {
-            self.abandon_oldest(events);
+            self.moved = Some(now);
+            self.abandon_oldest(UnknownReason::BarrierRefused, events);
             return true;
         }
-        if let Some(at) = self.confirmed.iter().position(|(confirmed, _)| *confirmed == xid)
+        if let Some(at) = find(&self.confirmed, xid, |(confirmed, _)| *confirmed)
             && let Some((_, token)) = self.confirmed.remove(at)
         {
             events.push_back(Event::LateRefusal { token, error: Box::new(error.clone()) });
@@ -151,24 +177,39 @@ impl Window {
         false
     }
 
-    /// The FLOW_MOD in flight with this xid. Xids ascend in the order of sending, modulo 2^32.
-    fn find(&mut self, xid: Xid) -> Option<&mut InFlight> {
-        let first = self.in_flight.front()?.xid.0;
-        let offset = |xid: Xid| xid.0.wrapping_sub(first);
-        let at = self.in_flight.binary_search_by_key(&offset(xid), |flight| offset(flight.xid)).ok()?;
-        self.in_flight.get_mut(at)
+    /// A message with this xid came that cannot be understood. What it answers is not confirmed by what follows.
+    pub(super) fn doubt(&mut self, xid: Xid, events: &mut VecDeque<Event>) {
+        if let Some(flight) = find(&self.in_flight, xid, |flight| flight.xid).and_then(|at| self.in_flight.get_mut(at))
+        {
+            if matches!(flight.answer, Heard::Nothing) {
+                flight.answer = Heard::Noise;
+            }
+        } else if self.groups.front().is_some_and(|group| group.barrier == xid) {
+            self.abandon_oldest(UnknownReason::AnswerMalformed, events);
+        }
     }
 
     /// The switch will not answer the oldest barrier: refusals stand, the rest of its group stays unknown.
-    fn abandon_oldest(&mut self, events: &mut VecDeque<Event>) {
+    fn abandon_oldest(&mut self, reason: UnknownReason, events: &mut VecDeque<Event>) {
         let Some(group) = self.groups.pop_front() else { return };
         let flights = self.in_flight.drain(..group.size.min(self.in_flight.len()));
-        let settlements = flights.map(|flight| flight.unanswered(UnknownReason::BarrierRefused)).collect();
+        let settlements = flights.map(|flight| flight.unanswered(reason)).collect();
         events.push_back(settled(settlements));
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.groups.iter().find(|group| !group.overdue).map(|group| group.deadline)
+        let overdue = self.groups.iter().find(|group| !group.overdue).map(|group| group.sent + self.patience);
+        overdue.into_iter().chain(self.stuck_from()).min()
+    }
+
+    /// Whether the oldest barrier will never be answered. A slow switch that moves on is only slow.
+    pub(super) fn is_stuck(&self, now: Instant) -> bool {
+        self.stuck_from().is_some_and(|from| from <= now)
+    }
+
+    fn stuck_from(&self) -> Option<Instant> {
+        let oldest = self.groups.front()?;
+        Some(self.moved.map_or(oldest.sent, |moved| moved.max(oldest.sent)) + self.hope)
     }
 
     /// Calls what an overdue barrier covers unknown, once, and goes on waiting for it; true when there was one.
@@ -176,7 +217,7 @@ impl Window {
         let mut start = 0;
         let mut overdue = Vec::new();
         for group in &mut self.groups {
-            if !group.overdue && group.deadline <= now {
+            if !group.overdue && group.sent + self.patience <= now {
                 group.overdue = true;
                 overdue.extend(self.in_flight.iter().skip(start).take(group.size).map(|flight| Settlement {
                     token: flight.token,
@@ -206,12 +247,19 @@ impl Window {
 
 impl InFlight {
     fn unanswered(self, reason: UnknownReason) -> Settlement {
-        let outcome = match self.refusal {
-            Some(error) => Outcome::Refused(error),
-            None => Outcome::Unknown(reason),
+        let outcome = match self.answer {
+            Heard::Refusal(error) => Outcome::Refused(error),
+            Heard::Nothing | Heard::Noise => Outcome::Unknown(reason),
         };
         Settlement { token: self.token, outcome }
     }
+}
+
+/// The place of an xid in a queue. Xids ascend in the order of sending, modulo 2^32.
+fn find<T>(queue: &VecDeque<T>, xid: Xid, xid_of: impl Fn(&T) -> Xid) -> Option<usize> {
+    let first = xid_of(queue.front()?).0;
+    let offset = |xid: Xid| xid.0.wrapping_sub(first);
+    queue.binary_search_by_key(&offset(xid), |entry| offset(xid_of(entry))).ok()
 }
 
 fn settled(settlements: Vec<Settlement>) -> Event {
