@@ -13,7 +13,7 @@ use super::args::{
     AddNode, Admission, Args, Command as Typed, Emulate, FlowCommand, Global, Install, ListFlows, LogFormat,
     NodeCommand, RemoveFlows, Serve, TableMiss,
 };
-use crate::client::{Token, Url};
+use crate::client::{Token, Url, UrlError};
 use crate::config::{self, ServeConfig};
 use crate::contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit};
 
@@ -72,8 +72,8 @@ pub(super) fn check(args: Args) -> Result<Job, clap::Error> {
     if let Question::Command(command) = &question {
         command.check().map_err(broken_rule)?;
     }
-    let token = token(&global)?;
-    Ok(Job::Ask(Box::new(Ask { url: global.url, token, json: global.json, question })))
+    let (url, token) = (url(&global)?, token(&global)?);
+    Ok(Job::Ask(Box::new(Ask { url, token, json: global.json, question })))
 }
 
 fn node(command: NodeCommand) -> Command {
@@ -188,6 +188,12 @@ fn state_dir(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     Some(state.join("flumen"))
 }
 
+/// Checked only when a daemon is asked: a wrong FLUMEN_URL is no reason not to run the demonstration.
+fn url(global: &Global) -> Result<Url, clap::Error> {
+    let wrong_url = |error| format!("invalid value '{}' for '--url <URL>' (or FLUMEN_URL): {error}", global.url);
+    global.url.parse().map_err(|error: UrlError| wrong(ErrorKind::ValueValidation, wrong_url(error)))
+}
+
 /// The token in the file that was named, or else in the environment.
 fn token(global: &Global) -> Result<Option<Token>, clap::Error> {
     let (place, text) = match &global.token_file {
@@ -198,10 +204,10 @@ fn token(global: &Global) -> Result<Option<Token>, clap::Error> {
                 return Err(wrong(ErrorKind::Io, message));
             }
         },
-        None => match std::env::var("FLUMEN_TOKEN") {
-            Ok(text) if text.is_empty() => return Ok(None),
-            Ok(text) => ("FLUMEN_TOKEN".to_owned(), text),
-            Err(_) => return Ok(None),
+        None => match std::env::var_os("FLUMEN_TOKEN").filter(|token| !token.is_empty()) {
+            // What is not UTF-8 is no token in its lossy form either.
+            Some(text) => ("FLUMEN_TOKEN".to_owned(), text.to_string_lossy().into_owned()),
+            None => return Ok(None),
         },
     };
     let parsed = Token::from_str(&text);

@@ -1,6 +1,7 @@
 //! The binary against a daemon that says exactly what the test wants it to say.
 
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::thread;
 
 use futures_util::{SinkExt, StreamExt};
@@ -156,6 +157,20 @@ fn what_people_see_is_as_it_was_agreed() {
         let ended = ask(&line, Some(&reply("Whatever", &payload))).with(0);
         assert_eq!(ended.stderr, "", "{name}");
         compare_with_golden(name, &ended.stdout);
+    }
+}
+
+#[test]
+fn a_reader_who_goes_away_changes_no_verdict() {
+    for (state, code) in [("applied", 0), ("rejected", 1)] {
+        let url = format!("ws://{}", daemon(Some(&flow_in(state))));
+        let line = "flow install --source 10.0.0.1 --destination any --traffic-type voice";
+        let mut child = flumen(line.split_whitespace());
+        let mut child = child.env("FLUMEN_URL", url).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{state}");
+        assert!(!String::from_utf8_lossy(&ended.stderr).contains("pipe"), "{state}");
     }
 }
 

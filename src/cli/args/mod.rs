@@ -14,7 +14,6 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser, styling};
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::client::Url;
 use crate::contract::Reason;
 
 pub(super) use self::emulate::Emulate;
@@ -68,7 +67,7 @@ pub(super) struct Args {
 pub(super) struct Global {
     /// The daemon to talk to
     #[arg(long, global = true, value_name = "URL", env = "FLUMEN_URL", hide_env_values = true, default_value = DEFAULT_URL)]
-    pub(super) url: Url,
+    pub(super) url: String,
     /// File that holds the bearer token [env: FLUMEN_TOKEN, the token itself]
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(super) token_file: Option<PathBuf>,

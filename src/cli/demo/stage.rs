@@ -45,8 +45,12 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts everything, in the order in which it depends on each other.
     pub(super) async fn set() -> Result<Self, Failure> {
-        let data = ScratchDirectory::new()
-            .map_err(|error| broken(format!("cannot make a directory for the daemon's state: {error}")))?;
+        let data = ScratchDirectory::new().map_err(|error| {
+            broken(format!(
+                "cannot make a directory in {} for the daemon's state: {error}",
+                std::env::temp_dir().display()
+            ))
+        })?;
         let shutdown = CancellationToken::new();
         let (daemon, listening) = start_daemon(data.path(), &shutdown).await?;
         let url = parse_url(listening.northbound)?;
