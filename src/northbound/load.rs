@@ -47,7 +47,7 @@ impl Load {
     }
 
     /// Whether as much waits for the client as may.
-    pub(super) fn is_backed_up(&self) -> bool {
+    fn is_backed_up(&self) -> bool {
         self.backlog.load(Ordering::Relaxed) >= self.backlog_limit
     }
 

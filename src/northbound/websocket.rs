@@ -103,8 +103,10 @@ where
 {
     let mut writing = pin!(writer.run());
     let ending = tokio::select! {
-        ending = reader.run(handed) => ending,
+        // What is known to wait must be up to date before more is read.
+        biased;
         ending = &mut writing => return ending,
+        ending = reader.run(handed) => ending,
     };
     // The same future goes on: dropped half-way, it could take an answer with it.
     if ending == Ending::SHUTDOWN { writing.await } else { ending }

@@ -96,26 +96,26 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
         Ending::SHUTDOWN
     }
 
-    /// Waits for something to do and does it. Answers that are ready at the same time share a flush; while the client
-    /// takes nothing, they are gathered up to the outbound limit.
+    /// Waits for something to do and does it. Answers that are ready at the same time share a flush. They are taken
+    /// also while the client takes nothing, because only then is it known how much waits, and the reader stops in time.
     async fn turn(&mut self) -> Result<(), Ending> {
         tokio::select! {
             handed = self.handed.recv(), if !self.reader_ended => match handed {
                 Some(handed) => self.take(handed),
                 None => self.reader_ended = true,
             },
-            Some(answered) = self.awaited.next(), if !self.load.is_backed_up() => self.answer(answered),
+            Some(answered) = self.awaited.next() => self.answer(answered),
             beat = self.keepalive.next() => match beat {
                 Beat::Ping => self.outbox.push(Message::Ping(Bytes::new()), None),
                 Beat::Lost => return Err(Ending::TOO_SLOW),
             },
             flushed = self.outbox.flush(), if !self.outbox.is_clear() => flushed?,
         }
-        while !self.load.is_backed_up() {
-            if let Ok(handed) = self.handed.try_recv() {
-                self.take(handed);
-            } else if let Some(Some(answered)) = self.awaited.next().now_or_never() {
+        loop {
+            if let Some(Some(answered)) = self.awaited.next().now_or_never() {
                 self.answer(answered);
+            } else if let Ok(handed) = self.handed.try_recv() {
+                self.take(handed);
             } else {
                 break;
             }
