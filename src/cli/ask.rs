@@ -8,14 +8,16 @@ use tokio::time::timeout;
 
 use super::check::{Ask, Question};
 use super::exit::{Exit, Failure};
-use super::output::Output;
+use super::output::{Output, shown};
 use super::{verdict, view};
 use crate::client::{Client, ConnectError, RequestError, Url};
-use crate::contract::{Command, ErrorCode, FlowView, ListFlows, Reply};
+use crate::contract::{Command, ErrorBody, ErrorCode, FlowView, ListFlows, Reply};
 
 /// How long an answer may take beyond what the command itself asks to wait: a daemon that is stuck must not hold a
 /// script for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+const SHOW_A_TOKEN: &str = "show a token with --token-file FILE or FLUMEN_TOKEN";
 
 /// Runs one question from connection to goodbye.
 pub(super) async fn run(ask: Ask, output: &mut Output) -> Result<Exit, Failure> {
@@ -28,32 +30,33 @@ pub(super) async fn run(ask: Ask, output: &mut Output) -> Result<Exit, Failure> 
 
 async fn answer(client: &Client, question: Question, json: bool, output: &mut Output) -> Result<Exit, Failure> {
     match question {
-        Question::Command(command) => {
-            let payload = request(client, &command).await?;
-            if json {
-                output.line(payload.get())?;
-            }
-            let reply = understood(&payload)?;
-            if !json {
-                output.data(view::reply(&command, &reply, output))?;
-            }
-            Ok(verdict::judge(&command, &reply, output))
-        }
+        Question::Command(command) => one(client, &command, json, view::reply, output).await,
+        Question::Classes => one(client, &Command::GetInfo, json, view::classes, output).await,
         Question::AllFlows(list) => {
             let flows = all_flows(client, list).await?;
             output.data(view::flows(&flows, output))?;
             Ok(Exit::Done)
         }
-        Question::Classes => {
-            let payload = request(client, &Command::GetInfo).await?;
-            match understood(&payload)? {
-                _ if json => output.line(payload.get())?,
-                Reply::Info(info) => output.data(view::classes(&info.traffic_types, output))?,
-                _ => return Err(strange()),
-            }
-            Ok(Exit::Done)
-        }
     }
+}
+
+/// One command, one answer: as it came for a program, as `view` has it for a person.
+async fn one(
+    client: &Client,
+    command: &Command,
+    json: bool,
+    view: fn(&Command, &Reply, &Output) -> String,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let payload = request(client, command).await?;
+    if json {
+        output.line(payload.get())?;
+    }
+    let reply = understood(&payload)?;
+    if !json {
+        output.data(view(command, &reply, output))?;
+    }
+    Ok(verdict::judge(command, &reply, output))
 }
 
 async fn all_flows(client: &Client, mut list: ListFlows) -> Result<Vec<FlowView>, Failure> {
@@ -93,27 +96,43 @@ fn strange() -> Failure {
 }
 
 fn failed(command: &Command, error: &RequestError) -> Failure {
-    let failure = Failure::new(Exit::No, error.to_string());
-    let RequestError::Refused(refusal) = error else { return failure };
+    let failure = Failure::new(Exit::No, shown(&error.to_string()));
+    match error {
+        RequestError::Refused(refusal) => match hint_for(command, refusal) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        },
+        RequestError::Lost(_) => match command {
+            Command::InstallFlow(install) if install.flow_id.is_some() => {
+                failure.hint("the outcome is not known; asking again with the same --flow-id does nothing twice")
+            }
+            Command::InstallFlow(_) => failure.hint("the outcome is not known; 'flumen flow list' shows what there is"),
+            _ => failure.hint("the outcome is not known; asking again is harmless"),
+        },
+        RequestError::Encode(_) => failure,
+    }
+}
+
+fn hint_for(command: &Command, refusal: &ErrorBody) -> Option<&'static str> {
     let of_nodes = matches!(command, Command::GetNode(_) | Command::RemoveNode(_) | Command::InstallFlow(_));
     let of_flows = matches!(command, Command::GetFlow(_) | Command::RemoveFlow(_));
     let about_class = refusal.path.as_deref().is_some_and(|path| path.ends_with("traffic_type"));
     match refusal.code {
-        ErrorCode::NotFound if of_nodes => failure.hint("'flumen node list' shows the nodes there are"),
-        ErrorCode::NotFound if of_flows => failure.hint("'flumen flow list' shows the flows there are"),
-        ErrorCode::InvalidRequest if about_class => failure.hint("'flumen classes' shows the traffic types there are"),
+        ErrorCode::NotFound if of_nodes => Some("'flumen node list' shows the nodes there are"),
+        ErrorCode::NotFound if of_flows => Some("'flumen flow list' shows the flows there are"),
+        ErrorCode::InvalidRequest if about_class => Some("'flumen classes' shows the traffic types there are"),
         ErrorCode::Unavailable if matches!(command, Command::RemoveNode(_)) => {
-            failure.hint("'--flows leave' leaves its flows on the switch and removes the node")
+            Some("'--flows leave' leaves its flows on the switch and removes the node")
         }
-        ErrorCode::Unauthenticated => failure.hint("show a token with --token-file FILE or FLUMEN_TOKEN"),
-        _ => failure,
+        ErrorCode::Unauthenticated => Some(SHOW_A_TOKEN),
+        _ => None,
     }
 }
 
 fn unreachable(url: &Url, error: &ConnectError) -> Failure {
     if error.is_refusal() {
         let what = format!("the daemon at {url} does not let you in: {error}");
-        return Failure::new(Exit::No, what).hint("show a token with --token-file FILE or FLUMEN_TOKEN");
+        return Failure::new(Exit::No, what).hint(SHOW_A_TOKEN);
     }
     let failure = Failure::new(Exit::Unreachable, format!("cannot reach the daemon at {url}: {}", reason(error)));
     match error {

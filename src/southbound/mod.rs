@@ -1,4 +1,4 @@
-//! Switches over TCP: accepting them, dialling them, and driving one [`session`](crate::session) for each.
+//! Switches over TCP: accepting them, dialling them, and driving one [`session`] for each.
 //!
 //! What happens on every connection arrives as [`Report`]s on one bounded channel; the owner answers through the
 //! command channel that each connection hands out when it is ready. A slow switch delays nobody: it has a task and a

@@ -22,7 +22,7 @@ pub(super) fn info(info: &Info, output: &Output) -> String {
 }
 
 /// The classes of traffic, the most important first.
-pub(in super::super) fn classes(classes: &[TrafficTypeView], output: &Output) -> String {
+pub(super) fn classes(classes: &[TrafficTypeView], output: &Output) -> String {
     let mut table = Table::new(&["TRAFFIC TYPE", "DSCP", "", "QUEUE", "PRIORITY"]);
     for class in classes {
         table.row([

@@ -7,8 +7,6 @@ mod node;
 use super::output::{Output, Tone};
 use crate::contract::{Command, FlowState, FlowView, Reply};
 
-pub(super) use self::info::classes;
-
 /// The Reply to `command` as text.
 pub(super) fn reply(command: &Command, reply: &Reply, output: &Output) -> String {
     match reply {
@@ -21,6 +19,14 @@ pub(super) fn reply(command: &Command, reply: &Reply, output: &Output) -> String
         Reply::Flows { flows, .. } | Reply::FlowsInstalled { flows, .. } => flow::list(flows, output),
         Reply::FlowsRemoved { summary } => flow::summary(summary, output),
         Reply::Info(info) => info::info(info, output),
+    }
+}
+
+/// Only the classes of traffic, out of the Reply to `GetInfo`.
+pub(super) fn classes(command: &Command, reply: &Reply, output: &Output) -> String {
+    match reply {
+        Reply::Info(info) => info::classes(&info.traffic_types, output),
+        other => self::reply(command, other, output),
     }
 }
 
