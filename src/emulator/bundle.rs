@@ -91,7 +91,8 @@ impl Turn<'_> {
             | BundleControlType::DiscardReply
             | BundleControlType::Unknown(_) => return Err(code::BAD_TYPE),
         };
-        let reply = BundleControl { bundle_id, control_type: done, flags, properties: Vec::new() };
+        // Open vSwitch does not repeat the flags in its answers, so nobody should rely on them.
+        let reply = BundleControl { bundle_id, control_type: done, flags: BundleFlags(0), properties: Vec::new() };
         self.reply(&Message::Experimenter(Experimenter::BundleControl(reply)))
     }
 
@@ -99,11 +100,12 @@ impl Turn<'_> {
     pub(super) fn bundle_add(&mut self, add: BundleAdd) -> Result<(), ErrorCode> {
         let opened = || Bundle::open(add.flags, self.now);
         let bundle = self.channel.bundles.entry(add.bundle_id).or_insert_with(opened);
-        let wrong = if bundle.closed {
-            Some(code::BUNDLE_CLOSED)
-        } else if bundle.flags != add.flags {
-            Some(code::BAD_FLAGS)
-        } else if add.xid != self.xid {
+        if bundle.closed || bundle.flags != add.flags {
+            let wrong = if bundle.closed { code::BUNDLE_CLOSED } else { code::BAD_FLAGS };
+            self.channel.bundles.remove(&add.bundle_id);
+            return Err(wrong);
+        }
+        let wrong = if add.xid != self.xid {
             Some(code::MSG_BAD_XID)
         } else if !matches!(
             *add.message,

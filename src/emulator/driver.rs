@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::channel::ChannelId;
 use super::config::{Backoff, SwitchConfig};
 use super::journal::JournalEntry;
 use super::misbehaviour::{Fault, Link};
@@ -94,7 +95,8 @@ impl EmulatedSwitch {
                 };
                 let (switch, shutdown) = (switch.clone(), shutdown.clone());
                 switch.shared.tasks.clone().spawn(async move {
-                    shutdown.run_until_cancelled(switch.converse_over_tcp(stream)).await;
+                    let channel = switch.lock().open_dialled(now());
+                    shutdown.run_until_cancelled(switch.converse_over_tcp(channel, stream)).await;
                 });
             }
         });
@@ -102,8 +104,13 @@ impl EmulatedSwitch {
 
     /// Talks with one controller over any stream until either side ends it.
     pub async fn converse(&self, stream: impl AsyncRead + AsyncWrite) -> io::Result<()> {
+        let channel = self.lock().open(now());
+        self.converse_on(channel, stream).await
+    }
+
+    async fn converse_on(&self, channel: ChannelId, stream: impl AsyncRead + AsyncWrite) -> io::Result<()> {
         let (mut reader, mut writer) = tokio::io::split(stream);
-        Conversation::open(self).run(&mut reader, &mut writer).await?;
+        Conversation::new(self, channel).run(&mut reader, &mut writer).await?;
         writer.shutdown().await
     }
 
@@ -164,7 +171,10 @@ impl EmulatedSwitch {
         loop {
             let started = now();
             match TcpStream::connect(controller).await {
-                Ok(stream) => self.converse_over_tcp(stream).await,
+                Ok(stream) => {
+                    let channel = self.lock().open(now());
+                    self.converse_over_tcp(channel, stream).await;
+                }
                 Err(error) => tracing::debug!(%error, controller, "the controller cannot be reached"),
             }
             wait = if started.elapsed() > backoff.last { backoff.first } else { wait };
@@ -173,10 +183,10 @@ impl EmulatedSwitch {
         }
     }
 
-    async fn converse_over_tcp(&self, stream: TcpStream) {
+    async fn converse_over_tcp(&self, channel: ChannelId, stream: TcpStream) {
         // Small answers go out at once; a socket that refuses the option still works.
         let _ = stream.set_nodelay(true);
-        if let Err(error) = self.converse(stream).await {
+        if let Err(error) = self.converse_on(channel, stream).await {
             tracing::debug!(%error, datapath_id = %self.datapath_id(), "a connection to a controller broke");
         }
     }
@@ -192,9 +202,8 @@ struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    fn open(switch: &'a EmulatedSwitch) -> Self {
-        let faults = lock(&switch.shared.faults).clone();
-        let link = Link::open(&mut switch.lock(), faults, now());
+    fn new(switch: &'a EmulatedSwitch, channel: ChannelId) -> Self {
+        let link = Link::new(channel, lock(&switch.shared.faults).clone());
         let stirred = switch.shared.stirred.subscribe();
         Self { switch, stirred, link, input: BytesMut::new(), output: BytesMut::new() }
     }

@@ -35,7 +35,7 @@ impl Datapath {
     /// Carries out a METER_MOD.
     pub(super) fn modify_meters(
         &mut self,
-        request: MeterMod,
+        mut request: MeterMod,
         now: Instant,
         changes: &mut Changes,
     ) -> Result<(), ErrorCode> {
@@ -48,6 +48,11 @@ impl Datapath {
         }
         if !deletes {
             self.check_meter(&request)?;
+            // > "burst_size [...] is only used if the flags field contains OFPMF_BURST" (section 7.3.4.5): without it
+            // the burst is what passes in a second.
+            if !request.flags.contains(MeterFlags::BURST) {
+                request.bands.iter_mut().for_each(|band| band.burst_size = band.rate);
+            }
         }
         match request.command {
             MeterModCommand::Add if self.meters.contains_key(&meter_id) => {

@@ -82,10 +82,15 @@ pub struct Link {
 }
 
 impl Link {
-    /// Opens a channel of the switch.
+    /// Opens a channel of the switch, as if the switch had dialled.
     pub fn open(switch: &mut Switch, faults: Vec<Fault>, now: Instant) -> Self {
+        Self::new(switch.open(now), faults)
+    }
+
+    /// Puts faults before a channel that was just opened.
+    pub fn new(channel: ChannelId, faults: Vec<Fault>) -> Self {
         Self {
-            channel: switch.open(now),
+            channel,
             faults,
             bytes_in: 0,
             messages_in: 0,

@@ -23,6 +23,9 @@ const PAUSE_ABOVE: usize = 128 * 1024;
 /// Updates that nobody asked for just now have no transaction.
 const UNASKED: Xid = Xid(0);
 
+/// `OFPRR_EVICTION` of OpenFlow 1.4: flow monitors tell it in 1.3 already.
+const EVICTION: u16 = 5;
+
 /// The errors of the extension, as experimenter errors.
 const MONITOR_EXISTS: ErrorCode = ErrorCode::new(ErrorCode::EXPERIMENTER, 1871);
 const UNKNOWN_MONITOR: ErrorCode = ErrorCode::new(ErrorCode::EXPERIMENTER, 1873);
@@ -179,7 +182,8 @@ impl Channel {
         }
         let reason = match change.cause {
             Cause::Added | Cause::Modified => 0,
-            cause @ (Cause::Removed(_) | Cause::Evicted) => u16::from(u8::from(cause.reason()?)),
+            Cause::Removed(reason) => u16::from(u8::from(reason)),
+            Cause::Evicted => EVICTION,
         };
         let with_actions = flags.contains(FlowMonitorFlags::ACTIONS);
         Some(full_update(event, reason, change.table_id, &change.rule, entry, with_actions))

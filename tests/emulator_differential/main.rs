@@ -7,6 +7,7 @@
 
 mod operations;
 mod ovs;
+mod scripts;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -15,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use fastrand::Rng;
-use flumen::emulator::{ChannelId, Switch, SwitchConfig};
+use flumen::emulator::{ChannelId, Switch, SwitchConfig, WhenFull};
 use openflow::{
-    DatapathId, FlowRemoved, FlowStats, FlowStatsRequest, Hello, Match, Message, MultipartReplyBody,
+    DatapathId, FlowMod, FlowRemoved, FlowStats, FlowStatsRequest, Hello, Match, Message, MultipartReplyBody,
     MultipartRequestBody, OFP_VERSION, OxmField, SwitchConfig as WireConfig, Xid, split_frame,
 };
 
@@ -157,7 +158,7 @@ fn ten_thousand_random_operations_leave_the_emulator_and_open_vswitch_with_the_s
         Ok(ovs) => ovs,
         Err(reason) => return println!("skipped: {reason}"),
     };
-    ovs.add_bridge(TABLES, TABLE_LIMIT);
+    ovs.add_bridge(TABLES, TABLE_LIMIT, "refuse");
     let mut real = Real { stream: ovs.connect().expect("a connection to Open vSwitch"), unread: BytesMut::new() };
     let mut emulated = Emulated::new(SwitchConfig { table_limit: TABLE_LIMIT, ..SwitchConfig::new(DatapathId(1)) });
 
@@ -207,6 +208,83 @@ fn ten_thousand_random_operations_leave_the_emulator_and_open_vswitch_with_the_s
     let removed = removed_here.len();
     println!("{OPERATIONS} operations: {errors} errors, {removed} flows reported removed, {most_flows} at once");
     assert!(errors > 100 && removed > 100 && most_flows > 100, "the operations should have more effect");
+}
+
+#[test]
+fn groups_meters_bundles_and_monitors_are_answered_as_open_vswitch_answers_them() {
+    let ovs = match Ovs::start() {
+        Ok(ovs) => ovs,
+        Err(reason) => return println!("skipped: {reason}"),
+    };
+    ovs.add_bridge(0, 0, "refuse");
+    let differences: String = scripts::scripts()
+        .into_iter()
+        .map(|(about, script)| differences(&ovs, SwitchConfig::new(DatapathId(1)), about, script))
+        .collect();
+    assert!(differences.is_empty(), "{differences}");
+}
+
+#[test]
+fn eviction_is_told_as_open_vswitch_tells_it() {
+    let ovs = match Ovs::start() {
+        Ok(ovs) => ovs,
+        Err(reason) => return println!("skipped: {reason}"),
+    };
+    ovs.add_bridge(1, 2, "evict");
+    let config = SwitchConfig { table_limit: 2, when_full: WhenFull::Evict, ..SwitchConfig::new(DatapathId(1)) };
+    let differences = differences(&ovs, config, "eviction", scripts::eviction());
+    assert!(differences.is_empty(), "{differences}");
+}
+
+/// Says the same to both, each message after the last was answered, and tells where the answers differ.
+fn differences(ovs: &Ovs, config: SwitchConfig, about: &str, script: Vec<Message>) -> String {
+    let mut differences = String::new();
+    let mut real = Real { stream: ovs.connect().expect("a connection to Open vSwitch"), unread: BytesMut::new() };
+    let mut emulated = Emulated::new(config);
+    let greeting = encode([
+        (0, Message::Hello(Hello::with_versions(&[OFP_VERSION]))),
+        (0, Message::SetConfig(WireConfig { flags: 0, miss_send_len: 128 })),
+        (0, Message::FlowMod(FlowMod::delete())),
+        (0, Message::BarrierRequest),
+    ]);
+    real.exchange(&greeting);
+    emulated.exchange(&greeting);
+    for (xid, message) in (1..).zip(script) {
+        let bytes = encode([(xid, message.clone()), (0, Message::BarrierRequest)]);
+        let (theirs, ours) = (transcript(real.exchange(&bytes)), transcript(emulated.exchange(&bytes)));
+        if theirs != ours {
+            let line = format!("{about}, message {xid}: {message}");
+            differences.push_str(&format!("{line}\nOpen vSwitch: {theirs:#?}\nemulator: {ours:#?}\n"));
+        }
+    }
+    differences
+}
+
+/// What a switch said, but for its age and the order in which it keeps things.
+fn transcript(mut said: BytesMut) -> Vec<String> {
+    let mut lines = Vec::new();
+    while let Some(frame) = split_frame(&mut said).expect("whole messages") {
+        let (xid, message) = Message::decode(&frame).expect("a message that the codec knows");
+        match message {
+            // When a flow is reported as removed is up to the switch.
+            Message::Hello(_) | Message::BarrierReply | Message::FlowRemoved(_) => {}
+            Message::Error(error) => lines.push(format!("{xid} {}/{}", error.type_name(), error.code_name())),
+            Message::MultipartReply(reply) => match reply.body {
+                MultipartReplyBody::Flow(flows) => lines.extend(flows.into_iter().map(as_text)),
+                MultipartReplyBody::GroupDesc(groups) => lines.extend(groups.iter().map(|group| format!("{group:?}"))),
+                MultipartReplyBody::MeterConfig(meters) => {
+                    lines.extend(meters.iter().map(|meter| format!("{meter:?}")));
+                }
+                MultipartReplyBody::FlowMonitor(updates) => {
+                    lines.extend(updates.iter().map(|u| format!("{xid} {u:?}")));
+                }
+                other => lines.push(format!("{xid} {other:?}")),
+            },
+            other => lines.push(format!("{xid} {other:?}")),
+        }
+    }
+    lines.sort();
+    lines
 }
 
 fn assert_same(theirs: &[String], ours: &[String], what: &str, seed: u64) {

@@ -34,8 +34,8 @@ impl Ovs {
         Ok(ovs)
     }
 
-    /// Adds a bridge in secure mode with four ports, whose first tables refuse flows beyond a limit.
-    pub(crate) fn add_bridge(&self, tables: u8, table_limit: usize) {
+    /// Adds a bridge in secure mode with four ports, whose first tables refuse or evict flows beyond a limit.
+    pub(crate) fn add_bridge(&self, tables: u8, table_limit: usize, overflow_policy: &str) {
         let mut arguments: Vec<String> = "add-br br0 -- set bridge br0 datapath_type=dummy protocols=OpenFlow13 \
              fail-mode=secure other-config:datapath-id=0000000000000001"
             .split_whitespace()
@@ -47,7 +47,7 @@ impl Ovs {
         }
         for table in 0..tables {
             let limit = format!(
-                "-- --id=@t{table} create Flow_Table flow_limit={table_limit} overflow_policy=refuse \
+                "-- --id=@t{table} create Flow_Table flow_limit={table_limit} overflow_policy={overflow_policy} \
                  -- set bridge br0 flow_tables:{table}=@t{table}"
             );
             arguments.extend(limit.split_whitespace().map(str::to_owned));

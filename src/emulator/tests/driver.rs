@@ -92,6 +92,11 @@ async fn a_switch_that_listens_talks_with_several_controllers() {
     let switch = listen(listener, config(), shutdown.clone());
     let mut one = Controller::greet(TcpStream::connect(address).await.unwrap()).await;
     let mut other = Controller::greet(TcpStream::connect(address).await.unwrap()).await;
+    let all_of_it = openflow::SwitchConfig { flags: 0, miss_send_len: 128 };
+    for controller in [&mut one, &mut other] {
+        controller.say(Xid(2), &Message::SetConfig(all_of_it.clone())).await;
+        controller.ask_features().await;
+    }
     one.say(Xid(3), &Message::FlowMod(FlowMod { flags: FlowModFlags::SEND_FLOW_REM, ..flow(1) })).await;
     one.say(Xid(4), &Message::FlowMod(FlowMod::delete())).await;
     for controller in [&mut one, &mut other] {
