@@ -3,6 +3,7 @@
 //! A reader who has gone away (`flumen flow list | head`) is nobody's failure: what is written after that is dropped
 //! in silence and the command ends as it would have.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
@@ -59,8 +60,8 @@ impl Output {
     pub(super) fn new(color: Color) -> Self {
         let stdout = io::stdout().is_terminal();
         Self {
-            colour: wants_colour(color, stdout),
-            talk_colour: wants_colour(color, io::stderr().is_terminal()),
+            colour: wants_colour(color, stdout, |name| std::env::var_os(name)),
+            talk_colour: wants_colour(color, io::stderr().is_terminal(), |name| std::env::var_os(name)),
             width: stdout.then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0),
             reader_gone: false,
         }
@@ -130,12 +131,14 @@ impl Output {
 }
 
 /// <https://no-color.org>: set and not empty means no colour, unless the person asks for it on the command line.
-fn wants_colour(color: Color, terminal: bool) -> bool {
-    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+fn wants_colour(color: Color, terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => terminal && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+        Color::Auto => {
+            let refused = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+            terminal && !refused && variable("TERM").is_none_or(|term| term != "dumb")
+        }
     }
 }
 
@@ -154,4 +157,37 @@ pub(super) fn shown(text: &str) -> String {
 /// The invisible characters by which [`table`](super::table) remembers a tone while it lays out a cell.
 pub(super) fn is_mark(character: char) -> bool {
     ('\u{2060}'..='\u{2064}').contains(&character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wants(color: Color, terminal: bool, variables: &[(&str, &str)]) -> bool {
+        wants_colour(color, terminal, |name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
+        })
+    }
+
+    #[test]
+    fn colours_are_for_terminals_that_do_not_refuse_them() {
+        assert!(wants(Color::Auto, true, &[]));
+        assert!(wants(Color::Auto, true, &[("NO_COLOR", ""), ("TERM", "xterm")]));
+        assert!(!wants(Color::Auto, true, &[("NO_COLOR", "1")]));
+        assert!(!wants(Color::Auto, true, &[("TERM", "dumb")]));
+        assert!(!wants(Color::Auto, false, &[]));
+    }
+
+    #[test]
+    fn what_is_asked_for_on_the_command_line_wins() {
+        assert!(wants(Color::Always, false, &[("NO_COLOR", "1"), ("TERM", "dumb")]));
+        assert!(!wants(Color::Never, true, &[]));
+    }
+
+    #[test]
+    fn somebody_elses_text_cannot_control_the_terminal() {
+        assert_eq!(shown("s1\u{1b}[2J\r\n"), "s1\\u{1b}[2J\\r\\n");
+        assert_eq!(shown("a\u{2063}b"), "a\\u{2063}b");
+        assert_eq!(shown("größe 5"), "größe 5");
+    }
 }

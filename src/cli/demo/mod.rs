@@ -9,6 +9,7 @@ mod stage;
 
 use std::time::{Duration, Instant};
 
+use openflow::ErrorCode;
 use serde_json::value::RawValue;
 use tokio::time::{sleep, timeout};
 
@@ -102,11 +103,8 @@ struct Scene {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expected {
     Applied,
-    /// With this error, as OpenFlow names it.
-    Rejected {
-        error_type: &'static str,
-        code: &'static str,
-    },
+    /// With this error.
+    Rejected(ErrorCode),
 }
 
 /// What became of a scene.
@@ -114,7 +112,7 @@ struct Verdict {
     expected: Expected,
     flow: FlowView,
     /// What the switch itself answered to the scene's FLOW_MODs: the errors among them.
-    refusals: Vec<openflow::ErrorCode>,
+    refusals: Vec<ErrorCode>,
 }
 
 fn scenes() -> Result<[Scene; 3], Reason> {
@@ -142,7 +140,7 @@ fn scenes() -> Result<[Scene; 3], Reason> {
         Scene {
             title: "A backup out of port 77, which the switch does not have",
             request: InstallFlow { forward: Forward::Port(MISSING_PORT), ..flow("backup", "10.0.9.7", "any", "bulk")? },
-            expected: Expected::Rejected { error_type: "BAD_ACTION", code: "BAD_OUT_PORT" },
+            expected: Expected::Rejected(ErrorCode::BAD_ACTION_BAD_OUT_PORT),
         },
     ])
 }
@@ -182,46 +180,40 @@ async fn compare(verdicts: &[Verdict], stage: &Stage, page: &mut Page<'_>) -> Re
     for flow in &table {
         page.entry("flow", &flow.to_string())?;
     }
+    let cookies: Vec<u64> = table.iter().map(|flow| flow.cookie).collect();
     page.step("What the daemon says of it (ListFlows)")?;
     let (_, reply) = ask(stage, &Command::ListFlows(ListFlows::default())).await?;
     let Reply::Flows { flows, .. } = reply else { return Err(broken("the answer to ListFlows is not a list")) };
     let list = view::flows(&flows, page.output());
     page.table(&list)?;
-    Ok(verdicts.iter().try_for_each(|verdict| check(verdict, &flows, &table)))
+    Ok(verdicts.iter().try_for_each(|verdict| check(verdict, &flows, &cookies)))
 }
 
-/// One verdict against what was expected, what the daemon lists and what the switch has.
-fn check(verdict: &Verdict, listed: &[FlowView], table: &[openflow::FlowStats]) -> Result<(), String> {
+/// One verdict against what was expected, what the daemon lists and the cookies of the rules that the switch has.
+fn check(verdict: &Verdict, listed: &[FlowView], cookies: &[u64]) -> Result<(), String> {
     let Verdict { expected, flow, refusals } = verdict;
-    let id = &flow.flow_id;
+    let (id, state) = (&flow.flow_id, flow.state);
     let [node] = flow.nodes.as_slice() else {
         return Err(format!("{id} is on {} nodes, not on one", flow.nodes.len()));
     };
-    if !listed.iter().any(|other| other.flow_id == *id && other.state == flow.state) {
-        return Err(format!("{id} is not listed as {}", flow.state));
+    if !listed.iter().any(|other| other.flow_id == *id && other.state == state) {
+        return Err(format!("{id} is not listed as {state}"));
     }
-    let rules = table.iter().filter(|rule| node.cookie == Some(format!("0x{:016x}", rule.cookie))).count();
-    match (*expected, flow.state, &node.error) {
-        (Expected::Applied, FlowState::Applied, None)
-            if rules > 0 && rules == node.rules as usize && refusals.is_empty() =>
-        {
-            Ok(())
+    let rules = cookies.iter().filter(|cookie| node.cookie == Some(format!("0x{cookie:016x}"))).count();
+    let held = match (*expected, state, &node.error) {
+        (Expected::Applied, FlowState::Applied, None) => {
+            rules > 0 && rules == node.rules as usize && refusals.is_empty()
         }
-        (Expected::Rejected { error_type, code }, FlowState::Rejected, Some(error))
-            if error.error_type == error_type
-                && error.code == code
-                && rules == 0
-                && said(refusals, error_type, code) =>
-        {
-            Ok(())
+        (Expected::Rejected(code), FlowState::Rejected, Some(error)) => {
+            let named = (Some(error.error_type.as_str()), Some(error.code.as_str()));
+            rules == 0 && refusals.contains(&code) && named == (code.type_name(), code.code_name())
         }
-        _ => Err(format!("{id} is {} with {rules} rules in the switch, which is not as it should be", flow.state)),
+        _ => false,
+    };
+    if held {
+        return Ok(());
     }
-}
-
-/// Whether the switch itself answered with this error.
-fn said(refusals: &[openflow::ErrorCode], error_type: &str, code: &str) -> bool {
-    refusals.iter().any(|refusal| refusal.type_name() == Some(error_type) && refusal.code_name() == Some(code))
+    Err(format!("{id} is {state} with {rules} rules in the switch, which is not as it should be"))
 }
 
 /// Asks the daemon; returns what was sent, too.
@@ -247,4 +239,64 @@ fn tables(node: &NodeView) -> u8 {
 
 fn took(started: Instant) -> String {
     format!("{:.1} ms", started.elapsed().as_secs_f64() * 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const COOKIE: u64 = 7;
+    const BAD_OUT_PORT: Expected = Expected::Rejected(ErrorCode::BAD_ACTION_BAD_OUT_PORT);
+
+    fn flow(state: &str, error: serde_json::Value) -> FlowView {
+        let node = json!({
+            "node": "s1", "datapath_id": null, "state": state, "cookie": format!("0x{COOKIE:016x}"), "table": 0,
+            "rules": 1, "error": error, "applied_at": null, "verified_at": null
+        });
+        serde_json::from_value(json!({
+            "flow_id": "f", "state": state, "source": "any", "destination": "any", "traffic_type": "voice",
+            "priority": 1, "forward": "normal", "bidirectional": false, "idle_timeout": 0, "hard_timeout": 0,
+            "nodes": [node]
+        }))
+        .unwrap()
+    }
+
+    fn applied() -> FlowView {
+        flow("applied", json!(null))
+    }
+
+    fn rejected(code: &str) -> FlowView {
+        flow("rejected", json!({ "type": "BAD_ACTION", "code": code, "message": "" }))
+    }
+
+    /// Whether the verdict holds with this many of the flow's rules in the switch.
+    fn holds(expected: Expected, flow: FlowView, refusals: &[ErrorCode], listed: &[FlowView], rules: usize) -> bool {
+        let cookies = [vec![1], vec![COOKIE; rules]].concat();
+        check(&Verdict { expected, flow, refusals: refusals.to_vec() }, listed, &cookies).is_ok()
+    }
+
+    #[test]
+    fn an_applied_flow_is_listed_and_in_the_switch() {
+        assert!(holds(Expected::Applied, applied(), &[], &[applied()], 1));
+        assert!(!holds(Expected::Applied, applied(), &[], &[applied()], 0), "it is not in the switch");
+        assert!(!holds(Expected::Applied, applied(), &[], &[applied()], 2), "the switch has more of it");
+        assert!(!holds(Expected::Applied, applied(), &[], &[], 1), "it is not listed");
+        assert!(
+            !holds(Expected::Applied, applied(), &[ErrorCode::BAD_ACTION_BAD_OUT_PORT], &[applied()], 1),
+            "it was refused"
+        );
+        assert!(!holds(Expected::Applied, rejected("BAD_OUT_PORT"), &[], &[rejected("BAD_OUT_PORT")], 0));
+    }
+
+    #[test]
+    fn a_rejected_flow_is_refused_by_the_switch_itself_and_not_in_it() {
+        let (refused, listed) = ([ErrorCode::BAD_ACTION_BAD_OUT_PORT], [rejected("BAD_OUT_PORT")]);
+        assert!(holds(BAD_OUT_PORT, rejected("BAD_OUT_PORT"), &refused, &listed, 0));
+        assert!(!holds(BAD_OUT_PORT, rejected("BAD_OUT_PORT"), &[], &listed, 0), "the switch never said so");
+        assert!(!holds(BAD_OUT_PORT, rejected("BAD_OUT_PORT"), &refused, &listed, 1), "it is in the switch");
+        assert!(!holds(BAD_OUT_PORT, rejected("BAD_TYPE"), &refused, &[rejected("BAD_TYPE")], 0), "another error");
+        assert!(!holds(BAD_OUT_PORT, applied(), &[], &[applied()], 1));
+    }
 }
