@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use hyper::header::HeaderMap;
 use hyper::{Version, header};
+use tracing::warn;
 
 use super::canonical;
 
@@ -17,7 +18,14 @@ pub(super) struct Origins(HashSet<String>);
 
 impl Origins {
     pub(super) fn new(configured: &[String]) -> Self {
-        Self(configured.iter().filter_map(|origin| normalize(origin)).collect())
+        let parse = |origin: &String| {
+            let parsed = normalize(origin);
+            if parsed.is_none() {
+                warn!(?origin, "ignoring a configured origin that is not like https://name or https://name:port");
+            }
+            parsed
+        };
+        Self(configured.iter().filter_map(parse).collect())
     }
 
     /// Whether a request that reached us at `local` may come from where it says.

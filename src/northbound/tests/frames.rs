@@ -66,3 +66,27 @@ async fn a_ping_is_answered_between_the_fragments_of_a_message() {
     assert_eq!(&pong, b"\x8a\x02hi");
     assert_eq!(within(socket.read_u8()).await.unwrap(), 0x81);
 }
+
+#[tokio::test]
+async fn a_frame_that_comes_together_with_the_handshake_is_not_lost() {
+    let daemon = Daemon::answering(NorthboundConfig::default()).await;
+    let mut socket = daemon.socket().await;
+    let bytes = [handshake("").as_bytes(), &frame(0x81, br#"{"type":"ListNodes","id":"early"}"#)].concat();
+    socket.write_all(&bytes).await.unwrap();
+    let mut received = Vec::new();
+    while !received.windows(5).any(|window| window == b"early") {
+        received.push(within(socket.read_u8()).await.unwrap());
+    }
+    assert!(received.starts_with(b"HTTP/1.1 101 "));
+}
+
+#[tokio::test]
+async fn a_frame_in_single_bytes_is_one_message() {
+    let daemon = Daemon::answering(NorthboundConfig::default()).await;
+    let mut socket = daemon.raw_client().await;
+    for byte in frame(0x81, br#"{"type":"ListNodes","id":"a"}"#) {
+        socket.write_all(&[byte]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(within(socket.read_u8()).await.unwrap(), 0x81);
+}
