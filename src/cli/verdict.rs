@@ -2,12 +2,15 @@
 
 use super::exit::Exit;
 use super::output::{Output, shown};
-use crate::contract::{Command, FlowNodeView, FlowState, FlowView, InstallFlow, Reply, Wait};
+use crate::contract::{
+    AddNode, Command, FlowNodeView, FlowState, FlowView, InstallFlow, NodeState, NodeView, Reply, Wait,
+};
 
 /// Judges the Reply to a command; says on standard error what is not as it was asked for.
 pub(super) fn judge(command: &Command, reply: &Reply, output: &Output) -> Exit {
     match (command, reply) {
         (Command::InstallFlow(asked), Reply::Flow { flow }) => installed(asked, flow, output),
+        (Command::AddNode(asked), Reply::Node { node }) => added(asked, node, output),
         (Command::RemoveFlow(_), Reply::Flow { flow }) => removed(flow, output),
         (Command::RemoveFlows(_), Reply::FlowsRemoved { summary }) => {
             let left: u64 = summary.iter().filter(|(state, _)| !is_off(**state)).map(|(_, count)| count).sum();
@@ -23,6 +26,17 @@ pub(super) fn judge(command: &Command, reply: &Reply, output: &Output) -> Exit {
         }
         _ => Exit::Done,
     }
+}
+
+/// A node that is added is done, whether or not its switch is there already; a newcomer wants to know what is missing.
+fn added(asked: &AddNode, node: &NodeView, output: &Output) -> Exit {
+    if node.state == NodeState::Registered {
+        output.hint(match asked.address {
+            None => "the switch has not connected yet; Open vSwitch does with 'ovs-vsctl set-controller BRIDGE tcp:HOST:6653'",
+            Some(_) => "the switch has not answered yet; 'flumen node list' shows when it has",
+        });
+    }
+    Exit::Done
 }
 
 fn installed(asked: &InstallFlow, flow: &FlowView, output: &Output) -> Exit {

@@ -44,7 +44,8 @@ fn what_the_switch_refuses_ends_with_1_and_the_switchs_own_error() {
 #[test]
 fn a_switch_that_is_away_ends_with_1_unless_accepted_was_asked_for() {
     let stage = Stage::set();
-    stage.flumen("node add s1 --datapath-id 1").with(0);
+    let added = stage.flumen("node add s1 --datapath-id 1").with(0);
+    assert!(added.stderr.contains("has not connected yet"), "{}", added.stderr);
     let waiting = stage.flumen(VOICE).with(1);
     assert!(waiting.stderr.contains("s1: accepted: the switch is away"), "{}", waiting.stderr);
     stage.flumen(&format!("{VOICE}2 --priority 9 --wait accepted")).with(0);
