@@ -1,6 +1,6 @@
 //! From a request to rules: what exactly a switch is to compare packets with, and what it is to do with them.
 //!
-//! A request becomes the product of its families, directions, source port blocks and destination port blocks. All of
+//! A request becomes the product of its families, directions, masked source ports and masked destination ports. All of
 //! its rules do the same, so it does not matter which of them a packet that fits two of them meets.
 
 use std::collections::HashSet;
@@ -11,10 +11,11 @@ use openflow::{
 use thiserror::Error;
 
 use super::class::{TrafficClass, UnknownClass};
-use super::port_range::{PortBlock, blocks};
+use super::port_range::{MaskedPort, masked_ports};
 use crate::contract::{Endpoint, ErrorCode, Forward, InstallFlow, PortRange, Protocol};
 
-/// Rules that one request may become: an awkward range for both ports makes 900, and nothing sensible makes more.
+/// Rules that one request may become: the most awkward ranges for both ports make 784, and nothing sensible
+/// makes more.
 pub const MAX_RULES: usize = 1024;
 
 /// The table where rules begin.
@@ -145,23 +146,23 @@ fn instructions(request: &InstallFlow, class: &TrafficClass) -> Result<Vec<Instr
 
 /// The matches of a request, perhaps some of them twice.
 fn matches(request: &InstallFlow) -> Result<Vec<Match>, CompileError> {
-    let source_blocks = port_blocks(request.source_port);
-    let destination_blocks = port_blocks(request.destination_port);
+    let source_ports = masked_ports(request.source_port.unwrap_or(EVERY_PORT));
+    let destination_ports = masked_ports(request.destination_port.unwrap_or(EVERY_PORT));
     let families = families(request);
     let directions: &[Direction] =
         if request.bidirectional { &[Direction::There, Direction::Back] } else { &[Direction::There] };
 
-    let rules = families.len() * directions.len() * source_blocks.len() * destination_blocks.len();
+    let rules = families.len() * directions.len() * source_ports.len() * destination_ports.len();
     if rules > MAX_RULES {
-        let field = if source_blocks.len() > destination_blocks.len() { "source_port" } else { "destination_port" };
+        let field = if source_ports.len() > destination_ports.len() { "source_port" } else { "destination_port" };
         return Err(CompileError::TooManyRules { field, rules });
     }
 
     let mut matches = Vec::with_capacity(rules);
     for family in families {
         for direction in directions {
-            for source_port in &source_blocks {
-                for destination_port in &destination_blocks {
+            for source_port in &source_ports {
+                for destination_port in &destination_ports {
                     let source = End { address: request.source, ports: *source_port };
                     let destination = End { address: request.destination, ports: *destination_port };
                     let (from, to) = match direction {
@@ -176,10 +177,6 @@ fn matches(request: &InstallFlow) -> Result<Vec<Match>, CompileError> {
     Ok(matches)
 }
 
-fn port_blocks(range: Option<PortRange>) -> Vec<PortBlock> {
-    blocks(range.unwrap_or(EVERY_PORT)).collect()
-}
-
 /// Which way packets go.
 #[derive(Debug, Clone, Copy)]
 enum Direction {
@@ -191,7 +188,7 @@ enum Direction {
 #[derive(Debug, Clone, Copy)]
 struct End {
     address: Endpoint,
-    ports: PortBlock,
+    ports: MaskedPort,
 }
 
 /// A version of IP.
@@ -234,7 +231,7 @@ impl Family {
         .build()
     }
 
-    fn transport(self, fields: MatchBuilder, protocol: Protocol, from: PortBlock, to: PortBlock) -> MatchBuilder {
+    fn transport(self, fields: MatchBuilder, protocol: Protocol, from: MaskedPort, to: MaskedPort) -> MatchBuilder {
         match (protocol, self) {
             (Protocol::Tcp, _) => {
                 fields.ip_proto(IpProto::TCP).tcp_src_masked(from.value, from.mask).tcp_dst_masked(to.value, to.mask)
@@ -370,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn port_ranges_become_the_product_of_their_blocks() {
+    fn port_ranges_become_the_product_of_their_masked_ports() {
         let request = InstallFlow {
             protocol: Some(Protocol::Udp),
             source_port: ports(5060, 5061),
@@ -457,17 +454,17 @@ mod tests {
         let voice = class.get("voice").unwrap();
         let wide = InstallFlow {
             protocol: Some(Protocol::Udp),
-            source_port: ports(1, 65534),
-            destination_port: ports(2, 65534),
+            source_port: ports(0x4001, 0xbffe),
+            destination_port: ports(0x4002, 0xbffe),
             ..request("10.0.0.1", "any", "voice")
         };
-        assert_eq!(compile(&wide, voice).unwrap().len(), 30 * 29);
+        assert_eq!(compile(&wide, voice).unwrap().len(), 28 * 27);
         let error = compile(&InstallFlow { bidirectional: true, ..wide }, voice).unwrap_err();
-        assert_eq!(error, CompileError::TooManyRules { field: "source_port", rules: 2 * 30 * 29 });
+        assert_eq!(error, CompileError::TooManyRules { field: "source_port", rules: 2 * 28 * 27 });
         assert_eq!((error.code(), error.field()), (ErrorCode::TooLarge, Some("source_port")));
         assert_eq!(
             error.to_string(),
-            "source_port makes 1740 rules of this request, and at most 1024 are allowed: choose rounder port ranges, or fewer"
+            "source_port makes 1512 rules of this request, and at most 1024 are allowed: choose rounder port ranges, or fewer"
         );
     }
 

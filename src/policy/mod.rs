@@ -21,4 +21,4 @@ mod port_range;
 pub use self::class::{ClassTable, TrafficClass, UnknownClass, dscp_name};
 pub use self::compile::{CompileError, MAX_RULES, Rule, RuleId, compile};
 pub use self::overlap::{Conflict, Relation, conflict, relation};
-pub use self::port_range::{PortBlock, blocks};
+pub use self::port_range::{MaskedPort, masked_ports};

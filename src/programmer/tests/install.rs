@@ -59,7 +59,7 @@ fn a_flow_of_many_rules_of_which_one_is_refused_leaves_none_behind() {
     world.connect(0);
     let many = voice_with("many", 1, json!({"protocol": "udp", "destination_port": "1-65534"}));
     let flow = world.ok("InstallFlow", many)["flow"].clone();
-    assert_eq!((&flow["state"], &flow["nodes"][0]["rules"]), (&json!("rejected"), &json!(30)));
+    assert_eq!((&flow["state"], &flow["nodes"][0]["rules"]), (&json!("rejected"), &json!(16)));
     assert_eq!(world.rule_count(0), 0);
 }
 
