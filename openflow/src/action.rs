@@ -8,7 +8,7 @@ use crate::flow_match::MatchError;
 use crate::number::{EthType, GroupId, QueueId};
 use crate::oxm::OxmField;
 use crate::port::PortNo;
-use crate::wire::{Element, Parsed, Wire, list, measured, refuse, skip};
+use crate::wire::{Element, Parsed, Wire, list, multiple_of_8, refuse, skip};
 
 /// What happens to a packet.
 #[doc(alias = "ofp_action_header")]
@@ -222,17 +222,6 @@ fn argument<T: Wire>(input: &[u8], action: impl Fn(T) -> Action, padding: usize)
     let (input, value) = T::decode(input)?;
     let (input, ()) = skip(input, padding)?;
     Ok((input, action(value)))
-}
-
-/// Writes an action whose length counts the padding at its end.
-fn multiple_of_8(out: &mut BytesMut, action_type: u16, write: impl FnOnce(&mut BytesMut)) {
-    measured(out, 2, |out| {
-        let start = out.len();
-        out.put_u32(u32::from(action_type) << 16);
-        write(out);
-        let length = out.len() - start;
-        out.put_bytes(0, length.next_multiple_of(8) - length);
-    });
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::action::Action;
 use crate::error::Structure;
 use crate::error_code::ErrorCode;
 use crate::number::{MeterId, TableId};
-use crate::wire::{Element, Parsed, Wire, encode_all, list, measured, refuse, skip};
+use crate::wire::{Element, Parsed, Wire, encode_all, list, measured, multiple_of_8, refuse, skip};
 
 /// What a flow entry does with the packets that it matches.
 #[doc(alias = "ofp_instruction")]
@@ -46,7 +46,7 @@ pub enum Instruction {
 pub struct ExperimenterInstruction {
     /// The experimenter.
     pub experimenter: u32,
-    /// What follows.
+    /// What follows; padded with zeros to 64 bits when it is written.
     pub data: Bytes,
 }
 
@@ -114,13 +114,10 @@ impl Wire for Instruction {
             Self::ApplyActions(actions) => encode_actions(out, 4, actions),
             Self::ClearActions => encode_actions(out, 5, &[]),
             Self::Meter(meter_id) => out.put_u64(6 << 48 | 8 << 32 | u64::from(meter_id.0)),
-            Self::Experimenter(instruction) => {
-                measured(out, 2, |out| {
-                    out.put_u32(0xffff << 16);
-                    instruction.experimenter.encode(out);
-                    out.put_slice(&instruction.data);
-                });
-            }
+            Self::Experimenter(instruction) => multiple_of_8(out, 0xffff, |out| {
+                instruction.experimenter.encode(out);
+                out.put_slice(&instruction.data);
+            }),
         }
     }
 }

@@ -205,6 +205,18 @@ pub(crate) fn measured_padded(out: &mut BytesMut, length_at: usize, write: impl 
     out.put_bytes(0, length.next_multiple_of(8) - length);
 }
 
+/// Writes type, length and body, and zeros to 64 bits that the length does count.
+#[inline]
+pub(crate) fn multiple_of_8(out: &mut BytesMut, element_type: u16, write: impl FnOnce(&mut BytesMut)) {
+    measured(out, 2, |out| {
+        let start = out.len();
+        out.put_u32(u32::from(element_type) << 16);
+        write(out);
+        let length = out.len() - start;
+        out.put_bytes(0, length.next_multiple_of(8) - length);
+    });
+}
+
 /// Appends every element of a list.
 pub(crate) fn encode_all<T: Wire>(items: &[T], out: &mut BytesMut) {
     for item in items {

@@ -3,12 +3,12 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use std::ops::BitOr;
 
-use crate::error::Structure;
+use crate::error::{Fault, Structure};
 use crate::frame::Header;
 use crate::macros::{wire_enum, wire_struct};
 use crate::message::Message;
 use crate::number::Xid;
-use crate::wire::{Element, Parsed, Wire, element, encode_all, list, measured_padded, skip, within};
+use crate::wire::{Element, Parsed, Wire, element, encode_all, fail, list, measured_padded, skip, within};
 
 wire_struct! {
     /// The number of a bundle.
@@ -152,9 +152,15 @@ impl BundleAdd {
                 Ok(decoded) => decoded,
                 Err(error) => return Err(nom::Err::Error(error.followed_by(rest.len()))),
             };
-            let padding = if rest.is_empty() { 0 } else { inner.len().next_multiple_of(8) - inner.len() };
-            let (rest, ()) = skip(rest, padding)?;
-            let properties = list(rest, BundleProperty::ELEMENT, BundleProperty::decode)?;
+            // "If there is one property or more, 'message' is followed by" its padding and the properties.
+            let mut properties = Vec::new();
+            if !rest.is_empty() {
+                let (rest, ()) = skip(rest, inner.len().next_multiple_of(8) - inner.len())?;
+                properties = list(rest, BundleProperty::ELEMENT, BundleProperty::decode)?;
+                if properties.is_empty() {
+                    return fail(rest, Fault::Trailing);
+                }
+            }
             Ok((&[][..], Self { bundle_id, flags, xid, message: Box::new(message), properties }))
         })
     }

@@ -269,7 +269,8 @@ impl Wire for FlowUpdate {
 /// mistaken for one of the same length: the header of a match would be a field longer than all of them.
 fn decode_match(input: &[u8], match_len: u16) -> Parsed<'_, (Match, MatchForm)> {
     let length = usize::from(match_len);
-    let whole_match = input.starts_with(&[0, 1]) && (length_at::<2>(input) == Some(length) || length > input.len());
+    let agrees = length >= 4 && length_at::<2>(input) == Some(length);
+    let whole_match = input.starts_with(&[0, 1]) && (agrees || length > input.len());
     if whole_match {
         return part(input, |flow_match| (flow_match, MatchForm::Whole));
     }

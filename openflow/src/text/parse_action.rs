@@ -54,8 +54,11 @@ fn instruction(piece: Span<'_>) -> Parsed<Option<(usize, Instruction)>> {
         "clear_actions" => (2, Instruction::ClearActions),
         "write_actions" => (3, Instruction::WriteActions(actions(argument)?)),
         "write_metadata" => {
-            let metadata = argument.masked(Span::number::<u64>)?;
-            (4, Instruction::WriteMetadata { metadata: metadata.value(), mask: metadata.mask().unwrap_or(u64::MAX) })
+            let (metadata, mask) = match argument.split_once(|character| character == '/') {
+                None => (argument.number()?, u64::MAX),
+                Some((metadata, mask)) => (metadata.number()?, mask.number()?),
+            };
+            (4, Instruction::WriteMetadata { metadata, mask })
         }
         "goto_table" => (5, Instruction::GotoTable(argument.number().map(TableId)?)),
         "instruction" => {
@@ -112,7 +115,6 @@ fn plain(word: Span<'_>) -> Parsed<Action> {
         "dec_ttl" => Action::DecNwTtl,
         "pop_pbb" => Action::PopPbb,
         "drop" => return word.fail(FlowTextFault::DropAndMore),
-        "any" => return word.fail(FlowTextFault::UnknownAction),
         _ => match word.port() {
             Ok(port) => Action::output(port),
             Err(_) => return word.fail(FlowTextFault::UnknownAction),
