@@ -69,10 +69,20 @@ pub(super) enum Purpose {
     TableMiss,
     /// Delete what is ours and belongs to no flow.
     Sweep,
+    /// [`Purpose::Install`] as part of a restoring bundle.
+    Restore,
+    /// [`Purpose::TableMiss`] and [`Purpose::Sweep`] as part of a restoring bundle.
+    RestoreOther,
 }
 
 impl Purpose {
-    const ALL: [Self; 5] = [Self::Install, Self::Remove, Self::Undo, Self::TableMiss, Self::Sweep];
+    const ALL: [Self; 7] =
+        [Self::Install, Self::Remove, Self::Undo, Self::TableMiss, Self::Sweep, Self::Restore, Self::RestoreOther];
+
+    /// Whether it goes out in a restoring bundle.
+    pub(super) fn is_restoring(self) -> bool {
+        matches!(self, Self::Restore | Self::RestoreOther)
+    }
 }
 
 /// A FLOW_MOD's purpose and flow as a session token: 16 bits of purpose, 48 of number.

@@ -159,7 +159,7 @@ impl Engine {
             outputs: VecDeque::new(),
             fatal: None,
         };
-        engine.restore(loaded.nodes, loaded.flows);
+        engine.recall(loaded.nodes, loaded.flows);
         engine
     }
 

@@ -23,7 +23,7 @@ use crate::southbound::ConnectionId;
 /// Repairs of one flow on one node within [`REPAIR_PERIOD`], after which it is held instead: somebody else wants it
 /// otherwise, and fighting for ever helps nobody.
 const MAX_REPAIRS: u8 = 3;
-const REPAIR_PERIOD: Duration = Duration::from_secs(60);
+pub(super) const REPAIR_PERIOD: Duration = Duration::from_secs(60);
 
 /// A flow that was asked for.
 #[derive(Debug)]
@@ -67,8 +67,25 @@ pub(super) struct Placement {
     pub(super) restored: bool,
     /// Flows whose place it takes once it is applied.
     pub(super) replaces: Vec<FlowNumber>,
-    repairs: u8,
-    repairing_since: Option<Instant>,
+    pub(super) repairs: Repairs,
+}
+
+/// How often something was repaired lately.
+#[derive(Debug, Default)]
+pub(super) struct Repairs {
+    count: u8,
+    since: Option<Instant>,
+}
+
+impl Repairs {
+    /// Counts a repair; false when there were too many in a short time, and it is to be held.
+    pub(super) fn may_repair(&mut self, now: Instant) -> bool {
+        match self.since {
+            Some(since) if now.duration_since(since) < REPAIR_PERIOD => self.count = self.count.saturating_add(1),
+            _ => (self.since, self.count) = (Some(now), 1),
+        }
+        self.count <= MAX_REPAIRS
+    }
 }
 
 /// Where a flow stands on one node; the diagram is in the [module](self).
@@ -93,6 +110,10 @@ pub(super) struct Tally {
     pub(super) outstanding: u32,
     pub(super) lost: bool,
     pub(super) unsent: bool,
+    /// They are in a restoring bundle, which takes effect at its commit: whatever is to come after them must wait.
+    pub(super) restoring: bool,
+    /// The bundle was rolled back, for another rule's sake.
+    pub(super) rolled_back: bool,
 }
 
 impl Stage {
@@ -141,8 +162,7 @@ impl Placement {
             expired_rules: 0,
             restored: false,
             replaces: Vec::new(),
-            repairs: 0,
-            repairing_since: None,
+            repairs: Repairs::default(),
         }
     }
 
@@ -156,18 +176,6 @@ impl Placement {
         self.stage = Stage::Applied;
         self.reason = None;
         self.applied_at.get_or_insert(at);
-    }
-
-    /// Counts a repair; false when there were too many in a short time, and it is to be held.
-    pub(super) fn may_repair(&mut self, now: Instant) -> bool {
-        match self.repairing_since {
-            Some(since) if now.duration_since(since) < REPAIR_PERIOD => self.repairs = self.repairs.saturating_add(1),
-            _ => {
-                self.repairing_since = Some(now);
-                self.repairs = 1;
-            }
-        }
-        self.repairs <= MAX_REPAIRS
     }
 }
 

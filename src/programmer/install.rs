@@ -170,13 +170,17 @@ impl Engine {
             }
             if let Some(node) = self.nodes.get_mut(&node_id) {
                 node.flows.insert(number);
-                if node.live().is_some() {
-                    placement.queued = true;
-                    node.queue.push_back(Job::Install { number, rules: rules.clone() });
-                    self.ready.insert(node_id);
-                }
+                placement.queued = node.live().is_some();
             }
             placements.push(placement);
+        }
+        for placement in &placements {
+            let job = Job::Install { number, rules: rules.clone() };
+            // What it replaces may be part of a restoring bundle.
+            match placement.replaces.first() {
+                Some(other) => self.push_job_behind(placement.node, *other, job),
+                None => self.push_job(placement.node, job),
+            }
         }
         let rules = u32::try_from(rules.len()).unwrap_or(u32::MAX);
         self.ids.insert(id.clone(), number);

@@ -19,9 +19,6 @@ use crate::contract::{
 use crate::session::{CloseReason, Command, Description, Event, Token, describe};
 use crate::southbound::{ConnectionId, Origin, SwitchAddress};
 
-/// OFPT_SET_CONFIG's miss_send_len, which Open vSwitch reads as "send me asynchronous messages" when above 0.
-const MISS_SEND_LEN: u16 = 128;
-
 /// How long the older of two connections with one datapath id has to show that it is alive.
 const ALIVE_WITHIN: Duration = Duration::from_secs(1);
 
@@ -304,7 +301,10 @@ impl Engine {
         node.warnings.remove("address");
         node.link = Link::Up(Live::new(connection, self.wall));
         self.connections.insert(connection, id);
-        self.command(connection, Command::Configure { miss_send_len: MISS_SEND_LEN });
+        // In this order: what the monitor tells is about changes after the read began.
+        let packet_in = self.config.table_miss == super::TableMiss::Controller;
+        self.command(connection, Command::Control { packet_in });
+        self.command(connection, Command::Monitor);
         self.read_table(id);
     }
 
@@ -341,6 +341,11 @@ impl Engine {
             Event::LateRefusal { token, error } => self.late_refusal(id, token, &error),
             Event::FlowsRead { result: Ok(entries), .. } => self.reconcile(id, &entries),
             Event::FlowsRead { result: Err(error), .. } => self.read_failed(id, &error),
+            Event::Bundles(has_bundles) => self.with_live(id, |live| live.has_bundles = has_bundles),
+            Event::Monitoring(has_monitor) => self.with_live(id, |live| live.has_monitor = has_monitor),
+            Event::FlowUpdates(updates) => self.flow_updates(id, &updates),
+            // No role is claimed while there is one controller.
+            Event::RoleGranted(_) | Event::RoleRefused { .. } => {}
             Event::FlowRemoved(removed) => self.flow_removed(id, &removed),
             Event::PortStatus(status) => self.port_changed(id, *status),
             Event::Alive => self.keep_older(id),
@@ -350,6 +355,12 @@ impl Engine {
                 "error for nothing that was asked"
             ),
             Event::Closed(reason) => self.lost(id, connection, &reason),
+        }
+    }
+
+    fn with_live(&mut self, id: NodeId, change: impl FnOnce(&mut Live)) {
+        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
+            change(live);
         }
     }
 

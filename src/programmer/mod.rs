@@ -7,6 +7,7 @@
 mod answers;
 mod cookie;
 mod discovered;
+mod drift;
 mod driver;
 mod engine;
 mod flow;
@@ -18,6 +19,7 @@ mod outcome;
 mod reconcile;
 mod record;
 mod removal;
+mod restore;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -7,6 +7,7 @@ use openflow::{DatapathId, Port, PortNo};
 
 use super::cookie::FlowNumber;
 use super::engine::Ticket;
+use super::flow::Repairs;
 use crate::contract::{AddNode, NodeState, Timestamp};
 use crate::policy::Rule;
 use crate::session::Description;
@@ -37,6 +38,7 @@ pub(super) struct Node {
     pub(super) foreign: HashMap<u64, u64>,
     /// It is to go once its switch has confirmed that nothing of ours is left.
     pub(super) leaving: Option<Leaving>,
+    table_miss_repairs: Repairs,
     /// What an operator should know, by subject, so that a newer word takes the place of the older.
     pub(super) warnings: BTreeMap<&'static str, String>,
 }
@@ -72,6 +74,14 @@ pub(super) struct Live {
     pub(super) contender: Option<ConnectionId>,
     /// When the table is read next.
     pub(super) next_read: Option<Instant>,
+    /// What the switch turned out to have.
+    pub(super) has_bundles: bool,
+    pub(super) has_monitor: bool,
+    /// FLOW_MODs in restoring bundles that are not settled. They do not count against the window: what is asked for now
+    /// does not wait behind what was asked for long ago.
+    pub(super) restoring: u64,
+    /// Jobs that must come after the restoring bundles.
+    pub(super) deferred: Vec<Job>,
 }
 
 /// How far the desired state and the switch have been brought together on this connection.
@@ -79,6 +89,8 @@ pub(super) struct Live {
 pub(super) enum Sync {
     /// The switch's tables are being read; changes after `began` are not in what it will say.
     Reading { began: u64, first: bool },
+    /// The first repairs are under way in bundles.
+    Restoring,
     /// The first repairs are under way: done when so many FLOW_MODs are settled.
     Repairing { until: u64 },
     /// The first repairs wait in the queue, in front of a [`Job::Synced`].
@@ -127,6 +139,7 @@ impl Node {
             queue: VecDeque::new(),
             foreign: HashMap::new(),
             leaving: None,
+            table_miss_repairs: Repairs::default(),
             warnings: BTreeMap::new(),
         }
     }
@@ -149,6 +162,11 @@ impl Node {
         self.live().is_some_and(|live| live.connection == connection)
     }
 
+    /// Counts a repair of the table-miss rule; false when it is better left alone.
+    pub(super) fn may_repair_table_miss(&mut self, now: Instant) -> bool {
+        self.table_miss_repairs.may_repair(now)
+    }
+
     /// The state that a client is told.
     pub(super) fn state(&self) -> NodeState {
         match &self.link {
@@ -163,7 +181,19 @@ impl Node {
 
 impl Live {
     pub(super) fn new(connection: ConnectionId, since: Timestamp) -> Self {
-        Self { connection, since, sync: Sync::Queued, sent: 0, settled: 0, contender: None, next_read: None }
+        Self {
+            connection,
+            since,
+            sync: Sync::Queued,
+            sent: 0,
+            settled: 0,
+            contender: None,
+            next_read: None,
+            has_bundles: false,
+            has_monitor: false,
+            restoring: 0,
+            deferred: Vec::new(),
+        }
     }
 
     /// FLOW_MODs that may be handed to the connection now.
@@ -174,7 +204,7 @@ impl Live {
     pub(super) fn has_synced(&self) -> bool {
         match self.sync {
             Sync::Done | Sync::Reading { first: false, .. } => true,
-            Sync::Reading { first: true, .. } | Sync::Repairing { .. } | Sync::Queued => false,
+            Sync::Reading { first: true, .. } | Sync::Restoring | Sync::Repairing { .. } | Sync::Queued => false,
         }
     }
 }

@@ -36,7 +36,7 @@ impl Engine {
         if has_credit { node.queue.pop_front() } else { None }
     }
 
-    fn carry_out(&mut self, id: NodeId, job: Job, mods: &mut Vec<(Token, FlowMod)>) {
+    pub(super) fn carry_out(&mut self, id: NodeId, job: Job, mods: &mut Vec<(Token, FlowMod)>) {
         let tag = self.tag;
         match job {
             Job::Install { number, rules } => {

@@ -1,37 +1,39 @@
 //! What switches say: FLOW_MODs confirmed, refused or lost, rules gone, connections ended.
 
-use openflow::{ErrorMsg, FlowRemoved, FlowRemovedReason};
+use openflow::ErrorMsg;
 use tracing::{error, warn};
 
 use super::cookie::{FlowNumber, Purpose, from_token};
 use super::engine::Engine;
 use super::flow::{Placement, Stage};
-use super::install::place_hash;
 use super::node::{Job, Link, Node, NodeId, Sync};
 use crate::contract::{NodeName, SwitchError};
-use crate::policy::Rule;
 use crate::session::{Outcome, Settlement, Token, UnknownReason, describe};
-
-const DELETED: &str = "deleted";
 
 impl Engine {
     /// FLOW_MODs of a node have settled.
     pub(super) fn settled(&mut self, id: NodeId, settlements: Vec<Settlement>) {
         for Settlement { token, outcome } in settlements {
             let is_final = !matches!(outcome, Outcome::Unknown(UnknownReason::BarrierOverdue));
+            let purpose = from_token(token);
             if is_final && let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
-                live.settled += 1;
+                match purpose {
+                    Some((purpose, _)) if purpose.is_restoring() => live.restoring -= 1,
+                    _ => live.settled += 1,
+                }
             }
-            match from_token(token) {
-                Some((Purpose::Install | Purpose::Remove | Purpose::Undo, number)) => {
+            match purpose {
+                Some((Purpose::Install | Purpose::Restore | Purpose::Remove | Purpose::Undo, number)) => {
                     self.flow_settled(number, id, outcome);
                 }
                 Some((Purpose::TableMiss, _)) => self.table_miss_settled(id, &outcome),
                 Some((Purpose::Sweep, _)) => self.sweep_settled(id, &outcome),
+                Some((Purpose::RestoreOther, _)) => self.other_restored(id, &outcome),
                 None => {}
             }
         }
         self.ready.insert(id);
+        self.check_restored(id);
         self.check_sync(id);
     }
 
@@ -63,6 +65,7 @@ impl Engine {
                 placement.tally.lost = true;
                 placement.reason = Some(words(reason));
             }
+            Outcome::RolledBack => placement.tally.rolled_back = true,
             Outcome::NotSent => placement.tally.unsent = true,
         }
         if placement.tally.outstanding == 0 {
@@ -88,6 +91,8 @@ impl Engine {
                     } else {
                         self.reject(number, id);
                     }
+                } else if placement.tally.rolled_back {
+                    self.restore_singly(number, id);
                 } else if placement.tally.lost {
                     placement.stage = Stage::Unknown;
                     self.save_flow(number);
@@ -177,53 +182,6 @@ impl Engine {
         self.save_flow(number);
     }
 
-    /// A rule is gone, by its own timeout or because somebody deleted it.
-    pub(super) fn flow_removed(&mut self, id: NodeId, removed: &FlowRemoved) {
-        let Some(number) = self.tag.number(removed.cookie) else { return };
-        if number == FlowNumber::TABLE_MISS {
-            return self.table_miss_removed(id);
-        }
-        let Some(flow) = self.flows.get(&number) else { return };
-        let place = place_hash(removed.table_id, removed.priority, &removed.flow_match);
-        let gone = self.rules_of(&flow.request).into_iter().find(|rule| super::install::rule_hash(rule) == place);
-        let rules = flow.rules;
-        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
-        let (Some(rule), true) = (gone, placement.stage.is_desired()) else { return };
-        match removed.reason {
-            FlowRemovedReason::IdleTimeout | FlowRemovedReason::HardTimeout => {
-                placement.expired_rules += 1;
-                if placement.expired_rules >= rules {
-                    placement.stage = Stage::Expired;
-                    self.flow_left(number, id);
-                }
-                self.flow_moved(number);
-            }
-            // While FLOW_MODs are under way it cannot be told which of them it concerns: the table is read instead.
-            _ if placement.is_under_way() => placement.tally.lost = true,
-            _ => self.drifted(number, id, vec![rule], DELETED),
-        }
-    }
-
-    /// The switch has these rules of a flow no longer, or not as asked: puts them back, unless that has been done too
-    /// often.
-    pub(super) fn drifted(&mut self, number: FlowNumber, id: NodeId, rules: Vec<Rule>, reason: &'static str) {
-        let now = self.now;
-        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
-        placement.stage = Stage::Drifted;
-        placement.reason = Some(reason);
-        let repair = placement.may_repair(now);
-        placement.queued = repair;
-        if repair {
-            self.push_job(id, Job::Install { number, rules });
-        } else {
-            warn!(
-                flow = self.flows.get(&number).map(|flow| flow.id.as_str()),
-                reason, "drifted too often; held instead of repaired again"
-            );
-        }
-        self.flow_moved(number);
-    }
-
     /// An error came for a FLOW_MOD that had been confirmed: the switch's word was wrong, and the answer with it.
     pub(super) fn late_refusal(&mut self, id: NodeId, token: Token, refusal: &ErrorMsg) {
         let Some((Purpose::Install, number)) = from_token(token) else { return };
@@ -257,7 +215,7 @@ impl Engine {
         self.flow_moved(number);
     }
 
-    fn table_miss_settled(&mut self, id: NodeId, outcome: &Outcome) {
+    pub(super) fn table_miss_settled(&mut self, id: NodeId, outcome: &Outcome) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         match outcome {
             Outcome::Refused(error) => {
@@ -268,18 +226,11 @@ impl Engine {
             Outcome::Confirmed => {
                 node.warnings.remove("table-miss");
             }
-            Outcome::Unknown(_) | Outcome::NotSent | Outcome::Unencodable => {}
+            Outcome::Unknown(_) | Outcome::RolledBack | Outcome::NotSent | Outcome::Unencodable => {}
         }
     }
 
-    fn table_miss_removed(&mut self, id: NodeId) {
-        let is_wanted = self.config.table_miss != super::TableMiss::None;
-        if is_wanted && self.nodes.get(&id).is_some_and(|node| node.leaving.is_none()) {
-            self.push_job(id, Job::WriteTableMiss);
-        }
-    }
-
-    fn sweep_settled(&mut self, id: NodeId, outcome: &Outcome) {
+    pub(super) fn sweep_settled(&mut self, id: NodeId, outcome: &Outcome) {
         if let Outcome::Refused(error) = outcome {
             warn!(
                 node = self.node_name(id).map(NodeName::as_str),

@@ -3,7 +3,7 @@
 //! The comparison is with the desired state of the moment when the question left. What changed since, or is under way,
 //! is not judged: its own answer will tell. A read that failed says nothing at all; it is not an empty table.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use openflow::{FlowStats, Match, TableId};
@@ -11,8 +11,9 @@ use tracing::{debug, info, warn};
 
 use super::TableMiss;
 use super::cookie::{FlowNumber, Hex};
+use super::drift::{CHANGED, DELETED};
 use super::engine::Engine;
-use super::flow::{Placement, Stage};
+use super::flow::{Placement, REPAIR_PERIOD, Stage};
 use super::install::{place_hash, rule_hash};
 use super::node::{Job, Node, NodeId, Sync};
 use super::outbox::table_miss_instructions;
@@ -41,6 +42,8 @@ impl Engine {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let Some(Sync::Reading { began, first }) = node.live().map(|live| live.sync) else { return };
         let mut seen = Seen::default();
+        let has_bundles = node.live().is_some_and(|live| live.has_bundles);
+        let before = node.queue.len();
         node.foreign.clear();
         for entry in entries {
             let is_miss = entry.table_id == TableId(0) && entry.priority == 0 && entry.flow_match == Match::any();
@@ -69,12 +72,15 @@ impl Engine {
             }
             self.sweep(id, &seen, began);
         }
-        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let repairs =
+            if first && has_bundles && node.leaving.is_none() { node.queue.split_off(before) } else { VecDeque::new() };
+        let Some(live) = node.live_mut() else { return };
         live.sync = if first { Sync::Queued } else { Sync::Done };
-        if first {
-            self.push_job(id, Job::Synced);
-        } else {
-            self.schedule_read(id);
+        match (first, repairs.is_empty()) {
+            (true, false) => self.restore(id, repairs),
+            (true, true) => self.push_job(id, Job::Synced),
+            (false, _) => self.schedule_read(id),
         }
     }
 
@@ -137,7 +143,7 @@ impl Engine {
         } else if placement.expired_rules > 0 && stage == Stage::Applied {
             // Part of it has run out, the rest is still there.
         } else if matches!(stage, Stage::Applied | Stage::Drifted) {
-            self.drifted(number, id, missing, if is_changed { "changed" } else { "deleted" });
+            self.drifted(number, id, missing, if is_changed { CHANGED } else { DELETED });
         } else {
             placement.stage = Stage::Waiting;
             placement.queued = true;
@@ -200,9 +206,28 @@ impl Engine {
         }
     }
 
+    /// Something is to be looked at once more, when what is under way is done.
+    pub(super) fn read_after(&mut self, id: NodeId) {
+        let at = self.now + RETRY;
+        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
+            live.next_read = Some(at);
+        }
+    }
+
+    /// A flow is held: the switch is looked at again when it may be repaired again.
+    pub(super) fn read_when_held(&mut self, id: NodeId) {
+        let at = self.now + REPAIR_PERIOD;
+        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
+            live.next_read = Some(live.next_read.map_or(at, |before| before.min(at)));
+        }
+    }
+
+    /// Plans the next read of a switch that does not tell by itself what others do to its tables.
     pub(super) fn schedule_read(&mut self, id: NodeId) {
         let at = self.now + POLL.mul_f64(0.75 + fastrand::f64() / 2.0);
-        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
+        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut)
+            && !live.has_monitor
+        {
             live.next_read = Some(live.next_read.map_or(at, |before| before.min(at)));
         }
     }

@@ -133,7 +133,7 @@ pub(super) fn delete_node(batch: &mut Batch, name: &NodeName) {
 
 impl Engine {
     /// Takes in what the store remembers.
-    pub(super) fn restore(&mut self, nodes: Vec<NodeRecord>, flows: Vec<(FlowNumber, FlowRecord)>) {
+    pub(super) fn recall(&mut self, nodes: Vec<NodeRecord>, flows: Vec<(FlowNumber, FlowRecord)>) {
         for NodeRecord { request, datapath_id } in nodes {
             self.insert_node(Node::new(request, datapath_id.map(|id| DatapathId(id.0))));
         }

@@ -41,6 +41,11 @@ impl Engine {
             connected_since: node.live().map(|live| live.since),
             flows,
             warnings: node.warnings.values().cloned().collect(),
+            capabilities: Capabilities {
+                bundles: node.live().is_some_and(|live| live.has_bundles),
+                flow_monitor: node.live().is_some_and(|live| live.has_monitor),
+                ..capabilities(description)
+            },
             ..described(node.request.name.clone(), node.datapath_id, node.state(), description)
         })
     }
@@ -237,13 +242,26 @@ fn described(
         software: text(|about| &about.software),
         tables: features.map(|features| features.n_tables),
         ports: Vec::new(),
-        capabilities: Capabilities {
-            queues: features.is_some_and(|features| features.capabilities.contains(Features::QUEUE_STATS)),
-            ..Capabilities::default()
-        },
+        capabilities: capabilities(description),
         connected_since: None,
         flows: BTreeMap::new(),
         warnings: Vec::new(),
+    }
+}
+
+/// What a switch can do by its own word. Bundles and flow monitors are known only after they were tried.
+fn capabilities(description: Option<&Description>) -> Capabilities {
+    let Some(description) = description else { return Capabilities::default() };
+    let meters = description.meters.as_ref();
+    // OpenFlow 1.3.5, 7.3.5.13: bit n of band_types stands for the band of type n.
+    let has_band = |band: u32| meters.is_some_and(|meters| meters.band_types & (1 << band) != 0);
+    let bands = [(1, "drop"), (2, "dscp_remark")].into_iter().filter(|(band, _)| has_band(*band));
+    Capabilities {
+        meters: meters.is_some_and(|meters| meters.max_meter > 0),
+        bands: bands.map(|(_, name)| name.to_owned()).collect(),
+        queues: description.features.capabilities.contains(Features::QUEUE_STATS),
+        bundles: false,
+        flow_monitor: false,
     }
 }
 

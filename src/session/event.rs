@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use openflow::{
-    DecodeError, ErrorMsg, FeaturesReply, FlowMod, FlowRemoved, FlowStats, FlowStatsRequest, FrameError, Port,
-    PortStatus,
+    ControllerRole, DecodeError, ErrorMsg, FeaturesReply, FlowMod, FlowRemoved, FlowStats, FlowStatsRequest,
+    FlowUpdateFull, FrameError, GroupFeatures, MeterFeatures, Port, PortStatus,
 };
 use thiserror::Error;
 
@@ -24,11 +24,23 @@ pub enum Command {
         /// Which entries.
         request: FlowStatsRequest,
     },
-    /// OFPT_SET_CONFIG. A `miss_send_len` above 0 is what makes Open vSwitch send FLOW_REMOVED and PORT_STATUS on a
-    /// connection that it did not make itself.
-    Configure {
-        /// Bytes of a packet that go to the controller with a PACKET_IN.
-        miss_send_len: u16,
+    /// Say which asynchronous messages are wanted (FLOW_REMOVED and PORT_STATUS always), and find out whether the
+    /// switch has bundles, which [`Event::Bundles`] tells.
+    Control {
+        /// Whether hosts' packets are wanted too.
+        packet_in: bool,
+    },
+    /// Ask to be told of every flow entry that somebody else adds, changes or deletes.
+    Monitor,
+    /// Apply these FLOW_MODs in order, all or none, in one bundle. They settle like those of [`Command::Program`].
+    /// Bundles are carried out one after the other, beside single FLOW_MODs.
+    Bundle(Vec<(Token, FlowMod)>),
+    /// Ask for a role. From this moment FLOW_MODs are held back until the switch has granted one that may write.
+    ClaimRole {
+        /// MASTER, SLAVE or EQUAL.
+        role: ControllerRole,
+        /// The number of the election that gave it.
+        generation_id: u64,
     },
     /// Ask whether the peer is there, and close the session when it does not answer in time.
     Probe {
@@ -61,6 +73,21 @@ pub enum Event {
         /// Every entry, or why there is no full answer.
         result: Result<Vec<FlowStats>, ReadError>,
     },
+    /// Whether the switch has bundles.
+    Bundles(bool),
+    /// Whether the switch has a flow monitor, which is now on.
+    Monitoring(bool),
+    /// Flow entries that somebody else added, changed or deleted.
+    FlowUpdates(Vec<FlowUpdateFull>),
+    /// The switch has granted a role.
+    RoleGranted(ControllerRole),
+    /// The switch has refused a role; [`Command::ClaimRole`] asks again.
+    RoleRefused {
+        /// Its generation id is older than one that the switch has seen: another controller was elected since.
+        is_stale: bool,
+        /// The switch's error.
+        error: Box<ErrorMsg>,
+    },
     /// A flow entry is gone.
     FlowRemoved(Box<FlowRemoved>),
     /// A port came, went or changed.
@@ -86,6 +113,26 @@ pub struct Description {
     pub software: String,
     /// Its ports, empty where it refused to list them.
     pub ports: Vec<Port>,
+    /// What meters it can have, where it says.
+    pub meters: Option<MeterFeatures>,
+    /// What groups it can have, where it says.
+    pub groups: Option<GroupFeatures>,
+}
+
+impl Description {
+    /// What is known after FEATURES_REPLY alone.
+    #[must_use]
+    pub fn new(features: FeaturesReply) -> Self {
+        Self {
+            features,
+            manufacturer: String::new(),
+            hardware: String::new(),
+            software: String::new(),
+            ports: Vec::new(),
+            meters: None,
+            groups: None,
+        }
+    }
 }
 
 /// One FLOW_MOD's fate.
@@ -106,6 +153,8 @@ pub enum Outcome {
     Refused(Box<ErrorMsg>),
     /// It was sent, and what the switch made of it is not known.
     Unknown(UnknownReason),
+    /// It was part of a bundle that was not applied, for the sake of another FLOW_MOD in it or as a whole.
+    RolledBack,
     /// It never left.
     NotSent,
     /// It cannot be written as an OpenFlow message (it is longer than 65,535 bytes).

@@ -1,9 +1,9 @@
-//! From HELLO to a described switch: version negotiation, features, description, ports.
+//! From HELLO to a described switch: version negotiation, features, description, ports, meters and groups.
 
 use bytes::Bytes;
 use openflow::{
     DecodeError, ErrorCode, ErrorMsg, FeaturesReply, Header, Hello, Message, MultipartReplyBody, MultipartRequest,
-    MultipartRequestBody, OFP_VERSION, Port, Xid,
+    MultipartRequestBody, OFP_VERSION, Xid,
 };
 
 use super::event::{CloseReason, Description, describe};
@@ -20,14 +20,6 @@ const WORDS: usize = 128;
 /// The first message of a connection.
 pub(super) fn hello() -> Message {
     Message::Hello(Hello::with_versions(&[OFP_VERSION]))
-}
-
-pub(super) fn desc_request() -> Message {
-    Message::MultipartRequest(MultipartRequest { more: false, body: MultipartRequestBody::Desc })
-}
-
-pub(super) fn port_desc_request() -> Message {
-    Message::MultipartRequest(MultipartRequest { more: false, body: MultipartRequestBody::PortDesc })
 }
 
 /// The error for a message of a version that was not agreed.
@@ -83,43 +75,37 @@ fn words(data: &[u8]) -> String {
     String::from_utf8_lossy(data.get(..WORDS).unwrap_or(data)).escape_debug().to_string()
 }
 
-/// Who made a switch.
-#[derive(Debug, Default)]
-struct Maker {
-    manufacturer: String,
-    hardware: String,
-    software: String,
+/// What is asked once the features are known. A switch may refuse each; it is no worse for that.
+const QUESTIONS: [(Question, MultipartRequestBody); 4] = [
+    (Question::Desc, MultipartRequestBody::Desc),
+    (Question::PortDesc, MultipartRequestBody::PortDesc),
+    (Question::MeterFeatures, MultipartRequestBody::MeterFeatures),
+    (Question::GroupFeatures, MultipartRequestBody::GroupFeatures),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    Desc,
+    PortDesc,
+    MeterFeatures,
+    GroupFeatures,
 }
 
 /// What has been learned of the switch so far.
 #[derive(Debug)]
 pub(super) struct Handshake {
-    /// The xid of FEATURES_REQUEST.
     features_xid: Xid,
-    features: Option<FeaturesReply>,
-    desc: Asked<Maker>,
-    ports: Asked<Vec<Port>>,
-}
-
-/// A description that is asked for once the features are known.
-#[derive(Debug)]
-struct Asked<T> {
-    xid: Option<Xid>,
-    value: T,
-    done: bool,
-}
-
-impl<T: Default> Default for Asked<T> {
-    fn default() -> Self {
-        Self { xid: None, value: T::default(), done: false }
-    }
+    description: Option<Box<Description>>,
+    /// Questions without a full answer.
+    open: Vec<(Xid, Question)>,
 }
 
 /// What a message of the handshake leads to.
 #[derive(Debug)]
 pub(super) enum Progress {
     Waiting,
-    AskDescription,
+    /// The features are known: ask what [`Handshake::ask`] sends.
+    Ask,
     Done(Box<Description>),
     Failed(CloseReason),
     /// Not a message of the handshake.
@@ -129,76 +115,87 @@ pub(super) enum Progress {
 impl Handshake {
     /// The features have been asked for with this xid.
     pub(super) fn new(features_xid: Xid) -> Self {
-        Self { features_xid, features: None, desc: Asked::default(), ports: Asked::default() }
+        Self { features_xid, description: None, open: Vec::new() }
     }
 
-    /// The description and the ports have been asked for with these xids.
-    pub(super) fn expect(&mut self, desc: Xid, ports: Xid) {
-        self.desc.xid = Some(desc);
-        self.ports.xid = Some(ports);
+    /// Asks the rest; `send` gives the xid that a message went out with.
+    pub(super) fn ask(&mut self, mut send: impl FnMut(&Message) -> Xid) {
+        self.open = QUESTIONS
+            .into_iter()
+            .map(|(question, body)| {
+                let request = Message::MultipartRequest(MultipartRequest { more: false, body });
+                (send(&request), question)
+            })
+            .collect();
     }
 
     pub(super) fn handle_message(&mut self, xid: Xid, message: Message) -> Progress {
-        match message {
-            Message::FeaturesReply(features) if xid == self.features_xid && self.features.is_none() => {
-                if features.auxiliary_id != 0 {
-                    return Progress::Failed(CloseReason::Auxiliary(features.auxiliary_id));
-                }
-                if features.datapath_id.0 == 0 {
-                    return Progress::Failed(CloseReason::NoDatapathId);
-                }
-                if features.n_tables == 0 {
-                    return Progress::Failed(CloseReason::NoTables);
-                }
-                self.features = Some(features);
-                Progress::AskDescription
+        let question = self.open.iter().find(|(asked, _)| *asked == xid).map(|(_, question)| *question);
+        match (message, question) {
+            (Message::FeaturesReply(features), _) if xid == self.features_xid && self.description.is_none() => {
+                self.handle_features(features)
             }
-            Message::MultipartReply(reply) if self.desc.xid == Some(xid) && !self.desc.done => {
-                let MultipartReplyBody::Desc(desc) = reply.body else {
-                    return Progress::Failed(CloseReason::HandshakeMixedTypes);
-                };
-                self.desc.value = Maker {
-                    manufacturer: desc.mfr_desc.to_string(),
-                    hardware: desc.hw_desc.to_string(),
-                    software: desc.sw_desc.to_string(),
-                };
-                self.desc.done = true;
-                self.finish()
-            }
-            Message::MultipartReply(reply) if self.ports.xid == Some(xid) && !self.ports.done => {
-                let MultipartReplyBody::PortDesc(ports) = reply.body else {
-                    return Progress::Failed(CloseReason::HandshakeMixedTypes);
-                };
-                self.ports.value.extend(ports);
-                if self.ports.value.len() > MAX_PORTS {
-                    return Progress::Failed(CloseReason::HandshakeTooLarge);
-                }
-                self.ports.done = !reply.more;
-                self.finish()
-            }
-            Message::Error(error) if xid == self.features_xid => {
+            (Message::Error(error), _) if xid == self.features_xid => {
                 Progress::Failed(CloseReason::HandshakeRefused(describe(&error)))
             }
-            // A switch may do without a description or a port list; it is no worse for that.
-            Message::Error(_) if self.desc.xid == Some(xid) => {
-                self.desc.done = true;
-                self.finish()
+            (Message::Error(_), Some(question)) => self.close(question),
+            (Message::MultipartReply(reply), Some(question)) => {
+                let is_last = !reply.more;
+                match self.learn(question, reply.body) {
+                    Ok(()) if is_last => self.close(question),
+                    Ok(()) => Progress::Waiting,
+                    Err(reason) => Progress::Failed(reason),
+                }
             }
-            Message::Error(_) if self.ports.xid == Some(xid) => {
-                self.ports.done = true;
-                self.finish()
-            }
-            other => Progress::Other(Box::new(other)),
+            (other, _) => Progress::Other(Box::new(other)),
         }
     }
 
-    fn finish(&mut self) -> Progress {
-        if !(self.desc.done && self.ports.done) {
-            return Progress::Waiting;
+    fn handle_features(&mut self, features: FeaturesReply) -> Progress {
+        if features.auxiliary_id != 0 {
+            return Progress::Failed(CloseReason::Auxiliary(features.auxiliary_id));
         }
-        let Some(features) = self.features.take() else { return Progress::Waiting };
-        let Maker { manufacturer, hardware, software } = std::mem::take(&mut self.desc.value);
-        let ports = std::mem::take(&mut self.ports.value);
-        Progress::Done(Box::new(Description { features, manufacturer, hardware, software, ports }))
+        if features.datapath_id.0 == 0 {
+            return Progress::Failed(CloseReason::NoDatapathId);
+        }
+        if features.n_tables == 0 {
+            return Progress::Failed(CloseReason::NoTables);
+        }
+        self.description = Some(Box::new(Description::new(features)));
+        Progress::Ask
+    }
+
+    /// Takes a part of an answer.
+    ///
+    /// # Errors
+    /// The reason to close with when it answers something else than was asked, or more than a switch can have.
+    fn learn(&mut self, question: Question, answer: MultipartReplyBody) -> Result<(), CloseReason> {
+        let Some(description) = &mut self.description else { return Ok(()) };
+        match (question, answer) {
+            (Question::Desc, MultipartReplyBody::Desc(desc)) => {
+                description.manufacturer = desc.mfr_desc.to_string();
+                description.hardware = desc.hw_desc.to_string();
+                description.software = desc.sw_desc.to_string();
+            }
+            (Question::PortDesc, MultipartReplyBody::PortDesc(ports)) => {
+                description.ports.extend(ports);
+                if description.ports.len() > MAX_PORTS {
+                    return Err(CloseReason::HandshakeTooLarge);
+                }
+            }
+            (Question::MeterFeatures, MultipartReplyBody::MeterFeatures(meters)) => description.meters = Some(meters),
+            (Question::GroupFeatures, MultipartReplyBody::GroupFeatures(groups)) => description.groups = Some(groups),
+            (_, _) => return Err(CloseReason::HandshakeMixedTypes),
+        }
+        Ok(())
+    }
+
+    /// The question is answered, or never will be.
+    fn close(&mut self, question: Question) -> Progress {
+        self.open.retain(|(_, open)| *open != question);
+        match self.description.take_if(|_| self.open.is_empty()) {
+            Some(description) => Progress::Done(description),
+            None => Progress::Waiting,
+        }
     }
 }

@@ -23,12 +23,16 @@
 //! [`Session::poll_timeout`] is due. See [`crate::southbound`] for the one over TCP.
 
 mod allowance;
+mod bundle;
+mod control;
 mod event;
 mod handshake;
 mod keepalive;
 mod reading;
 mod window;
 
+#[cfg(test)]
+mod extension_tests;
 #[cfg(test)]
 mod tests;
 
@@ -37,10 +41,14 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use openflow::{
-    DecodeError, Echo, ErrorMsg, FlowMod, Header, Message, MultipartReply, OFP_VERSION, SwitchConfig, Xid, split_frame,
+    BundleControl, DecodeError, Echo, ErrorMsg, Experimenter, FlowMod, Header, Message, MultipartReply,
+    MultipartReplyBody, OFP_VERSION, Xid, split_frame,
 };
 
 use allowance::Allowance;
+use bundle::Bundles;
+use control::Control;
+pub use control::is_generation_current;
 pub use event::{
     CloseReason, Command, Counters, Description, Event, Outcome, ReadError, Settlement, Token, UnknownReason, describe,
 };
@@ -122,7 +130,9 @@ pub struct Session {
     events: VecDeque<Event>,
     keepalive: Keepalive,
     window: Window,
+    bundles: Bundles,
     reads: Reads,
+    control: Control,
     counters: Counters,
     malformed: Allowance,
     stray_errors: Allowance,
@@ -151,7 +161,9 @@ impl Session {
             events: VecDeque::new(),
             keepalive: Keepalive::new(&config, now),
             window: Window::new(&config),
+            bundles: Bundles::new(&config),
             reads: Reads::new(&config),
+            control: Control::default(),
             counters: Counters::default(),
             malformed: Allowance::new(config.malformed, now),
             stray_errors: Allowance::new(config.stray_errors, now),
@@ -196,7 +208,8 @@ impl Session {
             Phase::Negotiating { .. } | Phase::Describing { .. } => return,
             Phase::Ready => {}
         }
-        if self.window.handle_timeout(now, &mut self.events) {
+        let is_late = self.window.handle_timeout(now, &mut self.events);
+        if self.bundles.handle_timeout(now, &mut self.events) || is_late {
             self.probe_within(now, self.config.dead);
         }
         if self.window.is_stuck(now) {
@@ -216,10 +229,15 @@ impl Session {
         match &self.phase {
             Phase::Closed => None,
             Phase::Negotiating { deadline } | Phase::Describing { deadline, .. } => Some(*deadline),
-            Phase::Ready => [Some(self.keepalive.deadline()), self.window.deadline(), self.reads.deadline()]
-                .into_iter()
-                .flatten()
-                .min(),
+            Phase::Ready => [
+                Some(self.keepalive.deadline()),
+                self.window.deadline(),
+                self.bundles.deadline(),
+                self.reads.deadline(),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
         }
     }
 
@@ -238,8 +256,11 @@ impl Session {
             out.extend_from_slice(&self.transmit);
         }
         self.transmit.clear();
-        if matches!(self.phase, Phase::Ready) {
+        if matches!(self.phase, Phase::Ready) && self.control.may_write() {
             self.window.fill(out, &mut self.next_xid, &mut self.events, now);
+            if self.bundles.has_more() {
+                self.bundles.fill(out, &mut self.next_xid, &mut self.events, now);
+            }
         }
     }
 
@@ -261,25 +282,40 @@ impl Session {
         matches!(self.phase, Phase::Closed)
     }
 
-    /// Does what the owner asks. Before [`Event::Ready`] and after [`Event::Closed`] FLOW_MODs settle as not sent and
-    /// reads fail.
+    /// Does what the owner asks. Before [`Event::Ready`] and after [`Event::Closed`] FLOW_MODs settle as not sent, reads
+    /// fail, and the rest is not done.
     pub fn handle_command(&mut self, command: Command, now: Instant) {
+        let is_ready = matches!(self.phase, Phase::Ready);
         match command {
             Command::Close(reason) => self.close(reason),
-            Command::Program(mods) if matches!(self.phase, Phase::Ready) => self.window.submit(mods),
-            Command::Program(mods) => {
+            Command::Program(mods) if is_ready => self.window.submit(mods),
+            Command::Bundle(mods) if is_ready => self.bundles.submit(mods),
+            Command::Program(mods) | Command::Bundle(mods) => {
                 let unsent = |(token, _): (Token, FlowMod)| Settlement { token, outcome: Outcome::NotSent };
                 self.events.push_back(Event::Settled(mods.into_iter().map(unsent).collect()));
             }
-            Command::ReadFlows { token, request } if matches!(self.phase, Phase::Ready) => {
+            Command::ReadFlows { token, request } if is_ready => {
                 let xid = self.send(&reading::flow_request(request));
                 self.reads.begin(xid, token, now);
             }
             Command::ReadFlows { token, .. } => {
                 self.events.push_back(Event::FlowsRead { token, result: Err(ReadError::ConnectionLost) });
             }
-            Command::Configure { miss_send_len } => {
-                self.send(&Message::SetConfig(SwitchConfig { flags: 0, miss_send_len }));
+            _ if !is_ready => {}
+            Command::Control { packet_in } => {
+                for message in control::settings(packet_in) {
+                    self.send(&message);
+                }
+                let xid = self.send(&control::bundle_probe());
+                self.control.probed_bundles(xid);
+            }
+            Command::Monitor => {
+                let xid = self.send(&control::monitor_request());
+                self.control.asked_to_monitor(xid);
+            }
+            Command::ClaimRole { role, generation_id } => {
+                let xid = self.send(&control::role_request(role, generation_id));
+                self.control.claimed(xid, role);
             }
             Command::Probe { within } => self.probe_within(now, within),
         }
@@ -338,7 +374,7 @@ impl Session {
             }
             Phase::Describing { handshake, .. } => match handshake.handle_message(xid, message) {
                 Progress::Waiting => {}
-                Progress::AskDescription => self.ask_description(),
+                Progress::Ask => self.ask_description(),
                 Progress::Done(description) => {
                     self.phase = Phase::Ready;
                     self.keepalive.heard(now);
@@ -361,15 +397,23 @@ impl Session {
             }
             Message::Error(error) => self.handle_error(xid, error, now),
             Message::MultipartReply(reply) => self.handle_multipart(xid, reply, frame.len(), now),
+            Message::Experimenter(Experimenter::BundleControl(reply)) => self.handle_bundle_reply(xid, &reply),
+            Message::RoleReply(granted) => {
+                let is_awaited = self.control.handle_role_reply(xid, &granted, &mut self.events);
+                self.counters.stray_replies += u64::from(!is_awaited);
+            }
             other => self.handle_unasked(xid, other, frame, now),
         }
     }
 
-    /// An error is the answer to what carried its xid, in this order of likelihood: a FLOW_MOD in the window, a read,
-    /// a FLOW_MOD confirmed a moment ago, something that nobody waits for.
+    /// An error is the answer to what carried its xid, in this order of likelihood: a FLOW_MOD under way or
+    /// confirmed a moment ago, a bundle, a question about the switch, a read, something that nobody waits for.
     fn handle_error(&mut self, xid: Xid, error: ErrorMsg, now: Instant) {
         let error = kept(error);
-        if self.window.handle_error(xid, &error, &mut self.events, now) {
+        if self.window.handle_error(xid, &error, &mut self.events, now)
+            || self.bundles.handle_error(xid, &error, &mut self.events)
+            || self.control.handle_error(xid, &error, &mut self.events)
+        {
             return;
         }
         if self.reads.fail(xid, ReadError::Refused(Box::new(error.clone())), &mut self.events) {
@@ -381,10 +425,20 @@ impl Session {
         }
     }
 
-    fn handle_multipart(&mut self, xid: Xid, reply: MultipartReply, bytes: usize, now: Instant) {
-        if !self.reads.handle_part(xid, reply, bytes, now, &mut self.events) {
+    fn handle_bundle_reply(&mut self, xid: Xid, reply: &BundleControl) {
+        if let Some(discard) = self.control.handle_bundle_reply(xid, &mut self.events) {
+            self.send(&discard);
+        } else if !self.bundles.handle_reply(xid, reply.control_type, &mut self.events) {
             self.counters.stray_replies += 1;
         }
+    }
+
+    fn handle_multipart(&mut self, xid: Xid, reply: MultipartReply, bytes: usize, now: Instant) {
+        let is_awaited = match reply.body {
+            MultipartReplyBody::FlowMonitor(updates) => self.control.handle_updates(xid, updates, &mut self.events),
+            body => self.reads.handle_part(xid, MultipartReply { body, ..reply }, bytes, now, &mut self.events),
+        };
+        self.counters.stray_replies += u64::from(!is_awaited);
     }
 
     /// What a switch may send at any time after HELLO, and what it may not.
@@ -432,11 +486,14 @@ impl Session {
     }
 
     fn ask_description(&mut self) {
-        let desc = self.send(&handshake::desc_request());
-        let ports = self.send(&handshake::port_desc_request());
-        if let Phase::Describing { handshake, .. } = &mut self.phase {
-            handshake.expect(desc, ports);
-        }
+        let Phase::Describing { handshake, .. } = &mut self.phase else { return };
+        let (next_xid, transmit) = (&mut self.next_xid, &mut self.transmit);
+        handshake.ask(|message| {
+            let xid = window::take_xid(next_xid);
+            // A request for a description is its header and a type: it always fits.
+            let _ = message.encode(xid, transmit);
+            xid
+        });
     }
 
     fn probe_within(&mut self, now: Instant, within: Duration) {
@@ -452,6 +509,7 @@ impl Session {
             return;
         }
         self.window.close(&mut self.events);
+        self.bundles.close(&mut self.events);
         self.reads.close(&mut self.events);
         self.events.push_back(Event::Closed(reason));
     }

@@ -16,20 +16,20 @@ mod reading;
 mod stream;
 
 /// The switch's end of a session.
-struct Script {
-    session: Session,
-    now: Instant,
+pub(super) struct Script {
+    pub(super) session: Session,
+    pub(super) now: Instant,
     wire: BytesMut,
 }
 
 impl Script {
-    fn begin() -> Self {
+    pub(super) fn begin() -> Self {
         let now = Instant::now();
         Self { session: Session::new(Config::default(), now), now, wire: BytesMut::new() }
     }
 
     /// A session whose handshake is done.
-    fn ready() -> Self {
+    pub(super) fn ready() -> Self {
         let mut script = Self::begin();
         script.sent();
         script.reply(Xid(9), &Message::Hello(Hello::with_versions(&[OFP_VERSION])));
@@ -37,24 +37,20 @@ impl Script {
         script.reply(features.0, &features_reply());
         for (xid, message) in script.sent() {
             let Message::MultipartRequest(request) = message else { panic!("expected a request for a description") };
-            let refusal = match request.body {
-                openflow::MultipartRequestBody::Desc => {
-                    ErrorMsg::new(ErrorCode::BAD_REQUEST_BAD_MULTIPART, Bytes::new())
-                }
-                _ => {
-                    let body = MultipartReplyBody::PortDesc(Vec::new());
-                    script.reply(xid, &Message::MultipartReply(MultipartReply { more: false, body }));
-                    continue;
-                }
-            };
-            script.reply(xid, &Message::Error(refusal));
+            if matches!(request.body, openflow::MultipartRequestBody::PortDesc) {
+                let body = MultipartReplyBody::PortDesc(Vec::new());
+                script.reply(xid, &Message::MultipartReply(MultipartReply { more: false, body }));
+            } else {
+                let refusal = ErrorMsg::new(ErrorCode::BAD_REQUEST_BAD_MULTIPART, Bytes::new());
+                script.reply(xid, &Message::Error(refusal));
+            }
         }
         assert!(matches!(script.events().as_slice(), [Event::Ready(_)]), "the handshake is done");
         script
     }
 
     /// What the session has written since the last time.
-    fn sent(&mut self) -> Vec<(Xid, Message)> {
+    pub(super) fn sent(&mut self) -> Vec<(Xid, Message)> {
         self.session.poll_transmit(&mut self.wire, self.now);
         let mut messages = Vec::new();
         while let Some(frame) = split_frame(&mut self.wire).unwrap() {
@@ -63,13 +59,13 @@ impl Script {
         messages
     }
 
-    fn only_sent(&mut self) -> (Xid, Message) {
+    pub(super) fn only_sent(&mut self) -> (Xid, Message) {
         let mut sent = self.sent();
         assert_eq!(sent.len(), 1, "{sent:?}");
         sent.remove(0)
     }
 
-    fn reply(&mut self, xid: Xid, message: &Message) {
+    pub(super) fn reply(&mut self, xid: Xid, message: &Message) {
         let mut bytes = BytesMut::new();
         message.encode(xid, &mut bytes).unwrap();
         self.session.handle_input(&mut bytes, self.now);
@@ -79,17 +75,17 @@ impl Script {
         self.session.handle_input(&mut BytesMut::from(bytes), self.now);
     }
 
-    fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         self.now += time;
         self.session.handle_timeout(self.now);
     }
 
-    fn events(&mut self) -> Vec<Event> {
+    pub(super) fn events(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.session.poll_event()).collect()
     }
 
     /// The outcomes settled since the last look, by token.
-    fn outcomes(&mut self) -> Vec<(u64, &'static str)> {
+    pub(super) fn outcomes(&mut self) -> Vec<(u64, &'static str)> {
         let settled = self.events().into_iter().filter_map(|event| match event {
             Event::Settled(settlements) => Some(settlements),
             _ => None,
@@ -97,7 +93,7 @@ impl Script {
         settled.flatten().map(|settlement| (settlement.token.0, name(&settlement.outcome))).collect()
     }
 
-    fn program(&mut self, tokens: impl IntoIterator<Item = u64>) {
+    pub(super) fn program(&mut self, tokens: impl IntoIterator<Item = u64>) {
         let mods = tokens.into_iter().map(|token| (Token(token), FlowMod::add())).collect();
         self.session.handle_command(Command::Program(mods), self.now);
     }
@@ -121,6 +117,7 @@ fn name(outcome: &Outcome) -> &'static str {
         Outcome::Confirmed => "confirmed",
         Outcome::Refused(_) => "refused",
         Outcome::Unknown(_) => "unknown",
+        Outcome::RolledBack => "rolled back",
         Outcome::NotSent => "not sent",
         Outcome::Unencodable => "unencodable",
     }
@@ -145,7 +142,7 @@ fn xids(sent: &[(Xid, Message)], is_wanted: fn(&Message) -> bool) -> Vec<Xid> {
     sent.iter().filter(|(_, message)| is_wanted(message)).map(|(xid, _)| *xid).collect()
 }
 
-fn flow_mods(sent: &[(Xid, Message)]) -> Vec<Xid> {
+pub(super) fn flow_mods(sent: &[(Xid, Message)]) -> Vec<Xid> {
     xids(sent, |message| matches!(message, Message::FlowMod(_)))
 }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use openflow::{Action, FlowMod, Instruction, Match, Message, PortNo};
+use openflow::{Action, DatapathId, FlowMod, Instruction, Match, Message, PortNo};
 
 use super::*;
+use crate::emulator::SwitchConfig;
 use crate::programmer::TableMiss;
 use crate::programmer::engine::Config;
 
@@ -51,17 +52,65 @@ fn a_held_flow_is_repaired_again_when_the_minute_is_over() {
     assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 1));
 }
 
+/// Somebody makes every rule flood.
+fn flood_all() -> Message {
+    let flood = vec![Instruction::ApplyActions(vec![Action::Output { port: PortNo::FLOOD, max_len: 0 }])];
+    Message::FlowMod(FlowMod { command: openflow::FlowModCommand::Modify, instructions: flood, ..FlowMod::add() })
+}
+
+fn without_monitor() -> SwitchConfig {
+    SwitchConfig { flow_monitors: false, ..SwitchConfig::new(DatapathId(1)) }
+}
+
 #[test]
-fn a_flow_whose_actions_somebody_changes_is_found_by_the_next_read_and_restored() {
+fn a_flow_whose_actions_somebody_changes_is_restored_at_once_where_there_is_a_flow_monitor() {
     let mut world = World::connected();
+    assert_eq!(world.node("s1")["capabilities"]["flow_monitor"], true);
     world.ok("InstallFlow", voice("a", 1));
     let before = world.rules(0);
-    let flood = vec![Instruction::ApplyActions(vec![Action::Output { port: PortNo::FLOOD, max_len: 0 }])];
-    let modify = FlowMod { command: openflow::FlowModCommand::Modify, instructions: flood, ..FlowMod::add() };
-    world.meddle(0, &[Message::FlowMod(modify)]);
+    world.meddle(0, &[flood_all()]);
+    assert_eq!((world.state("a"), world.rules(0)), ("applied".to_owned(), before));
+}
+
+#[test]
+fn a_flow_whose_actions_somebody_changes_is_found_by_the_next_read_where_there_is_none() {
+    let mut world = World::connected_to(without_monitor());
+    world.ok("InstallFlow", voice("a", 1));
+    let before = world.rules(0);
+    world.meddle(0, &[flood_all()]);
     assert_ne!(world.rules(0), before);
     world.pass(Duration::from_secs(38));
     assert_eq!((world.state("a"), world.rules(0)), ("applied".to_owned(), before));
+}
+
+#[test]
+fn a_deletion_is_repaired_at_once_without_a_flow_monitor_too() {
+    let mut world = World::connected_to(without_monitor());
+    world.ok("InstallFlow", voice("a", 1));
+    world.meddle(0, &[delete_all()]);
+    assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 1));
+}
+
+#[test]
+fn a_foreign_rule_written_over_ours_is_drift_and_is_written_over_again() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    let ours = world.rules(0);
+    let entry = world.switches[0].flows(world.now).remove(0);
+    let over = FlowMod { cookie: 9, priority: entry.priority, flow_match: entry.flow_match, ..FlowMod::add() };
+    world.meddle(0, &[Message::FlowMod(over)]);
+    assert_eq!((world.state("a"), world.rules(0)), ("applied".to_owned(), ours));
+}
+
+#[test]
+fn when_a_foreign_table_miss_rule_goes_ours_takes_its_place() {
+    let mut world = World::with(Config { table_miss: TableMiss::Normal, ..config() }, 1);
+    world.meddle(0, &[foreign(0)]);
+    world.add_node(1);
+    world.connect(0);
+    world.meddle(0, &[delete_all()]);
+    assert!(world.rules(0).concat().ends_with("priority=0 actions=NORMAL"), "{:?}", world.rules(0));
+    assert_eq!(world.node("s1")["warnings"], json!([]));
 }
 
 #[test]
@@ -139,11 +188,13 @@ fn a_timeout_that_passed_while_the_switch_was_away_ends_the_flow_too() {
 
 #[test]
 fn only_what_carries_our_tag_and_belongs_to_no_flow_is_swept() {
-    let mut world = World::connected();
-    let cookie = world.ok("InstallFlow", voice("a", 1))["flow"]["nodes"][0]["cookie"].as_str().unwrap().to_owned();
-    let cookie = u64::from_str_radix(&cookie[2..], 16).unwrap();
-    let stray = FlowMod { cookie: cookie + 1_000, priority: 3, flow_match: Match::any(), ..FlowMod::add() };
-    world.meddle(0, &[Message::FlowMod(stray), foreign(4)]);
-    world.pass(Duration::from_secs(38));
-    assert_eq!(world.rule_count(0), 2, "{:?}", world.rules(0));
+    for switch in [without_monitor(), SwitchConfig::new(DatapathId(1))] {
+        let mut world = World::connected_to(switch);
+        let flow = world.ok("InstallFlow", voice("a", 1))["flow"].clone();
+        let cookie = u64::from_str_radix(&flow["nodes"][0]["cookie"].as_str().unwrap()[2..], 16).unwrap();
+        let stray = FlowMod { cookie: cookie + 1_000, priority: 3, flow_match: Match::any(), ..FlowMod::add() };
+        world.meddle(0, &[Message::FlowMod(stray), foreign(4)]);
+        world.pass(Duration::from_secs(38));
+        assert_eq!(world.rule_count(0), 2, "{:?}", world.rules(0));
+    }
 }

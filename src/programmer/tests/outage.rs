@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use openflow::{DatapathId, FlowMod, Message};
+
 use super::*;
-use crate::emulator::Fault;
+use crate::emulator::{Fault, SwitchConfig};
 use crate::southbound::Origin;
 
 #[test]
@@ -77,6 +79,48 @@ fn applied_stays_applied_while_the_switch_is_away_and_its_flows_come_back_with_i
     assert_eq!(world.rule_count(0), 0, "the switch lost its flows");
     world.connect(0);
     assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 2));
+}
+
+#[test]
+fn flows_come_back_in_a_bundle_and_one_that_is_refused_then_does_not_keep_the_others_away() {
+    for bundles in [true, false] {
+        let config = SwitchConfig { bundles, table_limit: 5, ..SwitchConfig::new(DatapathId(1)) };
+        let mut world = World::connected_to(config);
+        assert_eq!(world.node("s1")["capabilities"]["bundles"], bundles);
+        for host in 1..=5 {
+            world.ok("InstallFlow", voice(&format!("f{host}"), host));
+        }
+        world.restart_switch(0);
+        let squatter = FlowMod { cookie: 7, priority: 1, ..FlowMod::add() };
+        world.meddle(0, &[Message::FlowMod(squatter)]);
+        world.connect(0);
+        let states: Vec<_> = (1..=5).map(|host| world.state(&format!("f{host}"))).collect();
+        assert_eq!(states.iter().filter(|state| *state == "applied").count(), 4, "{states:?}");
+        assert_eq!(states.iter().filter(|state| *state == "rejected").count(), 1, "{states:?}");
+        assert_eq!(world.rule_count(0), 5);
+        assert_eq!(world.node("s1")["state"], "connected");
+    }
+}
+
+#[test]
+fn a_removal_during_the_restoring_bundle_comes_after_it() {
+    let mut world = World::connected();
+    for host in 1..=3 {
+        world.ok("InstallFlow", voice(&format!("f{host}"), host));
+    }
+    world.restart_switch(0);
+    world.connect_until_restoring(0);
+    let removal = world.send("RemoveFlow", json!({"flow_id": "f2"}));
+    let replacement = world.send("InstallFlow", voice_with("g", 3, json!({"replace": true})));
+    let fresh = world.send("InstallFlow", voice("h", 9));
+    world.run();
+    assert_eq!(world.answer(removal).unwrap()["flow"]["state"], "removed");
+    assert_eq!(world.answer(replacement).unwrap()["flow"]["state"], "applied");
+    assert_eq!(world.answer(fresh).unwrap()["flow"]["state"], "applied");
+    assert_eq!(
+        (world.state("f1"), world.state("f3"), world.rule_count(0)),
+        ("applied".to_owned(), "superseded".to_owned(), 3)
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::contract::{Limits, Timestamp, parse_request};
 use crate::emulator::{Fault, Link, Switch, SwitchConfig};
 use crate::programmer::engine::{Config, Engine, Output, Ticket};
+use crate::programmer::node::Sync;
 use crate::programmer::record::Loaded;
 use crate::programmer::{Admission, TableMiss};
 use crate::session::{self, CloseReason, Event, Session};
@@ -96,7 +97,13 @@ impl World {
 
     /// A world with one node `s1`, connected.
     pub(super) fn connected() -> Self {
+        Self::connected_to(SwitchConfig::new(DatapathId(1)))
+    }
+
+    /// The same with another kind of switch.
+    pub(super) fn connected_to(switch: SwitchConfig) -> Self {
         let mut world = Self::new(1);
+        world.switches[0] = Switch::new(switch);
         world.add_node(1);
         world.connect(0);
         assert_eq!(world.node("s1")["state"], "connected");
@@ -113,12 +120,28 @@ impl World {
     }
 
     pub(super) fn connect_with(&mut self, switch: usize, faults: Vec<Fault>, origin: Origin) -> ConnectionId {
+        let connection = self.open(switch, faults, origin);
+        self.run();
+        connection
+    }
+
+    /// The switch dials in, and the world stands still when its first repairs are on their way in a bundle.
+    pub(super) fn connect_until_restoring(&mut self, switch: usize) {
+        self.open(switch, Vec::new(), Origin::Accepted);
+        let is_restoring = |engine: &Engine| {
+            engine.nodes.values().any(|node| node.live().is_some_and(|live| live.sync == Sync::Restoring))
+        };
+        while !is_restoring(&self.engine) {
+            assert!(self.step(), "there was nothing to restore");
+        }
+    }
+
+    fn open(&mut self, switch: usize, faults: Vec<Fault>, origin: Origin) -> ConnectionId {
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
         let link = Link::open(&mut self.switches[switch], faults, self.now);
         let session = Session::new(session::Config::default(), self.now);
         self.pipes.insert(connection, Pipe { session, link, switch, origin, is_ready: false });
-        self.run();
         connection
     }
 
@@ -267,21 +290,22 @@ impl World {
     /// Lets everything happen that can happen without time passing.
     pub(super) fn run(&mut self) {
         self.tell_time();
-        loop {
-            self.engine.flush();
-            let mut is_quiet = true;
-            while let Some(output) = self.engine.poll_output() {
-                is_quiet = false;
-                self.carry_out(output);
-            }
-            for connection in self.pipes.keys().copied().collect::<Vec<_>>() {
-                is_quiet &= !self.drive(connection);
-            }
-            if is_quiet {
-                return;
-            }
-            self.engine.handle_timeout();
+        while self.step() {}
+    }
+
+    /// One round of the engine, the switches and the wire between; false when nothing is left to do.
+    fn step(&mut self) -> bool {
+        self.engine.flush();
+        let mut has_moved = false;
+        while let Some(output) = self.engine.poll_output() {
+            has_moved = true;
+            self.carry_out(output);
         }
+        for connection in self.pipes.keys().copied().collect::<Vec<_>>() {
+            has_moved |= self.drive(connection);
+        }
+        self.engine.handle_timeout();
+        has_moved
     }
 
     fn carry_out(&mut self, output: Output) {

@@ -1,0 +1,197 @@
+//! Others at work on the same switch: rules of ours that end, are deleted or are changed.
+//!
+//! A switch with a flow monitor tells of every change that somebody else makes; one without tells of deletions with
+//! FLOW_REMOVED, and the rest is found by reading its tables now and then (see [`super::reconcile`]). What is ours is
+//! put back, unless that has been done too often.
+
+use openflow::{FlowRemoved, FlowRemovedReason, FlowUpdateEvent, FlowUpdateFull, Match, TableId};
+use tracing::{info, warn};
+
+use super::TableMiss;
+use super::cookie::{FlowNumber, Hex};
+use super::engine::Engine;
+use super::flow::{Placement, Stage};
+use super::install::{place_hash, rule_hash};
+use super::node::{Job, NodeId};
+use super::outbox::table_miss_instructions;
+use crate::contract::NodeName;
+use crate::policy::Rule;
+
+pub(super) const DELETED: &str = "deleted";
+pub(super) const CHANGED: &str = "changed";
+const EVICTED: &str = "evicted";
+
+/// OFPRR_EVICTION of OpenFlow 1.4, which a flow monitor uses on 1.3 too.
+const EVICTION: u16 = 5;
+
+/// How a rule came to its end.
+enum End {
+    TimedOut,
+    TakenAway(&'static str),
+}
+
+impl Engine {
+    /// FLOW_REMOVED. Where there is a flow monitor it says the same, and more, so it is heard instead.
+    pub(super) fn flow_removed(&mut self, id: NodeId, removed: &FlowRemoved) {
+        if self.nodes.get(&id).and_then(|node| node.live()).is_some_and(|live| live.has_monitor) {
+            return;
+        }
+        let end = match removed.reason {
+            FlowRemovedReason::IdleTimeout | FlowRemovedReason::HardTimeout => End::TimedOut,
+            _ => End::TakenAway(DELETED),
+        };
+        let place = place_hash(removed.table_id, removed.priority, &removed.flow_match);
+        self.rule_gone(id, removed.cookie, place, end);
+    }
+
+    /// What a flow monitor tells of others.
+    pub(super) fn flow_updates(&mut self, id: NodeId, updates: &[FlowUpdateFull]) {
+        for update in updates {
+            let place = place_hash(update.table_id, update.priority, &update.flow_match);
+            match update.event {
+                FlowUpdateEvent::Deleted => {
+                    self.foreign_rule_gone(id, update, place);
+                    let end = match update.reason {
+                        0 | 1 => End::TimedOut,
+                        EVICTION => End::TakenAway(EVICTED),
+                        _ => End::TakenAway(DELETED),
+                    };
+                    self.rule_gone(id, update.cookie, place, end);
+                }
+                _ => self.rule_changed(id, update, place),
+            }
+        }
+    }
+
+    /// A rule of somebody else is gone, and if it was a table-miss rule, ours has its place.
+    fn foreign_rule_gone(&mut self, id: NodeId, update: &FlowUpdateFull, place: u64) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        if node.foreign.get(&place) != Some(&update.cookie) {
+            return;
+        }
+        node.foreign.remove(&place);
+        if is_table_miss(update) && self.config.table_miss != TableMiss::None {
+            node.warnings.remove("table-miss");
+            self.push_job(id, Job::WriteTableMiss);
+        }
+    }
+
+    /// A rule of ours is gone.
+    fn rule_gone(&mut self, id: NodeId, cookie: u64, place: u64, end: End) {
+        let Some(number) = self.tag.number(cookie) else { return };
+        if number == FlowNumber::TABLE_MISS {
+            return self.table_miss_gone(id);
+        }
+        let Some(flow) = self.flows.get(&number) else { return };
+        let gone = self.rules_of(&flow.request).into_iter().find(|rule| rule_hash(rule) == place);
+        let rules = flow.rules;
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        let (Some(rule), true) = (gone, placement.stage.is_desired()) else { return };
+        match end {
+            End::TimedOut => {
+                placement.expired_rules += 1;
+                if placement.expired_rules >= rules {
+                    placement.stage = Stage::Expired;
+                    self.flow_left(number, id);
+                }
+                self.flow_moved(number);
+            }
+            // While FLOW_MODs are under way it cannot be told which of them it concerns: the table is read instead.
+            End::TakenAway(_) if placement.is_under_way() => placement.tally.lost = true,
+            End::TakenAway(reason) => self.drifted(number, id, vec![rule], reason),
+        }
+    }
+
+    /// Somebody else has written a rule: one of their own, perhaps in the place of ours, ours with other actions, or one
+    /// under our tag that belongs to no flow.
+    fn rule_changed(&mut self, id: NodeId, update: &FlowUpdateFull, place: u64) {
+        if self.tag.number(update.cookie).is_none()
+            && let Some(node) = self.nodes.get_mut(&id)
+        {
+            node.foreign.insert(place, update.cookie);
+        }
+        if is_table_miss(update) {
+            return self.table_miss_changed(id, update);
+        }
+        let claimed = self.claims.get(&(id, place)).copied();
+        if self
+            .tag
+            .number(update.cookie)
+            .is_some_and(|number| claimed != Some(number) && !self.is_under_way(number, id))
+        {
+            let rule = Rule {
+                table_id: update.table_id,
+                priority: update.priority,
+                flow_match: update.flow_match.clone(),
+                instructions: Vec::new(),
+            };
+            return self.push_job(id, Job::Sweep { cookie: update.cookie, rule });
+        }
+        let Some(number) = claimed else { return };
+        let Some(flow) = self.flows.get(&number) else { return };
+        let Some(rule) = self.rules_of(&flow.request).into_iter().find(|rule| rule_hash(rule) == place) else { return };
+        let is_as_asked = update.cookie == self.tag.cookie(number) && update.instructions == rule.instructions;
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        if is_as_asked || !placement.stage.is_desired() {
+            return;
+        }
+        if placement.is_under_way() {
+            placement.tally.lost = true;
+        } else {
+            self.drifted(number, id, vec![rule], CHANGED);
+        }
+    }
+
+    fn is_under_way(&self, number: FlowNumber, id: NodeId) -> bool {
+        let placement = self.flows.get(&number).and_then(|flow| flow.placement(id));
+        placement.is_some_and(Placement::is_under_way)
+    }
+
+    /// The switch has these rules of a flow no longer, or not as asked: puts them back, unless that has been done too
+    /// often.
+    pub(super) fn drifted(&mut self, number: FlowNumber, id: NodeId, rules: Vec<Rule>, reason: &'static str) {
+        let now = self.now;
+        let Some(flow) = self.flows.get_mut(&number) else { return };
+        let flow_id = flow.id.clone();
+        let Some(placement) = flow.placement_mut(id) else { return };
+        placement.stage = Stage::Drifted;
+        placement.reason = Some(reason);
+        let repair = placement.repairs.may_repair(now);
+        placement.queued = repair;
+        let node = self.node_name(id).map(NodeName::as_str);
+        if repair {
+            info!(flow = flow_id.as_str(), node, reason, "drifted; repairing");
+            self.push_job(id, Job::Install { number, rules });
+        } else {
+            warn!(flow = flow_id.as_str(), node, reason, "drifted too often; held instead of repaired again");
+            self.read_when_held(id);
+        }
+        self.flow_moved(number);
+    }
+
+    fn table_miss_gone(&mut self, id: NodeId) {
+        let is_wanted = self.config.table_miss != TableMiss::None;
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        if is_wanted && node.leaving.is_none() && node.may_repair_table_miss(self.now) {
+            self.push_job(id, Job::WriteTableMiss);
+        }
+    }
+
+    /// A table-miss rule of somebody else is left alone and reported; ours with other actions is written again.
+    fn table_miss_changed(&mut self, id: NodeId, update: &FlowUpdateFull) {
+        let is_ours = self.tag.number(update.cookie) == Some(FlowNumber::TABLE_MISS);
+        let is_as_wanted = update.instructions == table_miss_instructions(self.config.table_miss);
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        if !is_ours {
+            let warning = format!("a table-miss rule of somebody else (cookie {}) is left alone", Hex(update.cookie));
+            warn!(node = %node.request.name, "{warning}");
+            node.warnings.insert("table-miss", warning);
+        } else if !is_as_wanted && node.may_repair_table_miss(self.now) {
+            self.push_job(id, Job::WriteTableMiss);
+        }
+    }
+}
+
+fn is_table_miss(update: &FlowUpdateFull) -> bool {
+    update.table_id == TableId(0) && update.priority == 0 && update.flow_match == Match::any()
+}

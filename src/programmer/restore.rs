@@ -1,0 +1,107 @@
+//! The first repairs on a connection, in bundles where the switch has them: what was there is there again at once, with
+//! no moment in between at which forwarding has gaps.
+//!
+//! A bundle is all or none. When one rule in it is refused, that one has its verdict, and the rest goes out again one by
+//! one. What is asked for meanwhile does not wait, unless it concerns a rule of the bundle.
+
+use std::collections::VecDeque;
+
+use openflow::FlowMod;
+
+use super::cookie::{FlowNumber, Purpose, from_token, token};
+use super::engine::Engine;
+use super::flow::Stage;
+use super::node::{Job, Node, NodeId, Sync};
+use crate::session::{Command, Outcome, Token};
+
+/// FLOW_MODs of one bundle, at most: what a switch holds in memory until the commit.
+const BUNDLE: usize = 50_000;
+
+impl Engine {
+    /// Sends repairs in bundles; removals, which have a life of their own, go the ordinary way.
+    pub(super) fn restore(&mut self, id: NodeId, jobs: VecDeque<Job>) {
+        let mut mods = Vec::new();
+        for job in jobs {
+            match job {
+                Job::Remove { .. } | Job::Undo { .. } | Job::Wipe | Job::Synced => self.push_job(id, job),
+                Job::Install { .. } | Job::Sweep { .. } | Job::WriteTableMiss | Job::DeleteTableMiss => {
+                    self.carry_out(id, job, &mut mods);
+                }
+            }
+        }
+        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
+        live.sync = Sync::Restoring;
+        live.restoring += mods.len() as u64;
+        let connection = live.connection;
+        let mut mods = mods.into_iter().map(|(token, flow_mod)| (self.begin_restoring(id, token), flow_mod));
+        let mut bundles: Vec<Vec<(Token, FlowMod)>> = Vec::new();
+        loop {
+            let bundle: Vec<_> = mods.by_ref().take(BUNDLE).collect();
+            if bundle.is_empty() {
+                break;
+            }
+            bundles.push(bundle);
+        }
+        for bundle in bundles {
+            self.command(connection, Command::Bundle(bundle));
+        }
+        self.check_restored(id);
+    }
+
+    /// Marks what a FLOW_MOD is about as part of a bundle.
+    fn begin_restoring(&mut self, id: NodeId, plain: Token) -> Token {
+        match from_token(plain) {
+            Some((Purpose::Install, number)) => {
+                if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
+                    placement.tally.restoring = true;
+                }
+                token(Purpose::Restore, number)
+            }
+            Some((_, number)) => token(Purpose::RestoreOther, number),
+            None => plain,
+        }
+    }
+
+    /// A rule of a flow was rolled back for another's sake: it is sent by itself.
+    pub(super) fn restore_singly(&mut self, number: FlowNumber, id: NodeId) {
+        let Some(flow) = self.flows.get(&number) else { return };
+        let rules = self.rules_of(&flow.request);
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        placement.stage = if placement.stage == Stage::Sent { Stage::Waiting } else { placement.stage };
+        placement.queued = true;
+        self.push_job(id, Job::Install { number, rules });
+    }
+
+    /// A deletion or the table-miss rule was in a bundle; a bundle that was rolled back leaves it to the next read.
+    pub(super) fn other_restored(&mut self, id: NodeId, outcome: &Outcome) {
+        match outcome {
+            Outcome::RolledBack => self.read_after(id),
+            Outcome::Refused(_) => self.table_miss_settled(id, outcome),
+            Outcome::Confirmed | Outcome::Unknown(_) | Outcome::NotSent | Outcome::Unencodable => {}
+        }
+    }
+
+    /// When all bundles are settled, what waited for them goes on.
+    pub(super) fn check_restored(&mut self, id: NodeId) {
+        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
+        if live.sync != Sync::Restoring || live.restoring > 0 {
+            return;
+        }
+        live.sync = Sync::Queued;
+        let deferred = std::mem::take(&mut live.deferred);
+        deferred.into_iter().chain([Job::Synced]).for_each(|job| self.push_job(id, job));
+    }
+
+    /// Queues a job that is about a rule which may be part of a bundle: behind it, if it is.
+    pub(super) fn push_job_behind(&mut self, id: NodeId, number: FlowNumber, job: Job) {
+        let is_restoring = self
+            .flows
+            .get(&number)
+            .and_then(|flow| flow.placement(id))
+            .is_some_and(|placement| placement.tally.restoring && placement.tally.outstanding > 0);
+        match self.nodes.get_mut(&id).and_then(Node::live_mut) {
+            Some(live) if is_restoring => live.deferred.push(job),
+            _ => self.push_job(id, job),
+        }
+    }
+}
