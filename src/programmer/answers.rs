@@ -85,6 +85,7 @@ impl Engine {
 
     /// A flow has changed: answers whoever was waiting for just that.
     pub(super) fn flow_moved(&mut self, number: FlowNumber) {
+        self.recount(number);
         let Some(tickets) = self.waiters.by_flow.remove(&number) else { return self.forget_freed(number) };
         let Some(flow) = self.flows.get(&number) else { return };
         let (rested, waiting): (Vec<_>, Vec<_>) = tickets.into_iter().partition(|ticket| {

@@ -68,6 +68,8 @@ pub(super) struct Placement {
     /// Flows whose place it takes once it is applied.
     pub(super) replaces: Vec<FlowNumber>,
     pub(super) repairs: Repairs,
+    /// The state under which its node counts it.
+    pub(super) counted: Option<FlowState>,
 }
 
 /// How often something was repaired lately.
@@ -163,6 +165,7 @@ impl Placement {
             restored: false,
             replaces: Vec::new(),
             repairs: Repairs::default(),
+            counted: None,
         }
     }
 
@@ -193,6 +196,7 @@ impl Flow {
         self.placements.iter_mut().find(|placement| placement.node == node)
     }
 
+    /// Whether it has left every node for good.
     pub(super) fn is_ended(&self) -> bool {
         self.placements.iter().all(|placement| placement.stage.is_ended())
     }

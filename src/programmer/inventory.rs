@@ -438,7 +438,27 @@ impl Engine {
         }
     }
 
-    /// Whether the flow is to be on the node, or is on its way off.
+    /// Counts the flow on each of its nodes under the state it has now.
+    pub(super) fn recount(&mut self, number: FlowNumber) {
+        let Some(flow) = self.flows.get_mut(&number) else { return };
+        for placement in &mut flow.placements {
+            let state = (!placement.stage.is_ended()).then(|| placement.stage.state());
+            let before = std::mem::replace(&mut placement.counted, state);
+            if before == state {
+                continue;
+            }
+            let Some(node) = self.nodes.get_mut(&placement.node) else { continue };
+            if let Some(count) = before.and_then(|before| node.counts.get_mut(&before)) {
+                *count -= 1;
+            }
+            node.counts.retain(|_, count| *count > 0);
+            if let Some(state) = state {
+                *node.counts.entry(state).or_default() += 1;
+            }
+        }
+    }
+
+    /// Puts the flow into the index of the node, or takes it out, as it is to be there or not.
     pub(super) fn index_placement(&mut self, number: FlowNumber, id: NodeId) {
         let present = self.flows.get(&number).and_then(|flow| flow.placement(id)).is_some_and(|p| !p.stage.is_ended());
         if let Some(node) = self.nodes.get_mut(&id) {

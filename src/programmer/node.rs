@@ -8,7 +8,7 @@ use openflow::{DatapathId, Port, PortNo};
 use super::cookie::FlowNumber;
 use super::engine::Ticket;
 use super::flow::Repairs;
-use crate::contract::{AddNode, NodeState, Timestamp};
+use crate::contract::{AddNode, FlowState, NodeState, Timestamp};
 use crate::policy::Rule;
 use crate::session::Description;
 use crate::southbound::ConnectionId;
@@ -32,6 +32,8 @@ pub(super) struct Node {
     pub(super) link: Link,
     /// Flows with a placement here that has not ended.
     pub(super) flows: BTreeSet<FlowNumber>,
+    /// How many of them are in each state.
+    pub(super) counts: BTreeMap<FlowState, u64>,
     /// Work that waits for a place in the window, in order.
     pub(super) queue: VecDeque<Job>,
     /// Rules of others as they were when the table was last read: hash of table, priority and match to cookie.
@@ -136,6 +138,7 @@ impl Node {
             about: None,
             link: Link::Never,
             flows: BTreeSet::new(),
+            counts: BTreeMap::new(),
             queue: VecDeque::new(),
             foreign: HashMap::new(),
             leaving: None,

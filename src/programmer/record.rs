@@ -174,6 +174,7 @@ impl Engine {
         self.ids.insert(record.flow_id, number);
         self.flows.insert(number, flow);
         nodes.into_iter().for_each(|id| self.index_placement(number, id));
+        self.recount(number);
     }
 
     fn retire(&mut self, name: NodeName) -> NodeId {
@@ -191,6 +192,7 @@ impl Engine {
 
     /// Stores the flow as it stands, beside what else is going on: nobody waits for it.
     pub(super) fn save_flow(&mut self, number: FlowNumber) {
+        self.recount(number);
         let Some(flow) = self.flows.get(&number) else { return };
         let nodes = flow.placements.iter().filter_map(|placement| {
             Some(PlacementRecord {

@@ -25,12 +25,6 @@ const OWN_ERROR: &str = "FLUMEN";
 impl Engine {
     pub(super) fn node_view(&self, id: NodeId) -> Option<NodeView> {
         let node = self.nodes.get(&id)?;
-        let mut flows = BTreeMap::new();
-        for number in &node.flows {
-            if let Some(placement) = self.flows.get(number).and_then(|flow| flow.placement(id)) {
-                *flows.entry(placement.stage.state()).or_default() += 1;
-            }
-        }
         let description = node.about.as_ref().map(|about| about.description.as_ref());
         Some(NodeView {
             address: node.request.address.as_ref().map(ToString::to_string),
@@ -39,7 +33,7 @@ impl Engine {
             kind: node.request.kind,
             ports: node.about.as_ref().map(|about| port_views(about.ports.values())).unwrap_or_default(),
             connected_since: node.live().map(|live| live.since),
-            flows,
+            flows: node.counts.clone(),
             warnings: node.warnings.values().cloned().collect(),
             capabilities: Capabilities {
                 bundles: node.live().is_some_and(|live| live.has_bundles),
