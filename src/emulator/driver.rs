@@ -134,6 +134,11 @@ impl EmulatedSwitch {
         self.with(|switch, now| switch.flows(now))
     }
 
+    /// How many flows there are.
+    pub fn flow_count(&self) -> usize {
+        self.lock().flow_count()
+    }
+
     /// All flows in the syntax of `ovs-ofctl dump-flows`, one in a line.
     pub fn flows_as_text(&self) -> String {
         self.flows().iter().map(|flow| format!("{flow}\n")).collect()

@@ -1,7 +1,7 @@
 //! An OpenFlow 1.3 switch in memory: for the demonstration, for tests, and to load a controller with.
 //!
 //! [`Switch`] is the switch itself, without sockets and without a clock. [`EmulatedSwitch`] runs one on real
-//! connections; [`connect`] and [`listen`] start it in either direction. [`Link`] puts deliberate [`Fault`]s between a
+//! connections; [`connect`] and [`listen`] start it in either direction, and a [`Fleet`] is many of them. [`Link`] puts deliberate [`Fault`]s between a
 //! switch and its controller.
 //!
 //! It promises the specification's behaviour of the control plane, with the errors that a switch answers, and tables
@@ -17,6 +17,7 @@ mod counters;
 mod datapath;
 mod dispatch;
 mod driver;
+mod fleet;
 mod flow_table;
 mod group_table;
 mod hash;
@@ -36,6 +37,7 @@ mod tests;
 pub use self::channel::ChannelId;
 pub use self::config::{Backoff, Description, MissingPorts, SwitchConfig, WhenFull};
 pub use self::driver::{EmulatedSwitch, connect, listen};
+pub use self::fleet::{Fleet, FleetState};
 pub use self::journal::JournalEntry;
 pub use self::misbehaviour::{Fault, Link};
 pub use self::switch::Switch;

@@ -164,6 +164,11 @@ impl Switch {
         statistics::all_flows(&self.datapath, now)
     }
 
+    /// How many flows there are.
+    pub fn flow_count(&self) -> usize {
+        self.datapath.tables().map(|(_, table)| table.len()).sum()
+    }
+
     /// The last FLOW_MODs that arrived, the oldest first, each with what became of it.
     pub fn journal(&self) -> Vec<JournalEntry> {
         self.journal.entries()

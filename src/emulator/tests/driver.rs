@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::emulator::{Backoff, EmulatedSwitch, Fault, connect, listen};
+use crate::emulator::{Backoff, EmulatedSwitch, Fault, Fleet, FleetState, connect, listen};
 
 /// The controller's end of a stream.
 struct Controller<S> {
@@ -104,6 +104,28 @@ async fn a_switch_that_listens_talks_with_several_controllers() {
     }
     shutdown.cancel();
     switch.stopped().await;
+}
+
+#[tokio::test]
+async fn a_fleet_is_as_many_switches_with_ids_that_count_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let shutdown = CancellationToken::new();
+    let template = SwitchConfig::new(DatapathId(100));
+    let fleet = Fleet::connect(&listener.local_addr().unwrap().to_string(), 20, &template, &shutdown);
+    let mut controllers = Vec::new();
+    let mut ids = Vec::new();
+    for priority in 0..20 {
+        let mut controller = Controller::greet(listener.accept().await.unwrap().0).await;
+        controller.say(Xid(1), &Message::FlowMod(flow(priority))).await;
+        ids.push(controller.ask_features().await.datapath_id.0);
+        controllers.push(controller);
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, (100..120).collect::<Vec<_>>());
+    assert_eq!(fleet.state(), FleetState { connected: 20, flows: 20 });
+    shutdown.cancel();
+    fleet.stopped().await;
+    assert_eq!(fleet.state(), FleetState { connected: 0, flows: 20 });
 }
 
 #[tokio::test]
