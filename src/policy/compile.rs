@@ -3,7 +3,9 @@
 //! A request becomes the product of its families, directions, masked source ports and masked destination ports. All of
 //! its rules do the same, so it does not matter which of them a packet that fits two of them meets.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::iter;
 
 use openflow::{
     Action, EthType, Instruction, IpProto, Match, MatchBuilder, MatchError, OxmField, PortNo, QueueId, TableId,
@@ -21,8 +23,8 @@ pub const MAX_RULES: usize = 1024;
 /// The table where rules begin.
 const FIRST_TABLE: TableId = TableId(0);
 
-/// Every port: the range of a request that names none.
-const EVERY_PORT: PortRange = PortRange { first: 0, last: u16::MAX };
+/// The ports of a request that names none: every one.
+const EVERY_PORT: &[MaskedPort] = &[MaskedPort { value: 0, mask: 0 }];
 
 /// One entry of a flow table, as far as the request decides it: its owner adds cookie and timeouts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -112,42 +114,39 @@ pub fn compile(request: &InstallFlow, class: &TrafficClass) -> Result<Vec<Rule>,
         return Err(CompileError::Unsupported { field: "rate_limit" });
     }
     let priority = request.priority.unwrap_or(class.default_priority);
-    let instructions = instructions(request, class)?;
-    let mut seen = HashSet::new();
-    let mut rules = Vec::new();
-    for flow_match in matches(request)? {
-        if seen.insert(flow_match.clone()) {
-            let instructions = instructions.clone();
-            rules.push(Rule { table_id: FIRST_TABLE, priority, flow_match, instructions });
-        }
+    let mut matches = matches(request)?;
+    if request.bidirectional {
+        let mut seen = HashSet::with_capacity(matches.len());
+        matches.retain(|flow_match| seen.insert(flow_match.clone()));
     }
-    Ok(rules)
+    let instructions = iter::repeat_n(instructions(request, class)?, matches.len());
+    let rules = matches.into_iter().zip(instructions).map(|(flow_match, instructions)| Rule {
+        table_id: FIRST_TABLE,
+        priority,
+        flow_match,
+        instructions,
+    });
+    Ok(rules.collect())
 }
 
 /// Marks, queues and then forwards: what happens to a packet before it leaves is part of what leaves.
 fn instructions(request: &InstallFlow, class: &TrafficClass) -> Result<Vec<Instruction>, MatchError> {
-    let mut actions = vec![
-        Action::set_field(OxmField::IpDscp(request.dscp.unwrap_or(class.dscp)))?,
-        Action::SetQueue(QueueId(request.queue.unwrap_or(class.queue))),
-    ];
+    let mark = Action::set_field(OxmField::IpDscp(request.dscp.unwrap_or(class.dscp)))?;
+    let queue = Action::SetQueue(QueueId(request.queue.unwrap_or(class.queue)));
     Ok(match request.forward {
         Forward::Drop => Vec::new(),
-        Forward::Normal => {
-            actions.push(Action::output(PortNo::NORMAL));
-            vec![Instruction::ApplyActions(actions)]
+        Forward::Normal => vec![Instruction::ApplyActions(vec![mark, queue, Action::output(PortNo::NORMAL)])],
+        Forward::Port(port) => vec![Instruction::ApplyActions(vec![mark, queue, Action::output(PortNo(port))])],
+        Forward::Table(table) => {
+            vec![Instruction::ApplyActions(vec![mark, queue]), Instruction::GotoTable(TableId(table))]
         }
-        Forward::Port(port) => {
-            actions.push(Action::output(PortNo(port)));
-            vec![Instruction::ApplyActions(actions)]
-        }
-        Forward::Table(table) => vec![Instruction::ApplyActions(actions), Instruction::GotoTable(TableId(table))],
     })
 }
 
-/// The matches of a request, perhaps some of them twice.
+/// The matches of a request; those of the way back may be those of the way there again.
 fn matches(request: &InstallFlow) -> Result<Vec<Match>, CompileError> {
-    let source_ports = masked_ports(request.source_port.unwrap_or(EVERY_PORT));
-    let destination_ports = masked_ports(request.destination_port.unwrap_or(EVERY_PORT));
+    let source_ports = port_masks(request.source_port);
+    let destination_ports = port_masks(request.destination_port);
     let families = families(request);
     let directions: &[Direction] =
         if request.bidirectional { &[Direction::There, Direction::Back] } else { &[Direction::There] };
@@ -161,8 +160,8 @@ fn matches(request: &InstallFlow) -> Result<Vec<Match>, CompileError> {
     let mut matches = Vec::with_capacity(rules);
     for family in families {
         for direction in directions {
-            for source_port in &source_ports {
-                for destination_port in &destination_ports {
+            for source_port in &*source_ports {
+                for destination_port in &*destination_ports {
                     let source = End { address: request.source, ports: *source_port };
                     let destination = End { address: request.destination, ports: *destination_port };
                     let (from, to) = match direction {
@@ -175,6 +174,10 @@ fn matches(request: &InstallFlow) -> Result<Vec<Match>, CompileError> {
         }
     }
     Ok(matches)
+}
+
+fn port_masks(range: Option<PortRange>) -> Cow<'static, [MaskedPort]> {
+    range.map_or(Cow::Borrowed(EVERY_PORT), |range| Cow::Owned(masked_ports(range)))
 }
 
 /// Which way packets go.
