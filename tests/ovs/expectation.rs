@@ -116,7 +116,7 @@ fn address(request: &Value, end: &str, key: &str) -> Option<String> {
     (address != "any").then(|| format!("{key}={address}"))
 }
 
-/// The values of a port field: one that is absent, or the least number of masked matches.
+/// The values of a port field: one that is absent, or the least number of masked matches, if prefixes are as few.
 fn ports(port: &Value) -> Vec<Option<String>> {
     let (first, last) = match port {
         Value::Null => return vec![None],
@@ -145,7 +145,7 @@ fn cover(start: u64, size: u64, first: u64, last: u64, blocks: &mut Vec<String>)
 }
 
 #[test]
-fn a_range_of_ports_is_covered_by_the_least_number_of_masks() {
+fn a_range_of_ports_is_covered_by_the_least_number_of_prefixes() {
     let covered = |range: &str| ports(&Value::from(range)).into_iter().flatten().collect::<Vec<_>>();
     assert_eq!(covered("5060-5063"), ["0x13c4/0xfffc"]);
     assert_eq!(covered("5060-5070"), ["0x13c4/0xfffc", "0x13c8/0xfffc", "0x13cc/0xfffe", "5070"]);

@@ -115,6 +115,21 @@ fn every_way_of_forwarding_is_in_the_rule() {
 }
 
 #[test]
+fn a_range_of_ports_lands_under_masks_that_are_no_prefixes_where_those_are_fewer() {
+    let Some((lab, mut client)) = Lab::with_one_node() else {
+        return;
+    };
+    let flow = client.install(&json!({"source": "10.0.0.1", "destination": "any", "traffic_type": "voice",
+                                      "protocol": "udp", "destination_port": "1-65534"}));
+    assert_eq!((&flow["state"], &flow["nodes"][0]["rules"]), (&json!("applied"), &json!(16)), "{flow}");
+    // A bit that is set above one that is not, going round: only 0 and 65535 have none.
+    let bits = (0..16).map(|bit| 1_u16 << bit);
+    let expected: BTreeSet<_> = bits.map(|bit| format!("tp_dst={bit:#x}/{:#x}", bit | bit.rotate_right(1))).collect();
+    let fields = flow_rules(&lab.ovs, "s1").into_iter().flat_map(|rule| rule.fields);
+    assert_eq!(fields.filter(|field| field.starts_with("tp_dst=")).collect::<BTreeSet<_>>(), expected);
+}
+
+#[test]
 fn a_bidirectional_flow_has_the_reverse_direction_with_addresses_and_ports_swapped() {
     let Some((lab, mut client)) = Lab::with_one_node() else {
         return;
