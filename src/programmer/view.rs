@@ -290,7 +290,7 @@ fn conflict_error(message: &str) -> SwitchError {
 }
 
 fn flow_mod_view(flow_mod: FlowMod) -> FlowModView {
-    let text = flow_mod.to_string();
+    let text = format!("{flow_mod:#}");
     let mut bytes = BytesMut::new();
     let hex = match Message::FlowMod(flow_mod).encode(Xid(0), &mut bytes) {
         Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),

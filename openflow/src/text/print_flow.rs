@@ -59,8 +59,20 @@ impl Display for FlowModCommand {
 }
 
 impl Display for FlowMod {
-    /// As `ovs-ofctl ofp-print` writes the body: `ADD priority=100,ip cookie:0x1 actions=NORMAL`.
+    /// As `ovs-ofctl ofp-print` writes the body: `ADD priority=100,ip cookie:0x1 actions=NORMAL`. With `{:#}`, as
+    /// `ovs-ofctl add-flow` reads a flow: `cookie=0x1,table=0,priority=100,ip,actions=NORMAL`.
+    ///
+    /// ```
+    /// # use openflow::FlowMod;
+    /// let flow: FlowMod = "priority=100,ip,cookie=1,idle_timeout=5,actions=drop".parse()?;
+    /// assert_eq!(flow.to_string(), "ADD priority=100,ip cookie:0x1 idle:5 actions=drop");
+    /// assert_eq!(format!("{flow:#}"), "cookie=0x1,table=0,idle_timeout=5,priority=100,ip,actions=drop");
+    /// # Ok::<(), openflow::ParseFlowError>(())
+    /// ```
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return self.write_flow(f);
+        }
         write!(f, "{} ", self.command)?;
         if self.table_id != TableId(0) {
             write!(f, "table:{} ", self.table_id)?;
@@ -87,6 +99,25 @@ impl Display for FlowMod {
             write!(f, "out_group:{} ", self.out_group)?;
         }
         write!(f, "{}actions={}", self.flags, Instructions(&self.instructions))
+    }
+}
+
+impl FlowMod {
+    /// The flow without the command: what is typed and pasted.
+    fn write_flow(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cookie={:#x},table={},", self.cookie, self.table_id)?;
+        if self.idle_timeout != 0 {
+            write!(f, "idle_timeout={},", self.idle_timeout)?;
+        }
+        if self.hard_timeout != 0 {
+            write!(f, "hard_timeout={},", self.hard_timeout)?;
+        }
+        self.flags.to_string().split_whitespace().try_for_each(|word| write!(f, "{word},"))?;
+        write!(f, "priority={},", self.priority)?;
+        if !self.flow_match.fields().is_empty() {
+            write!(f, "{},", self.flow_match)?;
+        }
+        write!(f, "actions={}", Instructions(&self.instructions))
     }
 }
 

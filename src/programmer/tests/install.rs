@@ -163,8 +163,8 @@ fn a_dry_run_shows_the_rules_and_changes_nothing() {
     assert_eq!(flow["state"], "planned");
     let shown = &flow["nodes"][0]["flow_mods"][0];
     let text = shown["text"].as_str().unwrap();
-    let (rule, actions) = RULE.split_once(' ').unwrap();
-    assert!(text.contains(rule) && text.ends_with(actions), "{text}");
+    assert!(text.starts_with("cookie=0x") && text.ends_with(&RULE.replace(" actions=", ",actions=")), "{text}");
+    assert_eq!(text.parse::<FlowMod>().unwrap().priority, 46_000, "it can be pasted");
     assert!(shown["hex"].as_str().unwrap().starts_with("040e"), "{shown}");
     assert_eq!(world.rule_count(0), 0);
     assert_eq!(world.error("GetFlow", json!({"flow_id": "a"}))["code"], "not_found");
