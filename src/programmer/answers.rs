@@ -229,7 +229,7 @@ impl Engine {
         let reply = match kind {
             Kind::Install | Kind::Remove => match views.into_iter().next() {
                 Some(flow) => Reply::Flow { flow: Box::new(flow) },
-                None => return self.answer(ticket, Err(ErrorBody::new(ErrorCode::NotFound, "the flow is gone"))),
+                None => return self.answer(ticket, Err(super::engine::gone())),
             },
             Kind::InstallMany { report, others } => {
                 let mut flows: Vec<FlowView> = views.chain(others).collect();

@@ -10,6 +10,7 @@ use openflow::DatapathId;
 
 use super::answers::Waiters;
 use super::cookie::{FlowNumber, Tag};
+use super::counters::Queries;
 use super::discovered::Discovered;
 use super::flow::Flows;
 use super::node::{Node, NodeId};
@@ -102,6 +103,7 @@ pub(super) struct Engine {
     reserving: bool,
 
     pub(super) waiters: Waiters,
+    pub(super) queries: Queries,
     /// Nodes whose queue may have something to send.
     pub(super) ready: BTreeSet<NodeId>,
     pub(super) batch: Batch,
@@ -149,6 +151,7 @@ impl Engine {
             reserved: loaded.next_number + NUMBER_BLOCK,
             reserving: false,
             waiters: Waiters::default(),
+            queries: Queries::default(),
             ready: BTreeSet::new(),
             batch: Batch::new(),
             next_commit: 1,
@@ -175,7 +178,7 @@ impl Engine {
             Command::RemoveFlow(request) => return self.remove_flow(ticket, &request.flow_id),
             Command::RemoveFlows(request) => return self.remove_flows(ticket, &request),
             Command::ListFlows(request) => self.list_flows(&request),
-            Command::GetFlow(request) => self.get_flow(&request.flow_id),
+            Command::GetFlow(request) => return self.get_flow(ticket, &request.flow_id),
             Command::GetInfo => Ok(self.info()),
         };
         self.answer(ticket, answer);
@@ -204,6 +207,7 @@ impl Engine {
     /// Does what is due.
     pub(super) fn handle_timeout(&mut self) {
         self.answer_overdue();
+        self.show_overdue();
         self.read_due_tables();
         self.save_again();
         if self.next_cleaning <= self.now {
@@ -215,7 +219,12 @@ impl Engine {
     /// When [`Engine::handle_timeout`] has something to do.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let reads = self.nodes.values().filter_map(|node| node.live()?.next_read);
-        reads.chain(self.waiters.deadline()).chain(self.unsaved.retry_at).chain([self.next_cleaning]).min()
+        reads
+            .chain(self.waiters.deadline())
+            .chain(self.queries.deadline())
+            .chain(self.unsaved.retry_at)
+            .chain([self.next_cleaning])
+            .min()
     }
 
     /// Sets the time of what follows.
@@ -312,4 +321,9 @@ pub(super) fn no_such_node(name: &NodeName, path: &str) -> ErrorBody {
 pub(super) fn no_such_flow(id: &FlowId) -> ErrorBody {
     ErrorBody::new(ErrorCode::NotFound, format!("there is no flow {id}; ListFlows shows those that there are"))
         .at("payload.flow_id")
+}
+
+/// The error for a flow that went while its answer was prepared.
+pub(super) fn gone() -> ErrorBody {
+    ErrorBody::new(ErrorCode::NotFound, "the flow is gone")
 }

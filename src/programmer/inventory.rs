@@ -23,7 +23,7 @@ use crate::southbound::{ConnectionId, Origin, SwitchAddress};
 const ALIVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// The token of a read of the whole table, which no FLOW_MOD has.
-const TABLE_READ: Token = Token(u64::MAX);
+pub(super) const TABLE_READ: Token = Token(u64::MAX);
 
 impl Engine {
     pub(super) fn add_node(&mut self, ticket: Ticket, request: AddNode) {
@@ -339,6 +339,7 @@ impl Engine {
             Event::Ready(_) => {}
             Event::Settled(settlements) => self.settled(id, settlements),
             Event::LateRefusal { token, error } => self.late_refusal(id, token, &error),
+            Event::FlowsRead { token, result } if token != TABLE_READ => self.counters_read(token, &result),
             Event::FlowsRead { result: Ok(entries), .. } => self.reconcile(id, &entries),
             Event::FlowsRead { result: Err(error), .. } => self.read_failed(id, &error),
             Event::Bundles(has_bundles) => self.with_live(id, |live| live.has_bundles = has_bundles),

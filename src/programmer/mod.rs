@@ -6,6 +6,7 @@
 
 mod answers;
 mod cookie;
+mod counters;
 mod discovered;
 mod drift;
 mod driver;

@@ -8,7 +8,7 @@ use openflow::{Capabilities as Features, DatapathId, FlowMod, Message, Port, Por
 use super::Answer;
 use super::cookie::{FlowNumber, Hex};
 use super::discovered::{Guest, MAX_DISCOVERED};
-use super::engine::{Engine, no_such_flow, no_such_node};
+use super::engine::{Engine, no_such_node};
 use super::flow::{Flow, Placement};
 use super::node::{Node, NodeId};
 use super::outbox::preview;
@@ -138,11 +138,6 @@ impl Engine {
 
     fn shown_id(&self, request: &InstallFlow) -> FlowId {
         request.flow_id.clone().unwrap_or_else(|| self.new_flow_id(FlowNumber::TABLE_MISS))
-    }
-
-    pub(super) fn get_flow(&self, id: &FlowId) -> Answer {
-        let view = self.ids.get(id).and_then(|number| self.flow_view(*number));
-        view.map(|flow| Reply::Flow { flow: Box::new(flow) }).ok_or_else(|| no_such_flow(id))
     }
 
     /// One page, in the order of installation. Flows that are removed or superseded are left out unless asked for.

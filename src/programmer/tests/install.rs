@@ -5,7 +5,8 @@ use std::time::Duration;
 use openflow::{FlowMod, Match, Message};
 
 use super::*;
-use crate::emulator::{MissingPorts, SwitchConfig};
+use crate::emulator::{Fault, MissingPorts, SwitchConfig};
+use crate::southbound::Origin;
 
 const RULE: &str = "priority=46000,ip,nw_src=10.0.0.1,nw_dst=10.9.0.1 actions=set_field:46->ip_dscp,set_queue:6,NORMAL";
 
@@ -168,6 +169,33 @@ fn a_dry_run_shows_the_rules_and_changes_nothing() {
     assert!(shown["hex"].as_str().unwrap().starts_with("040e"), "{shown}");
     assert_eq!(world.rule_count(0), 0);
     assert_eq!(world.error("GetFlow", json!({"flow_id": "a"}))["code"], "not_found");
+}
+
+#[test]
+fn a_flow_is_shown_with_what_its_rules_have_counted() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice_with("a", 1, json!({"bidirectional": true})));
+    let counted = |world: &mut World| (world.flow("a")["packets"].clone(), world.flow("a")["bytes"].clone());
+    assert_eq!(counted(&mut world), (json!(0), json!(0)));
+    for entry in world.switches[0].flows(world.now) {
+        let now = world.now;
+        world.switches[0].count_traffic(entry.table_id, entry.priority, &entry.flow_match, 2, 300, now);
+    }
+    assert_eq!(counted(&mut world), (json!(4), json!(600)));
+    world.restart_connection();
+    assert_eq!(counted(&mut world), (Value::Null, Value::Null), "nobody is there to be asked");
+}
+
+#[test]
+fn a_switch_that_does_not_tell_its_counters_delays_the_flow_by_two_seconds_at_most() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    world.connect_with(0, vec![Fault::Silent { after: 10 }], Origin::Accepted);
+    world.ok("InstallFlow", voice_with("a", 1, json!({"wait": "accepted"})));
+    let ticket = world.ask("GetFlow", json!({"flow_id": "a"}));
+    assert_eq!(world.answer(ticket), None);
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.answer(ticket).unwrap()["flow"]["flow_id"], "a");
 }
 
 #[test]
