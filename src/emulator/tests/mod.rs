@@ -1,9 +1,13 @@
 //! A scripted controller without sockets, and what the switch does with what it says.
 
+mod bundles;
 mod conversation;
 mod driver;
 mod flow_mods;
+mod groups_and_meters;
 mod misbehaviour;
+mod monitors;
+mod roles;
 mod statistics;
 mod timeouts;
 
