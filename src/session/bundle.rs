@@ -8,12 +8,14 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use openflow::{BundleAdd, BundleControlType, BundleFlags, BundleId, ErrorMsg, Experimenter, FlowMod, Message, Xid};
+use openflow::{
+    BundleAdd, BundleControl, BundleControlType, BundleFlags, BundleId, ErrorMsg, Experimenter, FlowMod, Message, Xid,
+};
 
 use super::Config;
 use super::control::bundle_control;
 use super::event::{Event, Outcome, Settlement, Token, UnknownReason};
-use super::window::take_xid;
+use super::window::{Heard, take_xid};
 
 /// Bytes of BUNDLE_ADDs that are encoded at a time: what a socket's buffer holds, and little enough that a FLOW_MOD
 /// which comes meanwhile does not wait behind the whole bundle.
@@ -23,6 +25,7 @@ const CHUNK: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Bundles {
     patience: Duration,
+    hope: Duration,
     next_id: u32,
     waiting: VecDeque<Vec<(Token, FlowMod)>>,
     current: Option<Bundle>,
@@ -41,20 +44,21 @@ struct Bundle {
 struct Added {
     xid: Xid,
     token: Token,
-    refusal: Option<Box<ErrorMsg>>,
+    answer: Heard,
 }
 
 /// The commit request is out.
 #[derive(Debug)]
 struct Commit {
     xid: Xid,
-    deadline: Instant,
+    sent: Instant,
     overdue: bool,
 }
 
 impl Bundles {
     pub(super) fn new(config: &Config) -> Self {
-        Self { patience: config.barrier, next_id: 1, waiting: VecDeque::new(), current: None }
+        let (patience, hope) = (config.barrier, config.barrier_dead);
+        Self { patience, hope, next_id: 1, waiting: VecDeque::new(), current: None }
     }
 
     pub(super) fn submit(&mut self, mods: Vec<(Token, FlowMod)>) {
@@ -85,13 +89,13 @@ impl Bundles {
             if Message::Experimenter(Experimenter::BundleAdd(add)).encode(xid, out).is_err() {
                 return self.abandon(token, out, next_xid, events);
             }
-            bundle.sent.push(Added { xid, token, refusal: None });
+            bundle.sent.push(Added { xid, token, answer: Heard::Nothing });
         }
         if bundle.unsent.is_empty() && bundle.commit.is_none() {
             let xid = take_xid(next_xid);
             // A control message has a fixed size: it always fits.
             if bundle_control(bundle.id, BundleControlType::CommitRequest).encode(xid, out).is_ok() {
-                bundle.commit = Some(Commit { xid, deadline: now + self.patience, overdue: false });
+                bundle.commit = Some(Commit { xid, sent: now, overdue: false });
             }
         }
     }
@@ -127,35 +131,48 @@ impl Bundles {
         events.push_back(Event::Settled(std::iter::once(culprit).chain(others).collect()));
     }
 
-    /// Takes the reply to a commit; false for any other reply.
-    pub(super) fn handle_reply(
-        &mut self,
-        xid: Xid,
-        control_type: BundleControlType,
-        events: &mut VecDeque<Event>,
-    ) -> bool {
-        if control_type != BundleControlType::CommitReply || !self.is_commit(xid) {
-            // An open reply says nothing that the commit's will not say.
-            return control_type == BundleControlType::OpenReply || control_type == BundleControlType::DiscardReply;
+    /// Takes the reply to a commit; false for one that nobody waits for.
+    pub(super) fn handle_reply(&mut self, xid: Xid, reply: &BundleControl, events: &mut VecDeque<Event>) -> bool {
+        let is_current = self.current.as_ref().is_some_and(|bundle| bundle.id == reply.bundle_id);
+        match reply.control_type {
+            BundleControlType::CommitReply if is_current && self.is_commit(xid) => {
+                self.settle(events, |answer| answer.or(Outcome::Confirmed));
+                true
+            }
+            // It says nothing that the commit's reply will not say.
+            BundleControlType::OpenReply => is_current,
+            // A bundle is forgotten when it is discarded.
+            BundleControlType::DiscardReply => true,
+            _ => false,
         }
-        self.settle(events, |added| added.refusal.map_or(Outcome::Confirmed, Outcome::Refused));
-        true
     }
 
     /// Finds what an error answers: a FLOW_MOD in the bundle, or the commit.
     pub(super) fn handle_error(&mut self, xid: Xid, error: &ErrorMsg, events: &mut VecDeque<Event>) -> bool {
         if self.is_commit(xid) {
-            self.settle(events, |added| added.refusal.map_or(Outcome::RolledBack, Outcome::Refused));
+            self.settle(events, |answer| answer.or(Outcome::RolledBack));
             return true;
         }
-        let Some(bundle) = &mut self.current else { return false };
-        let Some(first) = bundle.sent.first().map(|added| added.xid.0) else { return false };
-        let offset = |xid: Xid| xid.0.wrapping_sub(first);
-        let Ok(at) = bundle.sent.binary_search_by_key(&offset(xid), |added| offset(added.xid)) else { return false };
-        if let Some(added) = bundle.sent.get_mut(at) {
-            added.refusal.get_or_insert_with(|| Box::new(error.clone()));
-        }
+        let Some(added) = self.find(xid) else { return false };
+        added.answer.refuse(error);
         true
+    }
+
+    /// A message with this xid came that cannot be understood: what it answers is not confirmed by what follows.
+    pub(super) fn doubt(&mut self, xid: Xid, events: &mut VecDeque<Event>) {
+        if self.is_commit(xid) {
+            self.settle(events, |answer| answer.or(Outcome::Unknown(UnknownReason::AnswerMalformed)));
+        } else if let Some(added) = self.find(xid) {
+            added.answer.doubt();
+        }
+    }
+
+    fn find(&mut self, xid: Xid) -> Option<&mut Added> {
+        let bundle = self.current.as_mut()?;
+        let first = bundle.sent.first()?.xid.0;
+        let offset = |xid: Xid| xid.0.wrapping_sub(first);
+        let at = bundle.sent.binary_search_by_key(&offset(xid), |added| offset(added.xid)).ok()?;
+        bundle.sent.get_mut(at)
     }
 
     fn is_commit(&self, xid: Xid) -> bool {
@@ -163,21 +180,29 @@ impl Bundles {
         commit.is_some_and(|commit| commit.xid == xid)
     }
 
-    fn settle(&mut self, events: &mut VecDeque<Event>, outcome: impl Fn(Added) -> Outcome) {
+    fn settle(&mut self, events: &mut VecDeque<Event>, outcome: impl Fn(Heard) -> Outcome) {
         let Some(bundle) = self.current.take() else { return };
-        let settle = |added: Added| Settlement { token: added.token, outcome: outcome(added) };
+        let settle = |added: Added| Settlement { token: added.token, outcome: outcome(added.answer) };
         events.push_back(Event::Settled(bundle.sent.into_iter().map(settle).collect()));
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         let commit = self.current.as_ref()?.commit.as_ref()?;
-        (!commit.overdue).then_some(commit.deadline)
+        Some(commit.sent + if commit.overdue { self.hope } else { self.patience })
+    }
+
+    /// Whether a commit will never be answered.
+    pub(super) fn is_stuck(&self, now: Instant) -> bool {
+        let commit = self.current.as_ref().and_then(|bundle| bundle.commit.as_ref());
+        commit.is_some_and(|commit| commit.sent + self.hope <= now)
     }
 
     /// Calls a bundle unknown, once, whose commit is not answered in time, and goes on waiting; true when it did.
     pub(super) fn handle_timeout(&mut self, now: Instant, events: &mut VecDeque<Event>) -> bool {
         let Some(bundle) = &mut self.current else { return false };
-        let Some(commit) = bundle.commit.as_mut().filter(|commit| !commit.overdue && commit.deadline <= now) else {
+        let Some(commit) =
+            bundle.commit.as_mut().filter(|commit| !commit.overdue && commit.sent + self.patience <= now)
+        else {
             return false;
         };
         commit.overdue = true;

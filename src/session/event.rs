@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use openflow::{
-    ControllerRole, DecodeError, ErrorMsg, FeaturesReply, FlowMod, FlowRemoved, FlowStats, FlowStatsRequest,
+    ControllerRole, DecodeError, ErrorCode, ErrorMsg, FeaturesReply, FlowMod, FlowRemoved, FlowStats, FlowStatsRequest,
     FlowUpdateFull, FrameError, GroupFeatures, MeterFeatures, Port, PortStatus,
 };
 use thiserror::Error;
@@ -233,7 +233,7 @@ pub enum CloseReason {
     Malformed(DecodeError),
     /// More malformed messages than any lawful switch has reason to send.
     #[error("the switch sends too many malformed messages; the last one: {0}")]
-    TooManyMalformed(DecodeError),
+    TooManyMalformed(ErrorCode),
     /// A reply of the handshake is not of the type that was asked for.
     #[error("a reply of the handshake is of another type than the question")]
     HandshakeMixedTypes,

@@ -63,11 +63,13 @@ pub(super) fn negotiate(message: &Message, frame: &Bytes) -> Result<(), (Option<
             let error = ErrorMsg::new(ErrorCode::HELLO_FAILED_INCOMPATIBLE, Bytes::from(reason.to_string()));
             Err((Some(error), reason))
         }
-        Message::Error(error) if error.error_type == ErrorCode::HELLO_FAILED_INCOMPATIBLE.error_type => {
-            Err((None, CloseReason::VersionRefused(words(&error.data))))
-        }
+        Message::Error(error) if is_hello_failed(error) => Err((None, CloseReason::VersionRefused(words(&error.data)))),
         _ => Err((None, CloseReason::NoHello)),
     }
+}
+
+fn is_hello_failed(error: &ErrorMsg) -> bool {
+    error.error_type == ErrorCode::HELLO_FAILED_INCOMPATIBLE.error_type
 }
 
 /// What a peer says in its own words, so that it can stand in a log line: short, and without control characters.
@@ -134,6 +136,10 @@ impl Handshake {
         match (message, question) {
             (Message::FeaturesReply(features), _) if xid == self.features_xid && self.description.is_none() => {
                 self.handle_features(features)
+            }
+            // Both sides judge the versions: the peer's verdict may come after ours.
+            (Message::Error(error), _) if is_hello_failed(&error) => {
+                Progress::Failed(CloseReason::VersionRefused(words(&error.data)))
             }
             (Message::Error(error), _) if xid == self.features_xid => {
                 Progress::Failed(CloseReason::HandshakeRefused(describe(&error)))

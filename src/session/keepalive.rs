@@ -26,6 +26,7 @@ pub(super) struct Keepalive {
 #[derive(Debug)]
 struct Asked {
     xid: Xid,
+    at: Instant,
     deadline: Instant,
 }
 
@@ -38,8 +39,8 @@ impl Keepalive {
         self.last_heard = now;
     }
 
-    pub(super) fn asked(&mut self, xid: Xid, deadline: Instant) {
-        self.asked = Some(Asked { xid, deadline });
+    pub(super) fn asked(&mut self, xid: Xid, at: Instant, deadline: Instant) {
+        self.asked = Some(Asked { xid, at, deadline });
     }
 
     /// Whether `xid` is the outstanding question's.
@@ -52,8 +53,11 @@ impl Keepalive {
         self.asked.as_ref().is_some_and(|asked| asked.deadline <= deadline)
     }
 
+    /// Whatever comes after the question is a sign of life: the answer itself may stand behind a thousand FLOW_MODs in
+    /// a slow switch.
     pub(super) fn deadline(&self) -> Instant {
         match &self.asked {
+            Some(asked) if asked.at < self.last_heard => self.last_heard + self.dead,
             Some(asked) => asked.deadline.min(self.last_heard + self.dead),
             None => self.last_heard + self.idle,
         }

@@ -32,6 +32,8 @@ mod reading;
 mod window;
 
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod extension_tests;
 #[cfg(test)]
 mod tests;
@@ -212,7 +214,7 @@ impl Session {
         if self.bundles.handle_timeout(now, &mut self.events) || is_late {
             self.probe_within(now, self.config.dead);
         }
-        if self.window.is_stuck(now) {
+        if self.window.is_stuck(now) || self.bundles.is_stuck(now) {
             return self.close(CloseReason::BarrierUnanswered);
         }
         self.reads.handle_timeout(now, &mut self.events);
@@ -345,13 +347,22 @@ impl Session {
         self.counters.malformed += 1;
         match &self.phase {
             Phase::Negotiating { .. } | Phase::Describing { .. } => self.close(CloseReason::Malformed(error)),
-            Phase::Ready if !self.malformed.take(now) => self.close(CloseReason::TooManyMalformed(error)),
             Phase::Ready if self.reads.fail(header.xid, ReadError::Malformed(error), &mut self.events) => {}
             Phase::Ready => {
                 self.window.doubt(header.xid, &mut self.events);
-                self.send_error(handshake::malformed(error, frame), header.xid);
+                self.bundles.doubt(header.xid, &mut self.events);
+                self.complain(handshake::malformed(error, frame), header.xid, now);
             }
             Phase::Closed => {}
+        }
+    }
+
+    /// Answers a message with an error, and gives up a peer that sends little else.
+    fn complain(&mut self, error: ErrorMsg, xid: Xid, now: Instant) {
+        if self.malformed.take(now) {
+            self.send_error(error, xid);
+        } else {
+            self.close(CloseReason::TooManyMalformed(error.error_code()));
         }
     }
 
@@ -428,7 +439,7 @@ impl Session {
     fn handle_bundle_reply(&mut self, xid: Xid, reply: &BundleControl) {
         if let Some(discard) = self.control.handle_bundle_reply(xid, &mut self.events) {
             self.send(&discard);
-        } else if !self.bundles.handle_reply(xid, reply.control_type, &mut self.events) {
+        } else if !self.bundles.handle_reply(xid, reply, &mut self.events) {
             self.counters.stray_replies += 1;
         }
     }
@@ -480,7 +491,7 @@ impl Session {
             | Message::GetAsyncRequest
             | Message::SetAsync(_) => {
                 self.counters.malformed += 1;
-                self.send_error(handshake::bad_type(frame), xid);
+                self.complain(handshake::bad_type(frame), xid, now);
             }
         }
     }
@@ -501,7 +512,7 @@ impl Session {
             return;
         }
         let xid = self.send(&Message::EchoRequest(Echo { data: Bytes::new() }));
-        self.keepalive.asked(xid, now + within);
+        self.keepalive.asked(xid, now, now + within);
     }
 
     fn close(&mut self, reason: CloseReason) {

@@ -54,7 +54,7 @@ struct InFlight {
 
 /// What the switch has said of a FLOW_MOD before its barrier is answered. Silence is consent.
 #[derive(Debug)]
-enum Heard {
+pub(super) enum Heard {
     Nothing,
     Refusal(Box<ErrorMsg>),
     /// Something that cannot be understood.
@@ -131,14 +131,10 @@ impl Window {
         self.moved = Some(now);
         let mut settlements = Vec::with_capacity(group.size);
         for flight in self.in_flight.drain(..group.size.min(self.in_flight.len())) {
-            let outcome = match flight.answer {
-                Heard::Refusal(error) => Outcome::Refused(error),
-                Heard::Noise => Outcome::Unknown(UnknownReason::AnswerMalformed),
-                Heard::Nothing => {
-                    self.confirmed.push_back((flight.xid, flight.token));
-                    Outcome::Confirmed
-                }
-            };
+            let outcome = flight.answer.or(Outcome::Confirmed);
+            if matches!(outcome, Outcome::Confirmed) {
+                self.confirmed.push_back((flight.xid, flight.token));
+            }
             settlements.push(Settlement { token: flight.token, outcome });
         }
         let surplus = self.confirmed.len().saturating_sub(REMEMBERED);
@@ -157,10 +153,7 @@ impl Window {
     ) -> bool {
         if let Some(flight) = find(&self.in_flight, xid, |flight| flight.xid).and_then(|at| self.in_flight.get_mut(at))
         {
-            // The first error is the cause; a second one for the same message adds nothing.
-            if !matches!(flight.answer, Heard::Refusal(_)) {
-                flight.answer = Heard::Refusal(Box::new(error.clone()));
-            }
+            flight.answer.refuse(error);
             return true;
         }
         if self.groups.front().is_some_and(|group| group.barrier == xid) {
@@ -181,9 +174,7 @@ impl Window {
     pub(super) fn doubt(&mut self, xid: Xid, events: &mut VecDeque<Event>) {
         if let Some(flight) = find(&self.in_flight, xid, |flight| flight.xid).and_then(|at| self.in_flight.get_mut(at))
         {
-            if matches!(flight.answer, Heard::Nothing) {
-                flight.answer = Heard::Noise;
-            }
+            flight.answer.doubt();
         } else if self.groups.front().is_some_and(|group| group.barrier == xid) {
             self.abandon_oldest(UnknownReason::AnswerMalformed, events);
         }
@@ -247,11 +238,32 @@ impl Window {
 
 impl InFlight {
     fn unanswered(self, reason: UnknownReason) -> Settlement {
-        let outcome = match self.answer {
-            Heard::Refusal(error) => Outcome::Refused(error),
-            Heard::Nothing | Heard::Noise => Outcome::Unknown(reason),
-        };
-        Settlement { token: self.token, outcome }
+        Settlement { token: self.token, outcome: self.answer.or(Outcome::Unknown(reason)) }
+    }
+}
+
+impl Heard {
+    /// The first error is the cause; a second one for the same message adds nothing.
+    pub(super) fn refuse(&mut self, error: &ErrorMsg) {
+        if !matches!(self, Self::Refusal(_)) {
+            *self = Self::Refusal(Box::new(error.clone()));
+        }
+    }
+
+    /// Something came that cannot be understood, and may have been a refusal.
+    pub(super) fn doubt(&mut self) {
+        if matches!(self, Self::Nothing) {
+            *self = Self::Noise;
+        }
+    }
+
+    /// The outcome when everything else says `otherwise`. A refusal stands; silence is consent, noise is not.
+    pub(super) fn or(self, otherwise: Outcome) -> Outcome {
+        match (self, otherwise) {
+            (Self::Refusal(error), _) => Outcome::Refused(error),
+            (Self::Noise, Outcome::Confirmed) => Outcome::Unknown(UnknownReason::AnswerMalformed),
+            (Self::Nothing | Self::Noise, otherwise) => otherwise,
+        }
     }
 }
 

@@ -32,7 +32,7 @@ fn adding_a_discovered_switch_adopts_it_at_once() {
 }
 
 #[test]
-fn admission_decides_about_switches_that_nobody_added() {
+fn m24_admission_decides_about_switches_that_nobody_added() {
     let mut world = World::with(Config { admission: Admission::Adopt, ..config() }, 1);
     world.connect(0);
     assert_eq!(world.node("0000000000000001")["state"], "connected");
@@ -132,7 +132,7 @@ fn removing_a_node_that_is_away_needs_leave_when_flows_may_be_on_it() {
 }
 
 #[test]
-fn a_second_switch_with_the_datapath_id_of_a_living_one_is_refused_and_reported() {
+fn m25_a_second_switch_with_the_datapath_id_of_a_living_one_is_refused_and_reported() {
     let mut world = World::connected();
     world.ok("InstallFlow", voice("a", 1));
     let mut twin = World::new(1);
@@ -148,7 +148,7 @@ fn a_second_switch_with_the_datapath_id_of_a_living_one_is_refused_and_reported(
 }
 
 #[test]
-fn a_switch_whose_old_connection_is_dead_takes_its_place() {
+fn m25_a_switch_whose_old_connection_is_dead_takes_its_place() {
     let mut world = World::new(1);
     world.add_node(1);
     let dead = world.connect_with(0, vec![Fault::Silent { after: 6 }], Origin::Accepted);
