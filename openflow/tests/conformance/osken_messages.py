@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Every message that os-ken can make, as lines of `name hex`. Needs the package os-ken."""
 
-import inspect
-
 from os_ken.ofproto import ofproto_v1_3 as ofp
 from os_ken.ofproto import ofproto_v1_3_parser as p
 
@@ -108,6 +106,11 @@ def messages():
     match = p.OFPMatch(in_port=1, eth_type=IPV4, ip_proto=17, ipv4_dst=("10.1.0.0", "255.255.0.0"), udp_dst=5060)
     yield "hello", p.OFPHello(dp, [p.OFPHelloElemVersionBitmap([1, 4])])
     yield "error", p.OFPErrorMsg(dp, ofp.OFPET_FLOW_MOD_FAILED, ofp.OFPFMFC_TABLE_FULL, b"\x04\x0e\x00\x08\x00\x00\x00\x09")
+    codes = [2, 14, 16, 9, 12, 8, 15, 5, 3, 3, 3, 3, 12, 6]
+    for error_type, count in enumerate(codes):
+        for code in range(count):
+            yield f"error/{error_type}/{code}", p.OFPErrorMsg(dp, error_type, code, b"")
+    yield "error/experimenter", p.OFPErrorExperimenterMsg(dp, exp_type=7, experimenter=0x00ABCDEF, data=b"data")
     yield "echo_request", p.OFPEchoRequest(dp, b"ping")
     reply = p.OFPEchoReply(dp, b"ping")
     yield "echo_reply", reply
@@ -162,9 +165,7 @@ def messages():
     yield "set_async", p.OFPSetAsync(dp, [7, 1], [7, 1], [15, 1])
     for number in range(8):
         yield f"bundle/control/{number}", p.ONFBundleCtrlMsg(dp, 7, number, ofp.ONF_BF_ATOMIC, [])
-    prop = p.OFPBundlePropExperimenter(None, None, 0x00ABCDEF, 7, [0x01020304])
     yield "bundle/add", p.ONFBundleAddMsg(dp, 7, ofp.ONF_BF_ATOMIC, flow_mod(match), [])
-    yield "bundle/add/property", p.ONFBundleAddMsg(dp, 7, ofp.ONF_BF_ORDERED, p.OFPEchoRequest(dp, b"x"), [prop])
 
 
 def table_features():

@@ -1,14 +1,8 @@
 //! Flows print as `ovs-ofctl` prints them.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
+use crate::support::hex;
 use bytes::{Bytes, BytesMut};
 use openflow::{FlowMod, FlowStats, Message};
-
-/// Hexadecimal digits, two a byte.
-fn hex(text: &str) -> Bytes {
-    let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16).unwrap() as u8).collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
-}
 
 /// A flow mod that Open vSwitch made.
 struct Vector {
@@ -21,7 +15,7 @@ struct Vector {
 }
 
 fn vectors() -> Vec<Vector> {
-    let lines = include_str!("vectors/flow_mod_text.tsv").lines().filter(|line| !line.starts_with('#'));
+    let lines = include_str!("../vectors/flow_mod_text.tsv").lines().filter(|line| !line.starts_with('#'));
     lines
         .map(|line| {
             let [bytes, printed, typed] = line.split('\t').collect::<Vec<_>>().try_into().unwrap();
