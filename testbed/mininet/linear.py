@@ -8,6 +8,7 @@ Runs on a machine of its own (see testbed/private-ovs) with a daemon of its own;
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,8 +16,27 @@ import time
 TESTBED = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FLUMEN = os.environ.get("FLUMEN_BIN") or os.path.join(os.path.dirname(TESTBED), "target/release/flumen")
 
+# What the script ends with inside its machine when Mininet hangs: now and then it waits for ever for a shell's prompt.
+MININET_HANGS = 75
+
+
+def run_on_a_machine_of_its_own():
+    """Runs this script inside private-ovs; on another machine when Mininet did not come up on the first ones."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    for _ in range(3):
+        with subprocess.Popen([f"{TESTBED}/private-ovs", sys.executable, os.path.abspath(__file__)]) as machine:
+            try:
+                code = machine.wait()
+            finally:
+                machine.terminate()
+        if code != MININET_HANGS:
+            break
+        print("Mininet hung before its network was up: once more")
+    sys.exit(code)
+
+
 if "LAB" not in os.environ:
-    os.execv(f"{TESTBED}/private-ovs", ["private-ovs", sys.executable, os.path.abspath(__file__)])
+    run_on_a_machine_of_its_own()
 
 from mininet.log import setLogLevel
 from mininet.net import Mininet
@@ -55,6 +75,17 @@ def voice_rules(switch):
     return [line.strip() for line in dump.splitlines() if "set_field:46->ip_dscp" in line]
 
 
+def first_voice_packet(sender, receiver):
+    """What tcpdump sees of a packet to a voice port at the receiving host."""
+    said = open(f"{os.environ['LAB']}/tcpdump.log", "w+")
+    command = ["tcpdump", "-i", f"{receiver.name}-eth0", "-nn", "-v", "-l", "-c", "1", "udp", "port", "5004"]
+    capture = receiver.popen(command, text=True, stderr=said)
+    wait_for("tcpdump", lambda: "listening" in open(said.name).read() or capture.poll() is not None)
+    sender.cmd(f"bash -c 'echo packet >/dev/udp/{receiver.IP()}/5004'")
+    arrived = capture.communicate(timeout=10)[0]
+    return arrived or f"tcpdump ended with {capture.returncode}: {open(said.name).read()}"
+
+
 def main():
     log = open(f"{os.environ['LAB']}/flumen.log", "w")
     daemon = subprocess.Popen(
@@ -62,6 +93,8 @@ def main():
     )
     wait_for("the daemon", daemon_answers)
     setLogLevel("output")
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(MININET_HANGS))
+    signal.alarm(20)
     net = Mininet(
         topo=LinearTopo(3),
         switch=lambda name, **options: OVSSwitch(
@@ -71,6 +104,7 @@ def main():
         autoSetMacs=True,
     )
     net.start()
+    signal.alarm(0)
     try:
         wait_for("three connected nodes", lambda: nodes_connected(3))
         if net.pingAll() > 0:
@@ -86,10 +120,7 @@ def main():
             print(f"{switch.name}: {rules}")
             if len(rules) != 1 or f"nw_src={h1.IP()},nw_dst={h3.IP()}" not in rules[0]:
                 sys.exit(f"{switch.name} does not have the flow")
-        capture = h3.popen(["tcpdump", "-i", "h3-eth0", "-nn", "-v", "-l", "-c", "1", "udp", "port", "5004"], text=True)
-        wait_for("tcpdump", lambda: "listening" in capture.stderr.readline())
-        h1.cmd(f"bash -c 'echo packet >/dev/udp/{h3.IP()}/5004'")
-        arrived = capture.communicate(timeout=10)[0]
+        arrived = first_voice_packet(h1, h3)
         print(arrived)
         if "tos 0xb8" not in arrived:
             sys.exit("the packet arrived without its mark")

@@ -154,18 +154,23 @@ fn a_flow_lands_only_on_the_nodes_that_it_names() {
 }
 
 #[test]
-fn a_dry_run_tells_the_flow_mods_and_sends_none() {
-    let Some((lab, mut client)) = Lab::with_one_node() else {
-        return;
-    };
-    let flow = client.install(&json!({"source": "10.0.0.1", "destination": "10.0.0.2", "traffic_type": "voice",
-                                      "dry_run": true}));
-    assert_eq!(flow["state"], "planned", "{flow}");
-    let planned = &flow["nodes"][0]["flow_mods"][0];
-    let bytes = bytes_of(planned["hex"].as_str().unwrap());
-    let printed = lab.ovs.print_message(&bytes);
-    assert!(printed.starts_with("OFPT_FLOW_MOD (OF1.3)"), "{printed}");
-    let text = planned["text"].as_str().unwrap();
-    assert!(printed.contains("nw_src=10.0.0.1") && text.contains("nw_src=10.0.0.1"), "{printed}\n{text}");
+fn what_a_dry_run_tells_is_what_an_install_does_as_text_and_as_bytes() {
+    let Some((lab, mut client)) = Lab::with_one_node() else { return };
+    lab.ovs.add_dialled_bridge("s9", 0xff);
+    for mut request in requests_with_every_option() {
+        request["dry_run"] = json!(true);
+        let flow = client.install(&request);
+        assert_eq!(flow["state"], "planned", "{flow}");
+        for flow_mod in flow["nodes"][0]["flow_mods"].as_array().unwrap() {
+            let printed = lab.ovs.print_message(&bytes_of(flow_mod["hex"].as_str().unwrap()));
+            assert!(printed.starts_with("OFPT_FLOW_MOD (OF1.3)"), "{printed}");
+            lab.ovs.add_foreign_flow("s9", flow_mod["text"].as_str().unwrap());
+        }
+    }
     assert_eq!(flow_rules(&lab.ovs, "s1"), BTreeSet::new());
+    // The cookie is given only when a flow is installed.
+    let planned = lab.ovs.rules("s9");
+    let cookie = planned[0].cookie;
+    let expected = requests_with_every_option().iter().flat_map(|request| rules(request, cookie)).collect();
+    assert_eq!(BTreeSet::from_iter(planned), expected);
 }
