@@ -33,9 +33,9 @@ fn every_message_of_a_session_is_printed_by_ofp_print_without_an_error() {
 /// The first word that `ofp-print` says about a message, which must be the name of its type.
 fn printed_name(lab: &Lab, message: &[u8]) -> String {
     let printed = lab.ovs.print_message(message);
-    assert!(
-        printed.starts_with("OFP") && !printed.contains("decode error") && !printed.contains("WARN"),
-        "{message:02x?}\n{printed}"
-    );
+    // `OFPT_`, `OFPST_`, and the extensions of the Open Networking Foundation: `ONFT_`, `ONFST_`.
+    let is_named = printed.starts_with("OFP") || printed.starts_with("ONF");
+    let is_lawful = !printed.contains("decode error") && !printed.contains("WARN");
+    assert!(is_named && is_lawful, "{message:02x?}\n{printed}");
     printed.split_whitespace().next().unwrap().to_owned()
 }
