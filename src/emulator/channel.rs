@@ -56,11 +56,10 @@ pub(super) struct Channel {
 
 /// How much of a message an error quotes.
 ///
-/// > "at least 64 bytes of the failed request, unless the request was shorter than 64 bytes, in which case it should be
-/// > the full request" (OpenFlow 1.3.5, section 7.4.4).
+/// The specification asks for at least 64 bytes of the request, or all of a shorter one (section 7.4.4).
 const QUOTED: usize = 64;
 
-/// How much of a packet a controller gets if it does not say (section 6.3.2 of the specification, and Open vSwitch).
+/// How much of a packet a controller gets if it does not say, as with Open vSwitch.
 const DEFAULT_MISS_SEND_LEN: u16 = 128;
 
 /// A switch stops listening to a controller while this many bytes of answers wait for it.
@@ -86,8 +85,8 @@ impl Channel {
         let hello = if config.version_bitmap { Hello::with_versions(&config.versions) } else { Hello::default() };
         let xid = channel.unasked_xid();
         channel.send(xid, &Message::Hello(hello));
-        // > "the version field [...] should be set to the highest OpenFlow protocol version supported by the sender"
-        // > (section 7.5.1).
+        // > "with the version field set to the highest OpenFlow switch protocol version supported by the sender"
+        // > (section 6.3.1).
         if let (Some(version), Some(&highest)) = (channel.output.first_mut(), config.versions.iter().max()) {
             *version = highest;
         }
@@ -128,10 +127,10 @@ impl Channel {
 
     /// Finds the version that both sides speak, or says that there is none and closes.
     ///
-    /// > "If both the sent and received HELLO messages contained a OFPHET_VERSIONBITMAP hello element, and if those
-    /// > bitmaps have some common bits set, the negotiated version must be the highest version set in both bitmaps.
-    /// > Otherwise, the negotiated version must be the smaller of the version number that was sent and the one that was
-    /// > received" (section 6.3.1).
+    /// > "If both the Hello message sent and the Hello message received contained a OFPHET_VERSIONBITMAP hello element,
+    /// > and if those bitmaps have some common bits set, the negotiated version must be the highest version set in both
+    /// > bitmaps. Otherwise, the negotiated version must be the smaller of the version number that was sent and the one
+    /// > that was received in the version fields" (section 6.3.1).
     pub(super) fn greet(&mut self, config: &SwitchConfig, version: u8, xid: Xid, hello: &Hello) {
         let ours = config.versions.iter().filter(|&&version| version < 32).fold(0_u32, |bits, &v| bits | 1 << v);
         let highest = |bits: u32| bits.checked_ilog2().and_then(|bit| u8::try_from(bit).ok()).unwrap_or(0);

@@ -10,7 +10,7 @@ impl Datapath {
     /// Whether a flow of this table can have these instructions, whatever else there is in the switch.
     pub(super) fn check_instructions(&self, instructions: &[Instruction], table_id: TableId) -> Result<(), ErrorCode> {
         instructions.iter().try_for_each(|instruction| match instruction {
-            // > "The OFPIT_GOTO_TABLE [...] table_id must be greater than the current table id" (section 7.2.4).
+            // > "The table-id must be greater than the current table-id" (section 5.9).
             Instruction::GotoTable(next) if *next <= table_id || next.0 >= self.config.n_tables => {
                 Err(ErrorCode::BAD_INSTRUCTION_BAD_TABLE_ID)
             }
@@ -44,8 +44,7 @@ impl Datapath {
         Ok(())
     }
 
-    /// > "If the output port is invalid [...] such as OFPP_ANY, the switch must immediately return an ofp_error_msg with
-    /// > OFPET_BAD_ACTION type and OFPBAC_BAD_OUT_PORT code" (section 6.4), and see [`MissingPorts`].
+    /// A port that can never be there is refused by every switch; for one that might come see [`MissingPorts`].
     fn check_out_port(&self, port: PortNo) -> Result<(), ErrorCode> {
         let acceptable = match port {
             PortNo(0) | PortNo::ANY | PortNo::TABLE => false,

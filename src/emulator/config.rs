@@ -124,9 +124,8 @@ pub enum WhenFull {
 
 /// What a switch does with an action that names a port which it does not have.
 ///
-/// > "If a switch can't send packets to a port [...] it must either accept the flow-mod and drop matching packets, or
-/// > it must immediately return an ofp_error_msg with OFPET_BAD_ACTION type and OFPBAC_BAD_OUT_PORT code" (OpenFlow
-/// > 1.3.5, section 6.4). Both kinds of switch exist; Open vSwitch is of the first.
+/// If the port may come later, a switch may either drop the packets silently or refuse the flow mod, says section 6.4
+/// of the specification. Both kinds of switch exist; Open vSwitch is of the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingPorts {
     /// Accepts the flow.

@@ -96,7 +96,7 @@ impl Datapath {
         changes: &mut Changes,
     ) -> Result<(), ErrorCode> {
         let deletes = matches!(request.command, FlowModCommand::Delete | FlowModCommand::DeleteStrict);
-        // > "Set to OFPTT_ALL to delete matching flow entries from all flow tables" (section 7.3.4.2): only deletes.
+        // Only deletes can name all tables.
         if request.table_id.0 >= self.config.n_tables && !(deletes && request.table_id == TableId::ALL) {
             return Err(ErrorCode::FLOW_MOD_FAILED_BAD_TABLE_ID);
         }
@@ -173,7 +173,7 @@ impl Datapath {
     /// > in the requested table matches the request, no error is recorded, and no flow table modification occurs"
     /// > (section 6.4).
     fn modify(&mut self, request: FlowMod, pattern: Pattern, changes: &mut Changes) -> Result<(), ErrorCode> {
-        // > "The out_port and out_group fields [...] are ignored by OFPFC_ADD, OFPFC_MODIFY or OFPFC_MODIFY_STRICT".
+        // The out_port and out_group of an add or a modify mean nothing.
         let strict = request.command == FlowModCommand::ModifyStrict;
         let selection = Selection {
             pattern,
@@ -240,6 +240,9 @@ impl Datapath {
 
     /// Removes the flows whose time is over.
     pub(super) fn expire(&mut self, now: Instant, changes: &mut Changes) {
+        if self.next_deadline().is_none_or(|at| at > now) {
+            return;
+        }
         let ids: Vec<TableId> = self.tables.keys().copied().collect();
         for table_id in ids {
             while let Some((rule, reason)) = self.tables.get_mut(&table_id).and_then(|table| table.next_expired(now)) {

@@ -81,8 +81,7 @@ impl Datapath {
         }
     }
 
-    /// > "If a group is deleted [...] the flow entries that include the group in a Group action are also removed. The
-    /// > flow removed messages are sent with the reason OFPRR_GROUP_DELETE" (section 6.7).
+    /// The flows that use a group go with it, and are reported with the reason `OFPRR_GROUP_DELETE`.
     fn remove_group(&mut self, group_id: GroupId, changes: &mut Changes) {
         let Some(before) = self.groups.remove(&group_id) else { return };
         let uses = |entry: &super::flow_table::FlowEntry| program::uses_group(&entry.instructions, group_id);

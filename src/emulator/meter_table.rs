@@ -48,8 +48,8 @@ impl Datapath {
         }
         if !deletes {
             self.check_meter(&request)?;
-            // > "burst_size [...] is only used if the flags field contains OFPMF_BURST" (section 7.3.4.5): without it
-            // the burst is what passes in a second.
+            // Without OFPMF_BURST the burst size means nothing (section 7.3.4.5); Open vSwitch then says what passes in
+            // a second.
             if !request.flags.contains(MeterFlags::BURST) {
                 request.bands.iter_mut().for_each(|band| band.burst_size = band.rate);
             }
@@ -72,7 +72,7 @@ impl Datapath {
             MeterModCommand::Delete => {
                 let doomed = |id: &MeterId| all || *id == meter_id;
                 self.meters.retain(|id, _| !doomed(id));
-                // > "the flow entries that include the meter are also removed" (section 6.8): no meter, no flow.
+                // The flows that use a meter go with it.
                 let uses = |entry: &super::flow_table::FlowEntry| {
                     program::meters(&entry.instructions).any(|used| doomed(&used))
                 };

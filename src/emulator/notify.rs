@@ -55,8 +55,7 @@ fn notice(change: &Change, now: Instant) -> Option<(Asynchronous, u8, Message)> 
     }
 }
 
-/// > "The OFPFF_SEND_FLOW_REM flag is set [...]: the switch must send a flow removed message when the flow entry expires
-/// > or is deleted" (section 7.3.4.2).
+/// Only of a flow that asked for it, and not if another took its place.
 fn flow_removed(change: &FlowChange, now: Instant) -> Option<FlowRemoved> {
     let reason = change.cause.reason()?;
     let entry = change.before.as_ref().filter(|entry| entry.flags.contains(FlowModFlags::SEND_FLOW_REM))?;

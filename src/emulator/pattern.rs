@@ -60,8 +60,7 @@ impl Pattern {
 
     /// Whether every packet that matches `other` matches this one as well.
     ///
-    /// > Non-strict: "a flow entry matches if all of the fields in the flow_mod match are either identical or
-    /// > wildcarded in it" (OpenFlow 1.3.5, section 6.4): the request's match has to cover the flow's.
+    /// Non-strict requests are about every flow whose match is equal to theirs or narrower (section 6.4).
     pub(super) fn covers(&self, other: &Pattern) -> bool {
         let mut theirs = fields(&other.0);
         fields(&self.0).all(|ours| {

@@ -6,9 +6,9 @@ use openflow::{Action, GroupId, Instruction, MeterId, PortNo};
 
 /// The instructions in the order in which the switch executes them, which is the order in which it reports them.
 ///
-/// > "The instructions associated with a flow entry are executed when a packet matches the entry. [...] The meter
-/// > instruction is executed before the Apply-Actions instruction, the Clear-Actions instruction is executed before the
-/// > Write-Actions instruction, and the Goto-Table is executed last" (OpenFlow 1.3.5, section 5.9).
+/// > "The only constraints are that the Meter instruction is executed before the Apply-Actions instruction, that the
+/// > Clear-Actions instruction is executed before the Write-Actions instruction, and that Goto-Table is executed last"
+/// > (section 5.9).
 pub(super) fn in_order_of_execution(mut instructions: Vec<Instruction>) -> Arc<[Instruction]> {
     instructions.sort_by_key(|instruction| match instruction {
         Instruction::Meter(_) => 0,

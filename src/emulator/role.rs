@@ -12,10 +12,8 @@ impl Turn<'_> {
     /// Answers ROLE_REQUEST. A controller that becomes master makes slaves of the other masters, which the switch does
     /// after the turn.
     ///
-    /// > "On receiving a OFPT_ROLE_REQUEST with role equal to OFPCR_ROLE_MASTER or OFPCR_ROLE_SLAVE the switch must
-    /// > compare the generation_id in the message against the largest generation id seen so far. [...] If
-    /// > `generation_is_defined AND distance(GEN_ID_X, cached_generation_id) < 0`, reject with OFPRRFC_STALE"
-    /// > (section 6.3.5). The distance is the difference as a signed number, so the count may wrap around.
+    /// A master or a slave gives the number of its election, and an older one than the newest is stale. Older means
+    /// that the difference as a signed number is negative, so the count may wrap around (section "Multiple Controllers").
     pub(super) fn role_request(&mut self, request: &RoleMsg) -> Result<(), ErrorCode> {
         let generation = &mut self.datapath.generation_id;
         match request.role {
@@ -35,8 +33,7 @@ impl Turn<'_> {
         self.reply(&Message::RoleReply(RoleMsg { role: self.channel.role, generation_id }))
     }
 
-    /// > "A controller with the role OFPCR_ROLE_SLAVE [...] must reply with an OFPT_ERROR message with a type field of
-    /// > OFPET_BAD_REQUEST, a code field of OFPBRC_IS_SLAVE" to what changes the switch (section 6.3.5).
+    /// A slave may look and not change: `OFPBRC_IS_SLAVE` answers what would (section "Multiple Controllers").
     pub(super) fn may_write(&self) -> Result<(), ErrorCode> {
         match self.channel.role {
             ControllerRole::Slave => Err(ErrorCode::BAD_REQUEST_IS_SLAVE),
@@ -69,7 +66,7 @@ impl Channel {
     }
 }
 
-/// What a controller hears as long as it did not ask for something else: a slave only of ports (section 6.3.5).
+/// What a controller hears as long as it did not ask for something else: a slave only of ports (section "Multiple Controllers").
 pub(super) fn default_async_config() -> AsyncConfig {
     AsyncConfig {
         packet_in_mask: AsyncMask { master: 0b011, slave: 0 },

@@ -216,8 +216,7 @@ impl Switch {
         self.channels.values().any(|channel| !channel.monitors.is_empty())
     }
 
-    /// > "If the role value is OFPCR_ROLE_MASTER, all other controllers' roles are changed from master to slave"
-    /// > (section 6.3.5).
+    /// There is one master at a time: a new one makes a slave of the old one (section "Multiple Controllers").
     fn demote_masters_but(&mut self, id: ChannelId) {
         for (_, channel) in self.channels.iter_mut().filter(|(other, _)| **other != id) {
             if channel.role == ControllerRole::Master {
