@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! controller --CutInput--> Silent, DropFlows, Slow, BarrierFirst --> switch
-//! controller <--CutOutput-- Torn <-- NoBarrierReply, WrongBarrierXid, ErrorsAfterBarrier <-- switch
+//! controller <--CutOutput-- Torn <-- NoBarrierReply, WrongBarrierXid, ErrorsAfterBarrier, Twice <-- switch
 //! ```
 
 use std::collections::BTreeMap;
@@ -46,6 +46,8 @@ pub enum Fault {
     WrongBarrierXid,
     /// Errors come after the reply to the barrier that should have come after them.
     ErrorsAfterBarrier,
+    /// Errors and the answers to barriers come twice.
+    Twice,
     /// Barriers are answered at once; everything else is done this much later.
     BarrierFirst(Duration),
     /// The connection breaks after so many bytes from the controller; the answers to them are lost.
@@ -231,10 +233,18 @@ impl Link {
                 {
                     xid.iter_mut().for_each(|byte| *byte = !*byte);
                 }
-                self.outbox.unsplit(reply);
+                self.outbox.extend_from_slice(&reply);
                 self.outbox.unsplit(self.errors.split());
+                if self.has(Fault::Twice) {
+                    self.outbox.unsplit(reply);
+                }
             }
-            OFPT_ERROR if self.has(Fault::ErrorsAfterBarrier) => self.errors.extend_from_slice(&message),
+            OFPT_ERROR => {
+                let times = if self.has(Fault::Twice) { 2 } else { 1 };
+                let late = self.has(Fault::ErrorsAfterBarrier);
+                let queue = if late { &mut self.errors } else { &mut self.outbox };
+                (0..times).for_each(|_| queue.extend_from_slice(&message));
+            }
             _ => self.outbox.extend_from_slice(&message),
         }
     }

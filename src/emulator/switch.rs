@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use openflow::{ControllerRole, FlowStats, Header, Match, Port, PortNo, TableId, Xid, split_frame};
+use openflow::{ControllerRole, ErrorCode, FlowMod, FlowStats, Header, Match, Port, PortNo, TableId, Xid, split_frame};
 
 use super::change::Changes;
 use super::channel::{Channel, ChannelId, Phase};
@@ -172,6 +172,26 @@ impl Switch {
     /// The last FLOW_MODs that arrived, the oldest first, each with what became of it.
     pub fn journal(&self) -> Vec<JournalEntry> {
         self.journal.entries()
+    }
+
+    /// Does to the tables what an administrator does at the switch itself: no controller asked for it, and those that
+    /// watch are told.
+    pub fn apply(&mut self, request: FlowMod, now: Instant) -> Result<(), ErrorCode> {
+        self.changes.start(self.watched());
+        let pattern = Pattern::of(&request.flow_match);
+        let outcome = self.datapath.modify_flows(request, pattern, now, &mut self.changes);
+        self.publish(None, now);
+        outcome
+    }
+
+    /// Loses power and comes back: the same switch with empty tables. All connections end without a word.
+    pub fn restart(&mut self) {
+        self.datapath = Datapath::new(self.datapath.config.clone());
+        for channel in self.channels.values_mut() {
+            channel.output.clear();
+            channel.phase = Phase::Closed;
+        }
+        self.stirred = true;
     }
 
     /// Pretends that packets matched a flow; false if there is no such flow.

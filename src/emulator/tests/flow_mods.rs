@@ -273,6 +273,29 @@ fn a_hundred_thousand_flows_are_added_and_deleted_one_by_one() {
 }
 
 #[test]
+fn what_is_done_at_the_switch_itself_is_told_to_its_controllers() {
+    let mut stage = Stage::ready(config());
+    stage.apply(FlowMod { flags: FlowModFlags::SEND_FLOW_REM, ..flow(1) });
+    stage.switch.apply(flow(2), stage.now).unwrap();
+    stage.switch.apply(FlowMod { priority: 1, ..FlowMod::delete_strict() }, stage.now).unwrap();
+    assert!(matches!(stage.hear().as_slice(), [(_, Message::FlowRemoved(_))]));
+    assert_eq!(stage.priorities(), [2]);
+}
+
+#[test]
+fn a_restart_ends_the_connections_and_empties_the_tables() {
+    let mut stage = Stage::ready(config());
+    stage.apply(flow(1));
+    stage.switch.restart();
+    assert!(stage.switch.is_closed(stage.channel));
+    assert_eq!(stage.flows(), []);
+    stage.channel = stage.switch.open(stage.now);
+    stage.say(&Message::Hello(Hello::with_versions(&[OFP_VERSION])));
+    stage.apply(flow(2));
+    assert_eq!(stage.priorities(), [2]);
+}
+
+#[test]
 fn the_journal_keeps_the_last_flow_mods_and_what_became_of_them() {
     let mut stage = Stage::ready(SwitchConfig { journal: 2, table_limit: 1, ..config() });
     stage.apply(flow(1));

@@ -153,6 +153,13 @@ fn a_barrier_can_be_answered_before_anything_is_done() {
 }
 
 #[test]
+fn errors_and_answers_to_barriers_can_come_twice() {
+    let mut stage = FaultyStage::new(vec![Fault::Twice]);
+    let full = (4, "table full");
+    assert_eq!(verdicts(stage.say(&batch())), [full, full, (5, "barrier"), (5, "barrier")]);
+}
+
+#[test]
 fn faults_combine() {
     let mut stage = FaultyStage::new(vec![Fault::ErrorsAfterBarrier, Fault::WrongBarrierXid]);
     assert_eq!(verdicts(stage.say(&batch())), [(!5, "barrier"), (4, "table full")]);
