@@ -11,6 +11,7 @@
 mod bad_input;
 mod conflicts;
 mod discovered_nodes;
+mod drift;
 mod expectation;
 mod foreign_clients;
 mod full_table;

@@ -120,6 +120,11 @@ impl Ovs {
         self.ofctl(&[], "add-flow", bridge, &[flow]);
     }
 
+    /// Deletes every rule that such a match takes in, whoever owns it.
+    pub(crate) fn delete_flows(&self, bridge: &str, flow_match: &str) {
+        self.ofctl(&[], "del-flows", bridge, &[flow_match]);
+    }
+
     /// Limits table 0 of a bridge to so many rules; more are refused.
     pub(crate) fn limit_table(&self, bridge: &str, limit: usize) {
         self.vsctl(&[
