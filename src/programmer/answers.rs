@@ -16,6 +16,10 @@ use crate::store::StoreError;
 /// How soon what found no room on the disk is tried again.
 const SAVE_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long a command whose time is up goes on waiting for the disk, in milliseconds. A healthy one takes a few of them,
+/// and before it has confirmed the change there is no state that could be told.
+const DISK_PATIENCE_MS: u32 = 5_000;
+
 /// A command that waits.
 #[derive(Debug)]
 pub(super) struct Waiter {
@@ -26,6 +30,8 @@ pub(super) struct Waiter {
     /// Flows that have not come to rest.
     pending: usize,
     deadline: Option<Instant>,
+    /// Its time is up, and only the disk is waited for.
+    is_late: bool,
 }
 
 /// What the answer looks like.
@@ -53,7 +59,7 @@ pub(super) struct Waiters {
 
 impl Waiter {
     pub(super) fn new(ticket: Ticket, kind: Kind, flows: Vec<FlowNumber>, wait: Wait) -> Self {
-        Self { ticket, kind, flows, wait, pending: 0, deadline: None }
+        Self { ticket, kind, flows, wait, pending: 0, deadline: None, is_late: false }
     }
 }
 
@@ -109,8 +115,26 @@ impl Engine {
         while let Some((at, ticket)) = self.waiters.deadlines.first().copied()
             && at <= self.now
         {
-            self.finish(ticket);
+            match self.waiters.waiting.get(&ticket) {
+                Some(waiter) if !waiter.is_late && !self.are_durable(&waiter.flows) => self.wait_for_disk(ticket),
+                _ => self.finish(ticket),
+            }
         }
+    }
+
+    /// Turns a command whose time is up into one that waits for nothing but the disk.
+    fn wait_for_disk(&mut self, ticket: Ticket) {
+        let Some(waiter) = self.take_waiter(ticket) else { return };
+        for number in &waiter.flows {
+            if let Some(tickets) = self.waiters.by_flow.get_mut(number) {
+                tickets.retain(|waiting| *waiting != ticket);
+            }
+        }
+        self.wait_for(Waiter { wait: Wait::Accepted, is_late: true, ..waiter }, DISK_PATIENCE_MS);
+    }
+
+    fn are_durable(&self, flows: &[FlowNumber]) -> bool {
+        flows.iter().all(|number| self.flows.get(number).is_none_or(|flow| flow.durable <= self.durable))
     }
 
     /// Gives an answer once everything that has been changed so far is durable.
@@ -201,27 +225,29 @@ impl Engine {
     }
 
     fn drop_waiter(&mut self, ticket: Ticket, body: &ErrorBody) {
-        let Some(waiter) = self.waiters.waiting.remove(&ticket) else { return };
-        if let Some(deadline) = waiter.deadline {
-            self.waiters.deadlines.remove(&(deadline, ticket));
+        if self.take_waiter(ticket).is_some() {
+            self.answer(ticket, Err(body.clone()));
         }
-        self.answer(ticket, Err(body.clone()));
     }
 
     fn finish(&mut self, ticket: Ticket) {
-        let Some(waiter) = self.waiters.waiting.remove(&ticket) else { return };
+        if let Some(waiter) = self.take_waiter(ticket) {
+            self.give_answer(waiter);
+        }
+    }
+
+    fn take_waiter(&mut self, ticket: Ticket) -> Option<Waiter> {
+        let waiter = self.waiters.waiting.remove(&ticket)?;
         if let Some(deadline) = waiter.deadline {
             self.waiters.deadlines.remove(&(deadline, ticket));
         }
-        self.give_answer(waiter);
+        Some(waiter)
     }
 
     fn give_answer(&mut self, waiter: Waiter) {
         let Waiter { ticket, kind, flows, .. } = waiter;
-        let is_durable =
-            flows.iter().all(|number| self.flows.get(number).is_none_or(|flow| flow.durable <= self.durable));
-        if !is_durable {
-            // Only a deadline comes here with something that is not on disk: it cannot be called accepted.
+        if !self.are_durable(&flows) {
+            // Only a disk that takes too long leads here: the request cannot be called accepted.
             let message = "the store has not confirmed the request in time; ask again with the same flow_id";
             return self.answer(ticket, Err(ErrorBody::new(ErrorCode::Timeout, message)));
         }

@@ -95,3 +95,13 @@ fn nodes_and_flows_survive_the_end_of_the_daemon_orderly_or_not() {
     client.reply("RemoveFlow", json!({"flow_id": "kept"}));
     assert_eq!((flow_rules(&lab.ovs, "s1").len(), flow_rules(&lab.ovs, "s2").len()), (0, 0));
 }
+
+#[test]
+fn a_request_with_no_time_to_wait_is_answered_with_a_state_and_not_with_an_error() {
+    let Some((_lab, mut client)) = Lab::with_one_node() else { return };
+    for number in 0..20 {
+        let flow = client.install(&json!({"source": format!("10.0.0.{number}"), "destination": "any",
+                                          "traffic_type": "voice", "timeout_ms": 0}));
+        assert!(["accepted", "applied"].contains(&flow["state"].as_str().unwrap()), "{flow}");
+    }
+}

@@ -61,6 +61,29 @@ fn a_request_that_times_out_is_answered_in_the_state_of_the_moment_and_ends_well
 }
 
 #[test]
+fn a_request_with_no_time_to_wait_is_answered_as_soon_as_the_disk_has_it() {
+    let mut world = World::connected();
+    world.disk(Disk::Lags);
+    let ticket = world.ask("InstallFlow", voice_with("a", 1, json!({"timeout_ms": 0})));
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.answer(ticket), None, "no state could be told");
+    world.disk(Disk::Writes);
+    assert_eq!(world.answer(ticket).unwrap()["flow"]["state"], "applied");
+}
+
+#[test]
+fn a_disk_that_does_not_answer_is_told_as_a_timeout() {
+    let mut world = World::connected();
+    world.disk(Disk::Lags);
+    let ticket = world.ask("InstallFlow", voice_with("a", 1, json!({"timeout_ms": 100})));
+    world.pass(Duration::from_millis(100));
+    world.pass(Duration::from_millis(4_999));
+    assert_eq!(world.answer(ticket), None);
+    world.pass(Duration::from_millis(1));
+    assert_eq!(world.answer(ticket).unwrap()["error"]["code"], "timeout");
+}
+
+#[test]
 fn wait_accepted_is_answered_by_the_disk_alone() {
     let mut world = World::new(1);
     world.add_node(1);
