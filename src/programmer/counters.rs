@@ -7,7 +7,7 @@ use openflow::{FlowStats, FlowStatsRequest};
 
 use super::cookie::FlowNumber;
 use super::engine::{Engine, Ticket, no_such_flow};
-use super::inventory::TABLE_READ;
+use super::reads::TABLE_READ;
 use crate::contract::{FlowId, Reply};
 use crate::session::{Command, ReadError, Token};
 

@@ -14,6 +14,7 @@ use super::counters::Queries;
 use super::discovered::Discovered;
 use super::flow::Flows;
 use super::node::{Node, NodeId};
+use super::reads::Reads;
 use super::record::Loaded;
 use super::{Admission, Answer, TableMiss};
 use crate::contract::{Command, ErrorBody, ErrorCode, FlowId, Limits, NodeName, Timestamp};
@@ -104,6 +105,7 @@ pub(super) struct Engine {
 
     pub(super) waiters: Waiters,
     pub(super) queries: Queries,
+    pub(super) reads: Reads,
     /// Nodes whose queue may have something to send.
     pub(super) ready: BTreeSet<NodeId>,
     pub(super) batch: Batch,
@@ -152,6 +154,7 @@ impl Engine {
             reserving: false,
             waiters: Waiters::default(),
             queries: Queries::default(),
+            reads: Reads::default(),
             ready: BTreeSet::new(),
             batch: Batch::new(),
             next_commit: 1,
@@ -218,13 +221,14 @@ impl Engine {
 
     /// When [`Engine::handle_timeout`] has something to do.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let reads = self.nodes.values().filter_map(|node| node.live()?.next_read);
-        reads
-            .chain(self.waiters.deadline())
-            .chain(self.queries.deadline())
-            .chain(self.unsaved.retry_at)
-            .chain([self.next_cleaning])
-            .min()
+        let due = [
+            self.reads.deadline(),
+            self.waiters.deadline(),
+            self.queries.deadline(),
+            self.unsaved.retry_at,
+            Some(self.next_cleaning),
+        ];
+        due.into_iter().flatten().min()
     }
 
     /// Sets the time of what follows.

@@ -4,26 +4,24 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use openflow::{DatapathId, FlowStatsRequest, PortReason, PortStatus};
+use openflow::{DatapathId, PortReason, PortStatus};
 use tracing::{info, warn};
 
 use super::cookie::FlowNumber;
 use super::discovered::Guest;
 use super::engine::{Engine, Output, Ticket, no_such_node};
 use super::flow::Stage;
-use super::node::{About, Job, Leaving, Link, Live, Node, NodeId, Sync};
+use super::node::{About, Job, Leaving, Link, Live, Node, NodeId};
+use super::reads::TABLE_READ;
 use super::{Admission, Answer};
 use crate::contract::{
     AddNode, ErrorBody, ErrorCode, FlowsOnRemoval, GetNode, NodeName, RemoveNode, Reply, SwitchAddress as Address,
 };
-use crate::session::{CloseReason, Command, Description, Event, Token, describe};
+use crate::session::{CloseReason, Command, Description, Event, describe};
 use crate::southbound::{ConnectionId, Origin, SwitchAddress};
 
 /// How long the older of two connections with one datapath id has to show that it is alive.
 const ALIVE_WITHIN: Duration = Duration::from_secs(1);
-
-/// The token of a read of the whole table, which no FLOW_MOD has.
-pub(super) const TABLE_READ: Token = Token(u64::MAX);
 
 impl Engine {
     pub(super) fn add_node(&mut self, ticket: Ticket, request: AddNode) {
@@ -306,24 +304,6 @@ impl Engine {
         self.command(connection, Command::Control { packet_in });
         self.command(connection, Command::Monitor);
         self.read_table(id);
-    }
-
-    /// Asks for everything the switch has. The answer is compared with what was desired when the question left.
-    pub(super) fn read_table(&mut self, id: NodeId) {
-        let began = self.next_sequence();
-        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
-        let first = !live.has_synced();
-        live.sync = Sync::Reading { began, first };
-        live.next_read = None;
-        let connection = live.connection;
-        self.command(connection, Command::ReadFlows { token: TABLE_READ, request: FlowStatsRequest::default() });
-    }
-
-    pub(super) fn read_due_tables(&mut self) {
-        let now = self.now;
-        let is_due = |node: &Node| node.live().and_then(|live| live.next_read).is_some_and(|at| at <= now);
-        let due: Vec<_> = self.nodes.iter().filter(|(_, node)| is_due(node)).map(|(id, _)| *id).collect();
-        due.into_iter().for_each(|id| self.read_table(id));
     }
 
     /// Something happened on a connection.

@@ -17,6 +17,7 @@ mod inventory;
 mod node;
 mod outbox;
 mod outcome;
+mod reads;
 mod reconcile;
 mod record;
 mod removal;

@@ -91,6 +91,8 @@ pub(super) struct Live {
 pub(super) enum Sync {
     /// The switch's tables are being read; changes after `began` are not in what it will say.
     Reading { began: u64, first: bool },
+    /// The first read failed, and is tried again.
+    Unread,
     /// The first repairs are under way in bundles.
     Restoring,
     /// The first repairs are under way: done when so many FLOW_MODs are settled.
@@ -204,10 +206,19 @@ impl Live {
         WINDOW.saturating_sub(self.sent - self.settled)
     }
 
+    /// Whether nothing is under way that a read would disturb.
+    pub(super) fn may_read(&self) -> bool {
+        matches!(self.sync, Sync::Done | Sync::Unread)
+    }
+
     pub(super) fn has_synced(&self) -> bool {
         match self.sync {
             Sync::Done | Sync::Reading { first: false, .. } => true,
-            Sync::Reading { first: true, .. } | Sync::Restoring | Sync::Repairing { .. } | Sync::Queued => false,
+            Sync::Reading { first: true, .. }
+            | Sync::Unread
+            | Sync::Restoring
+            | Sync::Repairing { .. }
+            | Sync::Queued => false,
         }
     }
 }

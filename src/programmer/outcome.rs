@@ -96,7 +96,7 @@ impl Engine {
                 } else if placement.tally.lost {
                     placement.stage = Stage::Unknown;
                     self.save_flow(number);
-                    self.read_again(id);
+                    self.read_now(id);
                 } else if placement.tally.unsent {
                     placement.stage = if placement.stage == Stage::Sent { Stage::Waiting } else { placement.stage };
                 } else {
@@ -252,8 +252,7 @@ impl Engine {
         if let Sync::Repairing { until } = live.sync
             && live.settled >= until
         {
-            live.sync = Sync::Done;
-            self.schedule_read(id);
+            self.synced(id);
         }
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let settled = node.live().map_or(0, |live| live.settled);

@@ -4,7 +4,6 @@
 //! is not judged: its own answer will tell. A read that failed says nothing at all; it is not an empty table.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
 
 use openflow::{FlowStats, Match, TableId};
 use tracing::{debug, info, warn};
@@ -13,18 +12,12 @@ use super::TableMiss;
 use super::cookie::{FlowNumber, Hex};
 use super::drift::{CHANGED, DELETED};
 use super::engine::Engine;
-use super::flow::{Placement, REPAIR_PERIOD, Stage};
+use super::flow::{Placement, Stage};
 use super::install::{place_hash, rule_hash};
-use super::node::{Job, Node, NodeId, Sync};
+use super::node::{Job, NodeId, Sync};
 use super::outbox::table_miss_instructions;
 use crate::contract::{NodeName, Timestamp};
 use crate::policy::Rule;
-use crate::session::ReadError;
-
-/// How often a table is read to find what nobody reported, give or take a quarter.
-const POLL: Duration = Duration::from_secs(30);
-/// How soon after a read that failed.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// The rules that a switch has, by whom they belong to.
 #[derive(Default)]
@@ -76,11 +69,11 @@ impl Engine {
         let repairs =
             if first && has_bundles && node.leaving.is_none() { node.queue.split_off(before) } else { VecDeque::new() };
         let Some(live) = node.live_mut() else { return };
-        live.sync = if first { Sync::Queued } else { Sync::Done };
+        live.sync = Sync::Queued;
         match (first, repairs.is_empty()) {
             (true, false) => self.restore(id, repairs),
             (true, true) => self.push_job(id, Job::Synced),
-            (false, _) => self.schedule_read(id),
+            (false, _) => self.synced(id),
         }
     }
 
@@ -185,50 +178,6 @@ impl Engine {
                 rules = swept,
                 "deleting rules of ours that belong to no flow"
             );
-        }
-    }
-
-    /// A read has no answer: nothing is concluded from it, and it is tried again.
-    pub(super) fn read_failed(&mut self, id: NodeId, error: &ReadError) {
-        warn!(node = self.node_name(id).map(NodeName::as_str), %error, "could not read the switch's tables");
-        let at = self.now + RETRY;
-        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
-        live.next_read = Some(at);
-    }
-
-    /// Something is unknown that only the switch's tables can tell.
-    pub(super) fn read_again(&mut self, id: NodeId) {
-        let now = self.now;
-        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut)
-            && live.sync == Sync::Done
-        {
-            live.next_read = Some(now);
-        }
-    }
-
-    /// Something is to be looked at once more, when what is under way is done.
-    pub(super) fn read_after(&mut self, id: NodeId) {
-        let at = self.now + RETRY;
-        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
-            live.next_read = Some(at);
-        }
-    }
-
-    /// A flow is held: the switch is looked at again when it may be repaired again.
-    pub(super) fn read_when_held(&mut self, id: NodeId) {
-        let at = self.now + REPAIR_PERIOD;
-        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
-            live.next_read = Some(live.next_read.map_or(at, |before| before.min(at)));
-        }
-    }
-
-    /// Plans the next read of a switch that does not tell by itself what others do to its tables.
-    pub(super) fn schedule_read(&mut self, id: NodeId) {
-        let at = self.now + POLL.mul_f64(0.75 + fastrand::f64() / 2.0);
-        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut)
-            && !live.has_monitor
-        {
-            live.next_read = Some(live.next_read.map_or(at, |before| before.min(at)));
         }
     }
 }

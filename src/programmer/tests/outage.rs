@@ -48,6 +48,15 @@ fn a_silent_barrier_is_unknown_after_5_seconds_and_never_applied_before_its_repl
 }
 
 #[test]
+fn a_flow_that_became_unknown_while_the_switch_stayed_is_found_out_by_reading_its_tables() {
+    let mut world = World::connected();
+    let answer = world.install_with_refused_barrier(voice("a", 1));
+    assert_eq!(answer["flow"]["state"], "unknown");
+    assert_eq!(world.state("a"), "applied");
+    assert!(world.flow("a")["nodes"][0]["verified_at"].is_string());
+}
+
+#[test]
 fn a_request_that_times_out_is_answered_in_the_state_of_the_moment_and_ends_well() {
     let mut world = World::new(1);
     world.add_node(1);

@@ -1,0 +1,105 @@
+//! When each switch's tables are read: at every connect, when something is unknown, and now and then where the switch
+//! does not tell by itself what others do.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use openflow::FlowStatsRequest;
+use tracing::warn;
+
+use super::engine::Engine;
+use super::flow::REPAIR_PERIOD;
+use super::node::{Node, NodeId, Sync};
+use crate::contract::NodeName;
+use crate::session::{Command, ReadError, Token};
+
+/// The token of a read of everything a switch has, which nothing else has.
+pub(super) const TABLE_READ: Token = Token(u64::MAX);
+
+/// How often a table is read to find what nobody reported, give or take a quarter.
+const POLL: Duration = Duration::from_secs(30);
+/// How soon something is looked at again that did not come out.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The reads that are due sometime. An entry counts only while its node still means the same moment.
+#[derive(Debug, Default)]
+pub(super) struct Reads {
+    due: BTreeSet<(Instant, NodeId)>,
+}
+
+impl Reads {
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+}
+
+impl Engine {
+    /// Asks for everything the switch has. The answer is compared with what was desired when the question left.
+    pub(super) fn read_table(&mut self, id: NodeId) {
+        let began = self.next_sequence();
+        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
+        let first = !live.has_synced();
+        live.sync = Sync::Reading { began, first };
+        live.next_read = None;
+        let connection = live.connection;
+        self.command(connection, Command::ReadFlows { token: TABLE_READ, request: FlowStatsRequest::default() });
+    }
+
+    pub(super) fn read_due_tables(&mut self) {
+        while let Some((at, id)) = self.reads.due.first().copied().filter(|(at, _)| *at <= self.now) {
+            self.reads.due.remove(&(at, id));
+            let live = self.nodes.get(&id).and_then(Node::live);
+            if live.is_some_and(|live| live.next_read == Some(at) && live.may_read()) {
+                self.read_table(id);
+            }
+        }
+    }
+
+    /// What the switch has and what it is to have have been brought together: what is due next may begin.
+    pub(super) fn synced(&mut self, id: NodeId) {
+        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
+        live.sync = Sync::Done;
+        let planned = live.next_read;
+        let polls = !live.has_monitor;
+        if let Some(at) = planned {
+            self.plan_read(id, at);
+        }
+        if polls {
+            self.plan_read(id, self.now + POLL.mul_f64(0.75 + fastrand::f64() / 2.0));
+        }
+    }
+
+    /// A read has no answer: nothing is concluded from it, and it is tried again.
+    pub(super) fn read_failed(&mut self, id: NodeId, error: &ReadError) {
+        warn!(node = self.node_name(id).map(NodeName::as_str), %error, "could not read the switch's tables");
+        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
+            live.sync = if live.has_synced() { Sync::Done } else { Sync::Unread };
+        }
+        self.read_soon(id);
+    }
+
+    /// Something is unknown that only the switch's tables can tell.
+    pub(super) fn read_now(&mut self, id: NodeId) {
+        self.plan_read(id, self.now);
+    }
+
+    /// Something did not come out, and is to be looked at again.
+    pub(super) fn read_soon(&mut self, id: NodeId) {
+        self.plan_read(id, self.now + RETRY);
+    }
+
+    /// A flow is held: the switch is looked at again when it may be repaired again.
+    pub(super) fn read_when_held(&mut self, id: NodeId) {
+        self.plan_read(id, self.now + REPAIR_PERIOD);
+    }
+
+    /// Reads no later than `at`, or as soon after it as the node may be read.
+    fn plan_read(&mut self, id: NodeId, at: Instant) {
+        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
+        let at = live.next_read.map_or(at, |before| before.min(at));
+        live.next_read = Some(at);
+        if live.may_read() {
+            self.reads.due.insert((at, id));
+        }
+    }
+}
