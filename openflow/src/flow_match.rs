@@ -106,6 +106,22 @@ impl Match {
         &self.fields
     }
 
+    /// Whether the packets that match are of a kind that has this field: a switch refuses a set-field that asks for
+    /// more than the match says.
+    ///
+    /// ```
+    /// # use openflow::{EthType, Match, OxmField};
+    /// let ipv4 = Match::builder().eth_type(EthType::IPV4).build()?;
+    /// assert!(ipv4.admits(&OxmField::IpDscp(46)).is_ok());
+    /// assert!(Match::any().admits(&OxmField::IpDscp(46)).is_err());
+    /// # Ok::<(), openflow::MatchError>(())
+    /// ```
+    pub fn admits(&self, field: &OxmField) -> Result<(), MatchError> {
+        let mut packet = Packet::default();
+        self.fields.iter().for_each(|field| packet.note(field));
+        packet.admits(field)
+    }
+
     /// Reads a list of OXM fields that fills the whole of `oxm`: a match without its header and its padding.
     ///
     /// ```

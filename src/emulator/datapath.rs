@@ -5,11 +5,12 @@
 //! business, and neither are packets: counters move when [`Datapath::count_traffic`] says so.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use openflow::{
-    BufferId, ErrorCode, FlowMod, FlowModCommand, FlowModFlags, FlowRemovedReason, GroupId, Port, PortConfig, PortMod,
-    PortNo, TableId,
+    BufferId, ErrorCode, FlowMod, FlowModCommand, FlowModFlags, FlowRemovedReason, GroupId, Instruction, Port,
+    PortConfig, PortMod, PortNo, TableId,
 };
 
 use super::change::{Cause, Change, Changes, FlowChange};
@@ -90,7 +91,7 @@ impl Datapath {
     /// Carries out a FLOW_MOD, whose match is `pattern`.
     pub(super) fn modify_flows(
         &mut self,
-        request: FlowMod,
+        mut request: FlowMod,
         pattern: Pattern,
         now: Instant,
         changes: &mut Changes,
@@ -100,8 +101,9 @@ impl Datapath {
         if request.table_id.0 >= self.config.n_tables && !(deletes && request.table_id == TableId::ALL) {
             return Err(ErrorCode::FLOW_MOD_FAILED_BAD_TABLE_ID);
         }
+        program::put_in_order(&mut request.instructions);
         if !deletes {
-            self.check_instructions(&request.instructions, request.table_id)?;
+            self.check_instructions(&request.flow_match, &request.instructions, request.table_id)?;
             // This switch keeps no packets, so whatever buffer is named is not there.
             if request.buffer_id != BufferId::NO_BUFFER {
                 return Err(ErrorCode::BAD_REQUEST_BUFFER_UNKNOWN);
@@ -153,7 +155,7 @@ impl Datapath {
             idle_timeout: request.idle_timeout,
             hard_timeout: request.hard_timeout,
             flags: request.flags,
-            instructions: program::in_order_of_execution(request.instructions),
+            instructions: request.instructions.into(),
             packet_count,
             byte_count,
             created: now,
@@ -187,7 +189,7 @@ impl Datapath {
         if !selected.is_empty() {
             self.check_references(&request.instructions)?;
         }
-        let instructions = program::in_order_of_execution(request.instructions);
+        let instructions: Arc<[Instruction]> = request.instructions.into();
         self.change_number += 1;
         for (table_id, rule) in selected {
             let Some(mut entry) = self.flow(table_id, &rule).cloned() else { continue };

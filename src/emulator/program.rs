@@ -1,15 +1,13 @@
 //! What a flow does: questions about its instructions.
 
-use std::sync::Arc;
-
 use openflow::{Action, GroupId, Instruction, MeterId, PortNo};
 
-/// The instructions in the order in which the switch executes them, which is the order in which it reports them.
+/// Puts instructions into the order in which the switch executes them, and checks and reports them.
 ///
 /// > "The only constraints are that the Meter instruction is executed before the Apply-Actions instruction, that the
 /// > Clear-Actions instruction is executed before the Write-Actions instruction, and that Goto-Table is executed last"
 /// > (section 5.9).
-pub(super) fn in_order_of_execution(mut instructions: Vec<Instruction>) -> Arc<[Instruction]> {
+pub(super) fn put_in_order(instructions: &mut [Instruction]) {
     instructions.sort_by_key(|instruction| match instruction {
         Instruction::Meter(_) => 0,
         Instruction::ApplyActions(_) => 1,
@@ -17,9 +15,8 @@ pub(super) fn in_order_of_execution(mut instructions: Vec<Instruction>) -> Arc<[
         Instruction::WriteActions(_) => 3,
         Instruction::WriteMetadata { .. } => 4,
         Instruction::GotoTable(_) => 5,
-        _ => 6,
+        Instruction::Experimenter(_) => 6,
     });
-    instructions.into()
 }
 
 /// The actions of a flow, those applied and those written.

@@ -159,9 +159,18 @@ fn instructions(rng: &mut Rng, flow_match: &Match, table_id: TableId) -> Vec<Ins
 
 fn actions(rng: &mut Rng, flow_match: &Match) -> Vec<Action> {
     let mut actions = Vec::new();
+    // Mostly fields that the packets of the flow have, but not always.
     let ip = |field: &OxmField| matches!(field, OxmField::EthType(EthType::IPV4 | EthType::IPV6));
-    if rng.bool() && flow_match.fields().iter().any(ip) {
-        actions.push(Action::set_field(OxmField::IpDscp(46)).expect("a field that can be set"));
+    if rng.bool() && (flow_match.fields().iter().any(ip) || rng.u8(..8) == 0) {
+        let field = match rng.u8(..8) {
+            0 => OxmField::UdpDst(5060.into()),
+            1 => OxmField::Ipv4Dst(Ipv4Addr::new(10, 0, 0, 9).into()),
+            _ => OxmField::IpDscp(46),
+        };
+        actions.push(Action::set_field(field).expect("a field that can be set"));
+    }
+    if rng.u8(..12) == 0 {
+        actions.push(Action::DecNwTtl);
     }
     if rng.u8(..4) == 0 {
         actions.push(Action::SetQueue(QueueId(rng.u32(..8))));

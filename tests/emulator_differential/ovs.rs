@@ -58,14 +58,26 @@ impl Ovs {
     /// Opens an OpenFlow connection to the bridge.
     pub(crate) fn connect(&self) -> io::Result<UnixStream> {
         self.until_it_exists("br0.mgmt");
-        let stream = UnixStream::connect(self.path("br0.mgmt"))?;
+        // The socket is there a moment before anybody listens on it.
+        let start = Instant::now();
+        let stream = loop {
+            match UnixStream::connect(self.path("br0.mgmt")) {
+                Err(error)
+                    if error.kind() == io::ErrorKind::ConnectionRefused
+                        && start.elapsed() < Duration::from_secs(20) =>
+                {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                connected => break connected?,
+            }
+        };
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         Ok(stream)
     }
 
     fn vsctl(&self, arguments: &[&str]) {
         let database = format!("--db=unix:{}", self.path("db.sock"));
-        self.run("ovs-vsctl", &[&["--timeout=20", &database], arguments].concat());
+        self.run("ovs-vsctl", &[&["--timeout=20", "--retry", &database], arguments].concat());
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {

@@ -1,6 +1,6 @@
 //! What FLOW_MOD does to the tables.
 
-use openflow::{BufferId, ErrorCode, FlowModFlags, FlowRemovedReason, GroupId, MeterId, TableId};
+use openflow::{BufferId, ErrorCode, FlowModFlags, FlowRemovedReason, GroupId, MeterId, OxmField, TableId};
 
 use super::*;
 use crate::emulator::{MissingPorts, WhenFull};
@@ -247,6 +247,22 @@ fn a_match_that_makes_no_sense_is_refused_with_the_code_for_it() {
     let said = stage.say_bytes(bytes);
     let [(Xid(5), Message::Error(error))] = said.as_slice() else { panic!("{said:?}") };
     assert_eq!(error.error_code(), ErrorCode::BAD_MATCH_BAD_PREREQ);
+}
+
+#[test]
+fn a_field_is_set_only_where_the_match_says_that_packets_have_it() {
+    let mut stage = Stage::ready(config());
+    let mark = Action::set_field(OxmField::IpDscp(46)).unwrap();
+    let doing = |actions: Vec<Action>| vec![Instruction::ApplyActions(actions)];
+    for actions in [doing(vec![mark.clone()]), doing(vec![Action::DecNwTtl])] {
+        let anything = FlowMod { instructions: actions.clone(), ..flow(1) };
+        assert_eq!(stage.refused(anything), ErrorCode::BAD_ACTION_MATCH_INCONSISTENT);
+        stage.apply(FlowMod { instructions: actions, ..add(to([10, 0, 0, 1])) });
+    }
+    // What is under an MPLS header that is taken off, the match cannot say.
+    let popped = doing(vec![Action::PopMpls(EthType::IPV4), mark]);
+    let mpls = Match::builder().eth_type(EthType::MPLS).build().unwrap();
+    stage.apply(FlowMod { instructions: popped, ..add(mpls) });
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A scripted controller without sockets, and what the switch does with what it says.
 
+mod bad_bytes;
 mod bundles;
 mod conversation;
 mod driver;
