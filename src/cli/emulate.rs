@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::Emulate;
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use crate::emulator::{self, EmulatedSwitch, SwitchConfig};
+use crate::emulator::{Fleet, SwitchConfig};
 use crate::shutdown;
 
 /// How often is counted who is connected.
@@ -18,33 +18,26 @@ const COUNT: Duration = Duration::from_millis(500);
 /// Runs the switches until a signal comes; says whenever their number of connections has changed.
 pub(super) async fn run(emulate: Emulate, output: &mut Output) -> Result<Exit, Failure> {
     let Emulate { connect, switches, datapath_id, ports, table_limit } = emulate;
-    let Some(last) = datapath_id.0.checked_add(u64::from(switches) - 1) else {
+    if datapath_id.0.checked_add(u64::from(switches) - 1).is_none() {
         return Err(Failure::new(Exit::Usage, format!("there are no {switches} datapath ids from {datapath_id} on")));
-    };
+    }
     let stop = CancellationToken::new();
     shutdown::on_signals(stop.clone())
         .map_err(|error| Failure::new(Exit::No, format!("cannot listen for signals: {error}")))?;
     let template = SwitchConfig { table_limit: table_limit as usize, ..SwitchConfig::new(DatapathId(datapath_id.0)) };
-    let switches: Vec<EmulatedSwitch> = (datapath_id.0..=last)
-        .map(|id| {
-            let config = SwitchConfig { datapath_id: DatapathId(id), ..template.clone() }.with_ports(ports.into());
-            emulator::connect(connect.clone(), config, stop.clone())
-        })
-        .collect();
-    stop.run_until_cancelled(report(&switches, &connect, output)).await;
-    for switch in &switches {
-        switch.stopped().await;
-    }
+    let fleet = Fleet::connect(&connect, switches.into(), &template.with_ports(ports.into()), &stop);
+    stop.run_until_cancelled(report(&fleet, &connect, output)).await;
+    fleet.stopped().await;
     Ok(Exit::Done)
 }
 
-async fn report(switches: &[EmulatedSwitch], controller: &str, output: &Output) {
+async fn report(fleet: &Fleet, controller: &str, output: &Output) {
     let mut ticks = interval(COUNT);
     let mut before = None;
     loop {
-        let connected = switches.iter().filter(|switch| switch.is_connected()).count();
+        let connected = fleet.state().connected;
         if before.replace(connected) != Some(connected) {
-            output.note(format_args!("{connected} of {} switches connected to {controller}", switches.len()));
+            output.note(format_args!("{connected} of {} switches connected to {controller}", fleet.switches().len()));
         }
         ticks.tick().await;
     }
