@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,6 +23,10 @@ use crate::store::{Store, StoreError};
 
 /// How long the switches' connections have to end once everything else has.
 const LAST_CONNECTIONS: Duration = Duration::from_secs(2);
+
+/// How many connections may wait to be accepted, as far as the kernel allows (`net.core.somaxconn`). All switches of a
+/// network come back at once; the library's own 128 would make most of them wait for their kernels to try again.
+const BACKLOG: u32 = 16_384;
 
 /// Why the daemon did not start, or ended early.
 #[derive(Debug, Error)]
@@ -77,8 +81,8 @@ pub async fn run(
     if !is_loopback(config.openflow.ip()) && !config.insecure {
         return Err(DaemonError::OpenToSwitches(config.openflow));
     }
-    let (north_listener, north_address) = listen(config.listen, "clients").await?;
-    let (switch_listener, switch_address) = listen(config.openflow, "switches").await?;
+    let (north_listener, north_address) = listen(config.listen, "clients")?;
+    let (switch_listener, switch_address) = listen(config.openflow, "switches")?;
     let (store, snapshot) = match &config.data {
         Some(dir) => Store::open(dir)?,
         None => (Store::memory(), Default::default()),
@@ -130,11 +134,18 @@ pub async fn run(
     }
 }
 
-async fn listen(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, SocketAddr), DaemonError> {
+fn listen(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, SocketAddr), DaemonError> {
     let failed = |source| DaemonError::Listen { address, purpose, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+    let open = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A daemon that starts again takes the address of the one before it.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    open().map_err(failed)
 }
 
 fn is_loopback(address: IpAddr) -> bool {
