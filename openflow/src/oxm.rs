@@ -187,3 +187,50 @@ impl Wire for OxmId {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_of_an_experimenter_says_whose_it_is() {
+        let body = Bytes::from_static(&[0x4f, 0x4e, 0x46, 0, 1]);
+        let raw = RawOxm::new(EXPERIMENTER, 42, true, body.clone()).unwrap();
+        assert_eq!((raw.class(), raw.field(), raw.has_mask()), (EXPERIMENTER, 42, true));
+        assert_eq!((raw.experimenter(), raw.body()), (Some(0x4f4e_4600), &body));
+        let other = RawOxm::new(1, 42, false, body).unwrap();
+        assert_eq!((other.experimenter(), other.has_mask()), (None, false));
+    }
+
+    #[test]
+    fn what_would_be_another_field_or_too_long_is_refused() {
+        let new = |class, field, length| RawOxm::new(class, field, false, vec![0; length].into());
+        assert_eq!(new(OPENFLOW_BASIC, 39, 4), None, "one of the forty");
+        assert!(new(OPENFLOW_BASIC, 40, 4).is_some());
+        assert_eq!(new(1, 128, 4), None, "a number of eight bits");
+        assert_eq!(new(EXPERIMENTER, 1, 3), None, "no room for the experimenter");
+        assert!(new(EXPERIMENTER, 1, 4).is_some());
+        assert!(new(1, 127, 255).is_some());
+        assert_eq!(new(1, 1, 256), None, "a length of nine bits");
+    }
+
+    #[test]
+    fn the_id_of_a_field_tells_its_parts() {
+        let id = OxmId::basic(11, true, 8);
+        assert_eq!((id.class(), id.field(), id.has_mask(), id.length()), (OPENFLOW_BASIC, 11, true, 8));
+        assert_eq!((id.experimenter(), OxmId::basic(11, false, 4).has_mask()), (None, false));
+        let id = OxmId::of_experimenter(7, 42, false, 6);
+        assert_eq!((id.class(), id.field(), id.has_mask(), id.length()), (EXPERIMENTER, 42, false, 6));
+        assert_eq!(id.experimenter(), Some(7));
+    }
+
+    #[test]
+    fn a_field_tells_its_bits_and_which_of_them_count() {
+        assert_eq!(OxmField::IpDscp(46).bits(), Some((46, 63)));
+        assert_eq!(OxmField::EthType(crate::EthType::IPV4).bits(), Some((0x0800, 0xffff)));
+        let masked = Masked::new(0x50, 0xfff0).unwrap();
+        assert_eq!(OxmField::TcpDst(masked).bits(), Some((0x50, 0xfff0)));
+        assert_eq!(OxmField::TcpDst(Masked::exact(0x50)).bits(), Some((0x50, 0xffff)));
+        assert_eq!(OxmField::Raw(RawOxm::new(1, 1, false, Bytes::new()).unwrap()).bits(), None);
+    }
+}

@@ -66,6 +66,73 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_flag_has_the_bit_of_its_name() {
+        use crate::{BundleFlags, Capabilities, FlowModFlags, MeterFlags, PortConfig, PortState};
+        for (flag, name) in [
+            (PortConfig::PORT_DOWN.to_string(), "PORT_DOWN"),
+            (PortConfig::NO_RECV.to_string(), "NO_RECV"),
+            (PortConfig::NO_FWD.to_string(), "NO_FWD"),
+            (PortConfig::NO_PACKET_IN.to_string(), "NO_PACKET_IN"),
+            (PortState::LINK_DOWN.to_string(), "LINK_DOWN"),
+            (PortState::BLOCKED.to_string(), "BLOCKED"),
+            (PortState::LIVE.to_string(), "LIVE"),
+            (Capabilities::FLOW_STATS.to_string(), "FLOW_STATS"),
+            (Capabilities::TABLE_STATS.to_string(), "TABLE_STATS"),
+            (Capabilities::PORT_STATS.to_string(), "PORT_STATS"),
+            (Capabilities::GROUP_STATS.to_string(), "GROUP_STATS"),
+            (Capabilities::IP_REASM.to_string(), "IP_REASM"),
+            (Capabilities::QUEUE_STATS.to_string(), "QUEUE_STATS"),
+            (Capabilities::PORT_BLOCKED.to_string(), "PORT_BLOCKED"),
+            (MeterFlags::KBPS.to_string(), "kbps"),
+            (MeterFlags::PKTPS.to_string(), "pktps"),
+            (MeterFlags::BURST.to_string(), "burst"),
+            (MeterFlags::STATS.to_string(), "stats"),
+            ((MeterFlags::KBPS | MeterFlags::STATS).to_string(), "kbps stats"),
+            ((BundleFlags::ATOMIC | BundleFlags::ORDERED).to_string(), "atomic ordered"),
+            (FlowModFlags::SEND_FLOW_REM.to_string(), "send_flow_rem "),
+            (FlowModFlags::CHECK_OVERLAP.to_string(), "check_overlap "),
+            (FlowModFlags::RESET_COUNTS.to_string(), "reset_counts "),
+            (FlowModFlags::NO_PKT_COUNTS.to_string(), "no_packet_counts "),
+            (FlowModFlags::NO_BYT_COUNTS.to_string(), "no_byte_counts "),
+            ((FlowModFlags::SEND_FLOW_REM | FlowModFlags::RESET_COUNTS).to_string(), "send_flow_rem reset_counts "),
+        ] {
+            assert_eq!(flag, name);
+        }
+    }
+
+    #[test]
+    fn flags_contain_what_was_put_into_them_and_nothing_else() {
+        use crate::{FlowMonitorFlags as F, MeterFlags as M};
+        let flags = F::INITIAL | F::MODIFY | F::OWN;
+        let contained = [F::INITIAL, F::ADD, F::DELETE, F::MODIFY, F::ACTIONS, F::OWN].map(|flag| flags.contains(flag));
+        assert_eq!(contained, [true, false, false, true, false, true]);
+        assert_eq!(flags.0, 0b10_1001);
+        assert!(!F::INITIAL.contains(flags));
+        assert_eq!([M::KBPS, M::PKTPS].map(|flag| (M::KBPS | M::BURST).contains(flag)), [true, false]);
+    }
+
+    #[test]
+    fn a_port_is_up_unless_it_is_switched_off_or_without_a_link() {
+        use crate::{MacAddr, Port, PortConfig, PortFeatures, PortNo, PortState};
+        let port = |config, state| Port {
+            port_no: PortNo(1),
+            hw_addr: MacAddr([0; 6]),
+            name: "eth0".into(),
+            config,
+            state,
+            curr: PortFeatures(0),
+            advertised: PortFeatures(0),
+            supported: PortFeatures(0),
+            peer: PortFeatures(0),
+            curr_speed: 0,
+            max_speed: 0,
+        };
+        assert!(port(PortConfig::NO_RECV, PortState::LIVE).is_up());
+        assert!(!port(PortConfig::PORT_DOWN, PortState::LIVE).is_up());
+        assert!(!port(PortConfig(0), PortState::LINK_DOWN).is_up());
+    }
+
+    #[test]
     fn bits_print_by_name_and_what_has_none_as_a_number() {
         let print = |bits| Bits { bits, names: &["one", "", "four"] }.to_string();
         assert_eq!(print(0), "0");

@@ -80,7 +80,8 @@ impl Display for FlowMod {
         write!(f, "{}", Rule { priority: self.priority, flow_match: &self.flow_match })?;
         if self.cookie_mask != 0 {
             write!(f, "cookie:{:#x}/{:#x} ", self.cookie, self.cookie_mask)?;
-        } else if self.cookie != 0 {
+        } else if self.cookie != 0 && self.command == FlowModCommand::Add {
+            // Without a mask it means nothing in the other commands.
             write!(f, "cookie:{:#x} ", self.cookie)?;
         }
         if self.idle_timeout != 0 {

@@ -55,10 +55,11 @@ struct Group<'a> {
 
 impl Display for Group<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "group_id={},type={}", self.group_id, self.group_type)?;
+        write!(f, "group_id={},type={}", self.group_id.0, self.group_type)?;
         for bucket in self.buckets {
             f.write_str(",bucket=")?;
-            if bucket.weight != 0 || self.group_type == GroupType::Select {
+            // What is usual for the type of the group is left out.
+            if bucket.weight != u16::from(self.group_type == GroupType::Select) {
                 write!(f, "weight:{},", bucket.weight)?;
             }
             if bucket.watch_port != PortNo::ANY {

@@ -11,7 +11,10 @@ impl Display for MultipartRequest {
         write!(f, "{} request:", name(self.body.number(), matches!(self.body, B::FlowMonitor(_))))?;
         more(f, self.more)?;
         match &self.body {
-            B::Desc | B::Table | B::GroupDesc | B::GroupFeatures | B::MeterFeatures | B::PortDesc => Ok(()),
+            B::Desc | B::Table | B::GroupFeatures | B::MeterFeatures => Ok(()),
+            // This version always asks for all; later ones can ask for one.
+            B::GroupDesc => f.write_str(" group_id=ALL"),
+            B::PortDesc => f.write_str(" port=ANY"),
             B::Flow(request) | B::Aggregate(request) => match request.to_string().trim_end() {
                 "" => Ok(()),
                 text => write!(f, " {text}"),

@@ -5,6 +5,10 @@ from os_ken.ofproto import ofproto_v1_3 as ofp
 from os_ken.ofproto import ofproto_v1_3_parser as p
 
 
+# A packet that dissectors take for what it is.
+ARP_REQUEST = bytes.fromhex("ffffffffffff020000000001080600010800060400010200000000010a0000010000000000000a000002") + bytes(18)
+
+
 class Datapath:
     ofproto = ofp
     ofproto_parser = p
@@ -118,7 +122,7 @@ def messages():
     yield "features_request", p.OFPFeaturesRequest(dp)
     yield "get_config_request", p.OFPGetConfigRequest(dp)
     yield "set_config", p.OFPSetConfig(dp, ofp.OFPC_FRAG_DROP, 128)
-    yield "packet_out", p.OFPPacketOut(dp, ofp.OFP_NO_BUFFER, ofp.OFPP_CONTROLLER, OUTPUT, b"\x02" * 60)
+    yield "packet_out", p.OFPPacketOut(dp, ofp.OFP_NO_BUFFER, ofp.OFPP_CONTROLLER, OUTPUT, ARP_REQUEST)
     for name, fields in FIELDS:
         yield "flow_mod/match/" + name, flow_mod(p.OFPMatch(**fields))
     for name, make in ACTIONS:
