@@ -45,6 +45,7 @@ impl Turn<'_> {
 /// A kind of asynchronous message, with the field of [`AsyncConfig`] that says who gets it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Asynchronous {
+    PacketIn,
     FlowRemoved,
     PortStatus,
 }
@@ -58,6 +59,7 @@ impl Channel {
             return false;
         }
         let mask = match kind {
+            Asynchronous::PacketIn => &self.async_config.packet_in_mask,
             Asynchronous::FlowRemoved => &self.async_config.flow_removed_mask,
             Asynchronous::PortStatus => &self.async_config.port_status_mask,
         };

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use openflow::{ControllerRole, ErrorCode, FlowMod, FlowStats, Header, Match, Port, PortNo, TableId, Xid, split_frame};
+use openflow::{
+    ControllerRole, ErrorCode, FlowMod, FlowStats, Header, Match, Message, PacketIn, Port, PortNo, TableId, Xid,
+    split_frame,
+};
 
 use super::change::Changes;
 use super::channel::{Channel, ChannelId, Phase};
@@ -15,6 +18,7 @@ use super::flow_table::Rule;
 use super::journal::{Journal, JournalEntry};
 use super::notify;
 use super::pattern::Pattern;
+use super::role::Asynchronous;
 use super::statistics;
 
 /// A switch and its connections to controllers.
@@ -192,6 +196,17 @@ impl Switch {
             channel.phase = Phase::Closed;
         }
         self.stirred = true;
+    }
+
+    /// Pretends that a packet came which goes to the controllers: to those that hear of packets for this reason.
+    pub fn packet_in(&mut self, packet: &PacketIn) {
+        let message = Message::PacketIn(packet.clone());
+        for channel in self.channels.values_mut() {
+            if channel.hears(Asynchronous::PacketIn, packet.reason.into()) {
+                channel.notify(&message);
+                self.stirred = true;
+            }
+        }
     }
 
     /// Pretends that packets matched a flow; false if there is no such flow.

@@ -1,8 +1,8 @@
 //! Several controllers of one switch: who may write, and who hears what.
 
 use openflow::{
-    AsyncConfig, AsyncMask, ControllerRole, FlowModFlags, Port, PortConfig, PortMod, PortReason, RoleMsg,
-    SwitchConfig as WireConfig,
+    AsyncConfig, AsyncMask, BufferId, ControllerRole, FlowModFlags, PacketIn, PacketInReason, Port, PortConfig,
+    PortMod, PortReason, RoleMsg, SwitchConfig as WireConfig, TableId,
 };
 
 use super::*;
@@ -89,6 +89,25 @@ fn slaves_do_not_hear_of_removed_flows() {
     assert_eq!(stage.say(&Message::FlowMod(FlowMod::delete())).len(), 1);
     assert_eq!(stage.on(one).hear(), []);
     assert_eq!(stage.on(other).hear(), []);
+}
+
+#[test]
+fn packets_go_to_the_controllers_that_want_them() {
+    let mut stage = Stage::ready(config());
+    let packet = PacketIn {
+        buffer_id: BufferId::NO_BUFFER,
+        total_len: 4,
+        reason: PacketInReason::NoMatch,
+        table_id: TableId(0),
+        cookie: u64::MAX,
+        flow_match: Match::builder().in_port(PortNo(1)).build().unwrap(),
+        data: bytes::Bytes::from_static(b"ping"),
+    };
+    stage.switch.packet_in(&packet);
+    assert_eq!(stage.hear().len(), 1);
+    stage.role(ControllerRole::Slave, 1).unwrap();
+    stage.switch.packet_in(&packet);
+    assert_eq!(stage.hear(), []);
 }
 
 #[test]
