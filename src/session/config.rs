@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The bounds and deadlines of a session.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
-    /// From the first byte to [`Event::Ready`].
+    /// From the first byte to [`Event::Ready`](super::Event::Ready).
     pub handshake: Duration,
     /// Silence after which the peer is asked whether it is there.
     pub idle: Duration,
