@@ -1,6 +1,7 @@
-//! The daemon against switches and clients that nobody here wrote: Open vSwitch, Mininet, Python and Node.
+//! The daemon against switches and clients that nobody here wrote: Open vSwitch, Mininet, Python and Node. And, in
+//! `emulator`, our own switch against Open vSwitch.
 //!
-//! Every test starts its own Open vSwitch (dummy datapath, its own directories, no privileges) and its own daemon on
+//! Nearly every test starts its own Open vSwitch (dummy datapath, its own directories, no privileges) and its own daemon on
 //! free ports, talks to the daemon over WebSocket, and reads the switch back with `ovs-ofctl`. What must be there is
 //! worked out from the request by `expectation`, which shares no line with the product.
 //!
@@ -12,6 +13,7 @@ mod bad_input;
 mod conflicts;
 mod discovered_nodes;
 mod drift;
+mod emulator;
 mod expectation;
 mod foreign_clients;
 mod full_table;

@@ -1,7 +1,9 @@
 //! A private Open vSwitch: its own directories, database and processes; nothing of it outlives the value.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -66,34 +68,44 @@ impl Ovs {
         switch.signal(if pause { "STOP" } else { "CONT" });
     }
 
-    /// Adds a bridge in secure mode with two ports; `controller` is `tcp:HOST:PORT` or `ptcp:PORT:HOST`.
-    pub(crate) fn add_bridge(&self, name: &str, datapath_id: u64, controller: &str) {
-        let ports: String = (1..=2)
-            .map(|port| {
-                format!(
-                    "-- add-port {name} {name}p{port} -- set interface {name}p{port} type=dummy ofport_request={port} "
-                )
-            })
-            .collect();
-        // Out of band: for a controller in band the switch keeps hidden rules of its own, which fill limited tables.
-        let words = format!(
+    /// Adds a bridge in secure mode, without a controller, with so many ports.
+    pub(crate) fn add_bridge(&self, name: &str, datapath_id: u64, ports: u32) {
+        let port = |port| {
+            format!("-- add-port {name} {name}p{port} -- set interface {name}p{port} type=dummy ofport_request={port} ")
+        };
+        let ports: String = (1..=ports).map(port).collect();
+        self.vsctl_words(&format!(
             "add-br {name} -- set bridge {name} datapath_type=dummy protocols=OpenFlow13 fail-mode=secure \
-             other-config:datapath-id={datapath_id:016x} {ports} -- set-controller {name} {controller} \
-             -- set controller {name} connection-mode=out-of-band"
-        );
-        self.vsctl(&words.split_whitespace().collect::<Vec<_>>());
+             other-config:datapath-id={datapath_id:016x} {ports}"
+        ));
     }
 
     /// Adds a bridge that connects to a controller on this port.
     pub(crate) fn add_dialling_bridge(&self, name: &str, datapath_id: u64, controller_port: u16) {
-        self.add_bridge(name, datapath_id, &format!("tcp:127.0.0.1:{controller_port}"));
+        self.add_bridge(name, datapath_id, 2);
+        self.set_controller(name, &format!("tcp:127.0.0.1:{controller_port}"));
     }
 
     /// Adds a bridge that waits for a controller, and returns the port that it listens on.
     pub(crate) fn add_dialled_bridge(&self, name: &str, datapath_id: u64) -> u16 {
         let port = free_port();
-        self.add_bridge(name, datapath_id, &format!("ptcp:{port}:127.0.0.1"));
+        self.add_bridge(name, datapath_id, 2);
+        self.set_controller(name, &format!("ptcp:{port}:127.0.0.1"));
         port
+    }
+
+    /// Out of band: for a controller in band the switch keeps hidden rules of its own, which fill limited tables.
+    fn set_controller(&self, bridge: &str, controller: &str) {
+        self.vsctl_words(&format!(
+            "set-controller {bridge} {controller} -- set controller {bridge} connection-mode=out-of-band"
+        ));
+    }
+
+    /// Opens an OpenFlow connection to a bridge, beside that of its controller.
+    pub(crate) fn connect(&self, bridge: &str) -> UnixStream {
+        let stream = UnixStream::connect(self.directory.path().join(format!("{bridge}.mgmt"))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
     }
 
     /// The rules in all tables of a bridge, sorted.
@@ -127,19 +139,18 @@ impl Ovs {
 
     /// Limits table 0 of a bridge to so many rules; more are refused.
     pub(crate) fn limit_table(&self, bridge: &str, limit: usize) {
-        self.vsctl(&[
-            "--",
-            "--id=@table",
-            "create",
-            "Flow_Table",
-            &format!("flow_limit={limit}"),
-            "overflow_policy=refuse",
-            "--",
-            "set",
-            "bridge",
-            bridge,
-            "flow_tables:0=@table",
-        ]);
+        self.limit_tables(bridge, 1, limit, "refuse");
+    }
+
+    /// Limits the first tables of a bridge; the policy is `refuse` or `evict`.
+    pub(crate) fn limit_tables(&self, bridge: &str, tables: u8, limit: usize, overflow_policy: &str) {
+        let table = |table| {
+            format!(
+                "-- --id=@t{table} create Flow_Table flow_limit={limit} overflow_policy={overflow_policy} \
+                 -- set bridge {bridge} flow_tables:{table}=@t{table} "
+            )
+        };
+        self.vsctl_words(&(0..tables).map(table).collect::<String>());
     }
 
     /// What `ovs-ofctl ofp-print` says about one message, its log included.
@@ -155,6 +166,10 @@ impl Ovs {
         let mut command = Command::new("ovs-vsctl");
         command.arg("--timeout=20").arg(format!("--db={}", self.database_socket())).args(arguments);
         output(environment(&mut command, self.directory.path()))
+    }
+
+    fn vsctl_words(&self, words: &str) {
+        self.vsctl(&words.split_whitespace().collect::<Vec<_>>());
     }
 
     fn ofctl(&self, options: &[&str], verb: &str, bridge: &str, arguments: &[&str]) -> String {

@@ -1,12 +1,8 @@
 //! The emulator against Open vSwitch: the same bytes to both, and the same errors, notices and tables from both.
 //!
-//! `FLUMEN_SEED` repeats a sequence; the seed of each run is printed. Skipped, with a line that says why, where Open
-//! vSwitch is not installed.
-
-#![expect(clippy::expect_used, reason = "the helpers of a test fail as the test does")]
+//! `FLUMEN_SEED` repeats a sequence; the seed of each run is printed.
 
 mod operations;
-mod ovs;
 mod scripts;
 
 use std::collections::BTreeMap;
@@ -23,7 +19,7 @@ use openflow::{
 };
 
 use self::operations::TABLES;
-use self::ovs::Ovs;
+use crate::support::Ovs;
 
 const OPERATIONS: u32 = 10_000;
 /// After so many operations the two are compared.
@@ -154,12 +150,10 @@ fn encode(messages: impl IntoIterator<Item = (u32, Message)>) -> BytesMut {
 
 #[test]
 fn ten_thousand_random_operations_leave_the_emulator_and_open_vswitch_with_the_same_tables() {
-    let ovs = match Ovs::start() {
-        Ok(ovs) => ovs,
-        Err(reason) => return println!("skipped: {reason}"),
-    };
-    ovs.add_bridge(TABLES, TABLE_LIMIT, "refuse");
-    let mut real = Real { stream: ovs.connect().expect("a connection to Open vSwitch"), unread: BytesMut::new() };
+    let Some(ovs) = Ovs::start() else { return };
+    ovs.add_bridge("br0", 1, 4);
+    ovs.limit_tables("br0", TABLES, TABLE_LIMIT, "refuse");
+    let mut real = Real { stream: ovs.connect("br0"), unread: BytesMut::new() };
     let mut emulated = Emulated::new(SwitchConfig { table_limit: TABLE_LIMIT, ..SwitchConfig::new(DatapathId(1)) });
 
     let seed =
@@ -199,7 +193,7 @@ fn ten_thousand_random_operations_leave_the_emulator_and_open_vswitch_with_the_s
         if removed_there.len() >= removed_here.len() {
             break;
         }
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::park_timeout(Duration::from_millis(10));
         removed_there.extend(ask(&mut real, &encode([(6, Message::BarrierRequest)])).removed);
     }
     removed_there.sort();
@@ -212,11 +206,8 @@ fn ten_thousand_random_operations_leave_the_emulator_and_open_vswitch_with_the_s
 
 #[test]
 fn groups_meters_bundles_and_monitors_are_answered_as_open_vswitch_answers_them() {
-    let ovs = match Ovs::start() {
-        Ok(ovs) => ovs,
-        Err(reason) => return println!("skipped: {reason}"),
-    };
-    ovs.add_bridge(0, 0, "refuse");
+    let Some(ovs) = Ovs::start() else { return };
+    ovs.add_bridge("br0", 1, 4);
     let differences: String = scripts::scripts()
         .into_iter()
         .map(|(about, script)| differences(&ovs, SwitchConfig::new(DatapathId(1)), about, script))
@@ -226,11 +217,9 @@ fn groups_meters_bundles_and_monitors_are_answered_as_open_vswitch_answers_them(
 
 #[test]
 fn eviction_is_told_as_open_vswitch_tells_it() {
-    let ovs = match Ovs::start() {
-        Ok(ovs) => ovs,
-        Err(reason) => return println!("skipped: {reason}"),
-    };
-    ovs.add_bridge(1, 2, "evict");
+    let Some(ovs) = Ovs::start() else { return };
+    ovs.add_bridge("br0", 1, 4);
+    ovs.limit_tables("br0", 1, 2, "evict");
     let config = SwitchConfig { table_limit: 2, when_full: WhenFull::Evict, ..SwitchConfig::new(DatapathId(1)) };
     let differences = differences(&ovs, config, "eviction", scripts::eviction());
     assert!(differences.is_empty(), "{differences}");
@@ -239,7 +228,7 @@ fn eviction_is_told_as_open_vswitch_tells_it() {
 /// Says the same to both, each message after the last was answered, and tells where the answers differ.
 fn differences(ovs: &Ovs, config: SwitchConfig, about: &str, script: Vec<Message>) -> String {
     let mut differences = String::new();
-    let mut real = Real { stream: ovs.connect().expect("a connection to Open vSwitch"), unread: BytesMut::new() };
+    let mut real = Real { stream: ovs.connect("br0"), unread: BytesMut::new() };
     let mut emulated = Emulated::new(config);
     let greeting = encode([
         (0, Message::Hello(Hello::with_versions(&[OFP_VERSION]))),
