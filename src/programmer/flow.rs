@@ -106,7 +106,8 @@ pub(super) enum Stage {
     Superseded,
 }
 
-/// What has come back of the FLOW_MODs that were sent together.
+/// What has come back of the FLOW_MODs that were sent together, and what happened to the flow's rules meanwhile. It is
+/// used up when the last of them settles.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) outstanding: u32,

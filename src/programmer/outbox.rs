@@ -92,9 +92,6 @@ impl Engine {
         placement.queued = false;
         placement.touched = sequence;
         placement.connection = Some(connection);
-        if placement.tally.outstanding == 0 {
-            placement.tally = Default::default();
-        }
         placement.tally.outstanding += u32::try_from(count).unwrap_or(u32::MAX);
         if placement.stage == Stage::Waiting {
             placement.stage = Stage::Sent;

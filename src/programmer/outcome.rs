@@ -79,7 +79,8 @@ impl Engine {
         let Some(flow) = self.flows.get_mut(&number) else { return };
         let rules = flow.rules;
         let Some(placement) = flow.placement_mut(id) else { return };
-        let is_lost = placement.tally.lost || placement.tally.unsent;
+        let tally = std::mem::take(&mut placement.tally);
+        let is_lost = tally.lost || tally.unsent;
         match placement.stage {
             Stage::Sent | Stage::Unknown | Stage::Drifted => {
                 if placement.error.is_some() {
@@ -91,13 +92,13 @@ impl Engine {
                     } else {
                         self.reject(number, id);
                     }
-                } else if placement.tally.rolled_back {
+                } else if tally.rolled_back {
                     self.restore_singly(number, id);
-                } else if placement.tally.lost {
+                } else if tally.lost {
                     placement.stage = Stage::Unknown;
                     self.save_flow(number);
                     self.read_now(id);
-                } else if placement.tally.unsent {
+                } else if tally.unsent {
                     placement.stage = if placement.stage == Stage::Sent { Stage::Waiting } else { placement.stage };
                 } else {
                     placement.confirm(wall);
@@ -209,6 +210,7 @@ impl Engine {
             placement.reason = Some(words(UnknownReason::ConnectionLost));
             return self.conclude(number, id);
         }
+        placement.tally = Default::default();
         if placement.stage == Stage::Undoing {
             self.reject(number, id);
         }

@@ -198,3 +198,16 @@ fn only_what_carries_our_tag_and_belongs_to_no_flow_is_swept() {
         assert_eq!(world.rule_count(0), 2, "{:?}", world.rules(0));
     }
 }
+
+#[test]
+fn every_rule_of_a_flow_that_somebody_deletes_is_put_back() {
+    for switch in [SwitchConfig::new(DatapathId(1)), without_monitor()] {
+        let mut world = World::connected_to(switch);
+        let flow = voice_with("a", 1, json!({"protocol": "udp", "destination_port": "1-65534"}));
+        world.ok("InstallFlow", flow);
+        assert_eq!(world.rule_count(0), 16);
+        world.meddle(0, &[delete_all()]);
+        world.pass(Duration::from_millis(1));
+        assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 16));
+    }
+}
