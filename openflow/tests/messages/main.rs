@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 mod bad_input;
+mod corpus;
 mod flow_text;
 mod support;
 mod vectors;

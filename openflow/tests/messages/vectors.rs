@@ -1,6 +1,7 @@
 //! Messages that others made decode, and are encoded to the same bytes; and there is one for everything.
 
 use std::collections::{BTreeSet, HashSet};
+use std::fmt::Write as _;
 use std::mem::discriminant;
 
 use crate::support::{files, vectors};
@@ -30,18 +31,31 @@ fn no_strict_prefix_of_a_vector_decodes() {
 }
 
 #[test]
-fn every_vector_prints() {
+fn every_vector_prints_as_open_vswitch_was_seen_to_print_it() {
+    let mut printed = String::from(
+        "# What the vectors print. `GOLDEN=write cargo test -p openflow` writes it anew; tests/conformance compares it\n\
+         # with what ovs-ofctl prints.\n",
+    );
     for vector in vectors() {
         let (_, message) = Message::decode(&vector.frame).unwrap();
-        assert!(!message.to_string().is_empty(), "{}", vector.name);
+        writeln!(printed, "\n{}\n{message}", vector.name).unwrap();
     }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/printed.txt");
+    if std::env::var_os("GOLDEN").is_some_and(|golden| golden == "write") {
+        std::fs::write(path, &printed).unwrap();
+    }
+    let golden = std::fs::read_to_string(path).unwrap();
+    for (expected, line) in golden.lines().zip(printed.lines()) {
+        assert_eq!(line, expected);
+    }
+    assert_eq!(printed.len(), golden.len());
 }
 
 #[test]
 fn no_vector_file_is_orphaned_or_without_provenance() {
     let files = files("vectors");
     let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["flow_mod_text.tsv", "osken.hex", "ovs.hex", "spec.hex"]);
+    assert_eq!(names, ["flow_mod_text.tsv", "osken.hex", "ovs.hex", "printed.txt", "spec.hex"]);
     for (name, text) in &files {
         assert!(text.starts_with("# "), "{name} does not say where it is from");
     }
