@@ -85,6 +85,7 @@ impl Engine {
         let Some(flow) = self.flows.get(&number) else { return };
         let gone = self.rules_of(&flow.request).into_iter().find(|rule| rule_hash(rule) == place);
         let rules = flow.rules;
+        let is_yielding = gone.as_ref().is_some_and(|rule| self.is_yielding(number, id, std::slice::from_ref(rule)));
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         let (Some(rule), true) = (gone, placement.stage.is_desired()) else { return };
         match end {
@@ -96,6 +97,8 @@ impl Engine {
                 }
                 self.flow_moved(number);
             }
+            // Another flow is about to have the place.
+            End::TakenAway(_) if is_yielding => {}
             // While FLOW_MODs are under way it cannot be told which of them it concerns: the table is read instead.
             End::TakenAway(_) if placement.is_under_way() => placement.tally.lost = true,
             End::TakenAway(reason) => self.drifted(number, id, vec![rule], reason),

@@ -65,7 +65,7 @@ pub(super) struct Placement {
     pub(super) expired_rules: u32,
     /// It comes from the store: what was sent of it before is not known.
     pub(super) restored: bool,
-    /// Flows whose place it takes once it is applied.
+    /// Flows whose places it was given, and that are superseded once it is applied.
     pub(super) replaces: Vec<FlowNumber>,
     pub(super) repairs: Repairs,
     /// The state under which its node counts it.

@@ -161,13 +161,7 @@ impl Engine {
         for node_id in nodes {
             let mut placement = Placement::new(node_id);
             placement.touched = self.next_sequence();
-            for rule in &rules {
-                if let Some(before) = self.claims.insert((node_id, rule_hash(rule)), number)
-                    && !placement.replaces.contains(&before)
-                {
-                    placement.replaces.push(before);
-                }
-            }
+            placement.replaces = self.claim(number, node_id, &rules);
             if let Some(node) = self.nodes.get_mut(&node_id) {
                 node.flows.insert(number);
                 placement.queued = node.live().is_some();
@@ -177,10 +171,7 @@ impl Engine {
         for placement in &placements {
             let job = Job::Install { number, rules: rules.clone() };
             // What it replaces may be part of a restoring bundle.
-            match placement.replaces.first() {
-                Some(other) => self.push_job_behind(placement.node, *other, job),
-                None => self.push_job(placement.node, job),
-            }
+            self.push_job_behind(placement.node, &placement.replaces, job);
         }
         let rules = u32::try_from(rules.len()).unwrap_or(u32::MAX);
         self.ids.insert(id.clone(), number);

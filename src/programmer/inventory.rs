@@ -137,7 +137,6 @@ impl Engine {
         }
         self.ready.remove(&id);
         self.retired.insert(id, node.request.name.clone());
-        self.claims.retain(|(claimed, _), _| *claimed != id);
         for number in &node.flows {
             self.change_placement(*number, id, |placement| {
                 if placement.stage != Stage::Removing {

@@ -17,6 +17,7 @@ mod inventory;
 mod node;
 mod outbox;
 mod outcome;
+mod places;
 mod reads;
 mod reconcile;
 mod record;

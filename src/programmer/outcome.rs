@@ -75,7 +75,6 @@ impl Engine {
 
     /// Everything that was under way for a flow on a node is settled: says what that makes of it.
     fn conclude(&mut self, number: FlowNumber, id: NodeId) {
-        let wall = self.wall;
         let Some(flow) = self.flows.get_mut(&number) else { return };
         let rules = flow.rules;
         let Some(placement) = flow.placement_mut(id) else { return };
@@ -101,10 +100,7 @@ impl Engine {
                 } else if tally.unsent {
                     placement.stage = if placement.stage == Stage::Sent { Stage::Waiting } else { placement.stage };
                 } else {
-                    placement.confirm(wall);
-                    let replaces = std::mem::take(&mut placement.replaces);
-                    self.save_flow(number);
-                    replaces.into_iter().for_each(|other| self.supersede(other, id));
+                    self.confirmed(number, id);
                 }
             }
             Stage::Undoing => self.reject(number, id),
@@ -125,54 +121,13 @@ impl Engine {
         let Some(placement) = flow.placement_mut(id) else { return };
         placement.stage = Stage::Rejected;
         placement.reason = None;
-        let replaces = std::mem::take(&mut placement.replaces);
-        self.release_claims(number, id);
-        replaces.into_iter().for_each(|other| self.claim(other, id));
+        self.leave_places(number, id);
         self.save_flow_before_answering(number);
-    }
-
-    /// Another flow has taken the place of this one: its other rules go too.
-    fn supersede(&mut self, number: FlowNumber, id: NodeId) {
-        let Some(flow) = self.flows.get_mut(&number) else { return };
-        let Some(placement) = flow.placement_mut(id) else { return };
-        if placement.stage.is_ended() {
-            return;
-        }
-        placement.stage = Stage::Superseded;
-        placement.queued = false;
-        let cookie = self.tag.cookie(number);
-        let rules = self.flows.get(&number).map(|flow| self.rules_of(&flow.request)).unwrap_or_default();
-        if rules.len() > 1 {
-            rules.into_iter().for_each(|rule| self.push_job(id, Job::Sweep { cookie, rule }));
-        }
-        self.flow_left(number, id);
-        self.flow_moved(number);
-    }
-
-    /// The places of the flow's rules on the node are free again, as far as they are still its own.
-    pub(super) fn release_claims(&mut self, number: FlowNumber, id: NodeId) {
-        let Some(flow) = self.flows.get(&number) else { return };
-        for rule in self.rules_of(&flow.request) {
-            if let std::collections::hash_map::Entry::Occupied(claim) =
-                self.claims.entry((id, super::install::rule_hash(&rule)))
-                && *claim.get() == number
-            {
-                claim.remove();
-            }
-        }
-    }
-
-    /// The places of the flow's rules on the node are its own.
-    fn claim(&mut self, number: FlowNumber, id: NodeId) {
-        let Some(flow) = self.flows.get(&number) else { return };
-        for rule in self.rules_of(&flow.request) {
-            self.claims.insert((id, super::install::rule_hash(&rule)), number);
-        }
     }
 
     /// The flow is on the node no more, for good.
     pub(super) fn flow_left(&mut self, number: FlowNumber, id: NodeId) {
-        self.release_claims(number, id);
+        self.leave_places(number, id);
         self.index_placement(number, id);
         let wall = self.wall;
         if let Some(flow) = self.flows.get_mut(&number)

@@ -118,15 +118,18 @@ impl Engine {
                 is_equal(entry, rule) && has_timeouts(entry, flow.request.idle_timeout, flow.request.hard_timeout)
             })
         };
-        let missing: Vec<Rule> = self.rules_of(&flow.request).into_iter().filter(|rule| !is_as_asked(rule)).collect();
+        let rules = self.rules_of(&flow.request);
+        if self.is_yielding(number, id, &rules) {
+            return true;
+        }
+        let missing: Vec<Rule> = rules.into_iter().filter(|rule| !is_as_asked(rule)).collect();
         let may_have_expired = may_have_expired(placement, flow.request.idle_timeout, flow.request.hard_timeout, wall);
         let is_changed = missing.iter().any(|rule| found.iter().any(|entry| rule_hash(rule) == place_of(entry)));
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return false };
         if missing.is_empty() {
             placement.verified_at = Some(wall);
-            if stage != Stage::Applied {
-                placement.confirm(wall);
-                self.save_flow(number);
+            if stage != Stage::Applied || !placement.replaces.is_empty() {
+                self.confirmed(number, id);
                 self.flow_moved(number);
             }
         } else if found.is_empty() && may_have_expired {

@@ -12,7 +12,6 @@ use thiserror::Error;
 use super::cookie::{FlowNumber, Tag};
 use super::engine::{Engine, NUMBER_BLOCK, Undurable};
 use super::flow::{Flow, Placement, Stage};
-use super::install::rule_hash;
 use super::node::{Node, NodeId};
 use crate::contract::{AddNode, FlowId, InstallFlow, NodeName, SwitchError, Timestamp};
 use crate::store::{Batch, Snapshot, Table};
@@ -156,7 +155,8 @@ impl Engine {
             placement.error = stored.error;
             placement.applied_at = stored.applied_at;
             if !placement.stage.is_ended() && placement.stage != Stage::Rejected {
-                self.claims.extend(rules.iter().map(|rule| ((id, rule_hash(rule)), number)));
+                // Flows come in the order in which they were asked for: whoever has a place already was to be replaced.
+                placement.replaces = self.claim(number, id, &rules);
             }
             placements.push(placement);
         }

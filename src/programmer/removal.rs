@@ -88,7 +88,6 @@ impl Engine {
         let never_sent = placement.stage == Stage::Waiting && placement.connection.is_none() && !placement.restored;
         placement.touched = sequence;
         placement.reason = None;
-        placement.replaces.clear();
         if never_sent {
             placement.stage = Stage::Removed;
             placement.queued = false;
@@ -107,6 +106,6 @@ impl Engine {
         if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
             placement.queued = true;
         }
-        self.push_job_behind(id, number, Job::Remove { number });
+        self.push_job_behind(id, &[number], Job::Remove { number });
     }
 }

@@ -92,15 +92,15 @@ impl Engine {
         deferred.into_iter().chain([Job::Synced]).for_each(|job| self.push_job(id, job));
     }
 
-    /// Queues a job that is about a rule which may be part of a bundle: behind it, if it is.
-    pub(super) fn push_job_behind(&mut self, id: NodeId, number: FlowNumber, job: Job) {
-        let is_restoring = self
-            .flows
-            .get(&number)
-            .and_then(|flow| flow.placement(id))
-            .is_some_and(|placement| placement.tally.restoring && placement.tally.outstanding > 0);
+    /// Queues a job that is about flows whose rules may be part of a bundle: behind it, if they are.
+    pub(super) fn push_job_behind(&mut self, id: NodeId, numbers: &[FlowNumber], job: Job) {
+        let is_restoring = |number: &FlowNumber| {
+            let placement = self.flows.get(number).and_then(|flow| flow.placement(id));
+            placement.is_some_and(|placement| placement.tally.restoring && placement.tally.outstanding > 0)
+        };
+        let must_wait = numbers.iter().any(is_restoring);
         match self.nodes.get_mut(&id).and_then(Node::live_mut) {
-            Some(live) if is_restoring => live.deferred.push(job),
+            Some(live) if must_wait => live.deferred.push(job),
             _ => self.push_job(id, job),
         }
     }

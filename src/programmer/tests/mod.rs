@@ -5,6 +5,7 @@ mod drift;
 mod install;
 mod nodes;
 mod outage;
+mod replace;
 mod world;
 
 use serde_json::{Value, json};

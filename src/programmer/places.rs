@@ -1,0 +1,106 @@
+//! Who has which place on a switch. A table holds one rule of a priority and match, so one flow of ours has it.
+//!
+//! A flow that replaces others has their places from the moment it is asked for, and they are superseded when the switch
+//! has confirmed it. Until then nothing of theirs is judged or put back where it is in the way. When it comes to nothing
+//! they have their places again, and the switch is read, because it may have lost rules of theirs meanwhile.
+
+use std::collections::hash_map::Entry;
+
+use super::cookie::FlowNumber;
+use super::engine::Engine;
+use super::flow::Stage;
+use super::install::rule_hash;
+use super::node::{Job, NodeId};
+use crate::policy::Rule;
+
+impl Engine {
+    /// Gives a flow the places of these rules; the flows that had them until now.
+    pub(super) fn claim(&mut self, number: FlowNumber, id: NodeId, rules: &[Rule]) -> Vec<FlowNumber> {
+        let mut before = Vec::new();
+        for rule in rules {
+            if let Some(other) = self.claims.insert((id, rule_hash(rule)), number)
+                && other != number
+                && !before.contains(&other)
+            {
+                before.push(other);
+            }
+        }
+        before
+    }
+
+    /// Whether another flow has been given one of these places.
+    pub(super) fn is_yielding(&self, number: FlowNumber, id: NodeId, rules: &[Rule]) -> bool {
+        rules.iter().any(|rule| self.claims.get(&(id, rule_hash(rule))).is_some_and(|holder| *holder != number))
+    }
+
+    /// The switch has the flow as it was asked for, and with it what was in its places is gone.
+    pub(super) fn confirmed(&mut self, number: FlowNumber, id: NodeId) {
+        let wall = self.wall;
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        placement.confirm(wall);
+        let replaces = std::mem::take(&mut placement.replaces);
+        self.save_flow(number);
+        replaces.into_iter().for_each(|other| self.supersede(other, id));
+    }
+
+    /// Another flow has taken the place of this one: its other rules go too.
+    fn supersede(&mut self, number: FlowNumber, id: NodeId) {
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        // What was refused stays so, and what is being taken away is.
+        if !placement.stage.is_desired() {
+            return;
+        }
+        placement.stage = Stage::Superseded;
+        placement.queued = false;
+        let cookie = self.tag.cookie(number);
+        let rules = self.flows.get(&number).map(|flow| self.rules_of(&flow.request)).unwrap_or_default();
+        if rules.len() > 1 {
+            rules.into_iter().for_each(|rule| self.push_job(id, Job::Sweep { cookie, rule }));
+        }
+        self.flow_left(number, id);
+        self.flow_moved(number);
+    }
+
+    /// The flow is not to be on the node any more: its places are free, or those whose they were have them again.
+    pub(super) fn leave_places(&mut self, number: FlowNumber, id: NodeId) {
+        let Some(flow) = self.flows.get_mut(&number) else { return };
+        let Some(placement) = flow.placement_mut(id) else { return };
+        let replaced = std::mem::take(&mut placement.replaces);
+        let Some(flow) = self.flows.get(&number) else { return };
+        for rule in self.rules_of(&flow.request) {
+            if let Entry::Occupied(claim) = self.claims.entry((id, rule_hash(&rule)))
+                && *claim.get() == number
+            {
+                claim.remove();
+            }
+        }
+        if !replaced.is_empty() {
+            replaced.into_iter().for_each(|other| self.reclaim(other, id));
+            self.read_now(id);
+        }
+    }
+
+    /// The flow has its places again, but for those that yet another flow was given meanwhile: that one replaces it now.
+    fn reclaim(&mut self, number: FlowNumber, id: NodeId) {
+        let Some(flow) = self.flows.get(&number) else { return };
+        if !flow.placement(id).is_some_and(|placement| placement.stage.is_desired()) {
+            return;
+        }
+        let mut is_superseded = false;
+        for rule in self.rules_of(&flow.request) {
+            let holder = *self.claims.entry((id, rule_hash(&rule))).or_insert(number);
+            if holder == number {
+                continue;
+            }
+            let Some(other) = self.flows.get_mut(&holder).and_then(|flow| flow.placement_mut(id)) else { continue };
+            if other.stage == Stage::Applied {
+                is_superseded = true;
+            } else if !other.replaces.contains(&number) {
+                other.replaces.push(number);
+            }
+        }
+        if is_superseded {
+            self.supersede(number, id);
+        }
+    }
+}
