@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ovs test lint advisories prerequisites
+.PHONY: help demo demo-ovs test conformance lint advisories prerequisites
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -17,6 +17,11 @@ demo-ovs: ## Open vSwitch, two hosts and a packet capture (root; installs the pa
 
 test: prerequisites ## every test; installs Open vSwitch, Mininet and the clients when root
 	$(CARGO) test --workspace --no-fail-fast
+	@if command -v ovs-ofctl >/dev/null && command -v tshark >/dev/null; then $(MAKE) --no-print-directory conformance; \
+	else echo "test: ovs-ofctl or tshark is not installed, conformance of the codec not checked"; fi
+
+conformance: ## Open vSwitch, tshark and os-ken judge what the codec writes
+	openflow/tests/conformance/run
 
 lint: ## format, clippy, documentation, licences
 	$(CARGO) fmt --all --check

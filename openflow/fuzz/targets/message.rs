@@ -1,5 +1,5 @@
-#![no_main]
 //! Asserts `properties::message` of whatever libFuzzer finds.
+#![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
