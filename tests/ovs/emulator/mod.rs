@@ -6,7 +6,7 @@ mod operations;
 mod scripts;
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -79,7 +79,10 @@ impl Peer for Real {
                     return answers;
                 }
             }
-            let length = self.stream.read(&mut space).expect("Open vSwitch answers");
+            let length = match self.stream.read(&mut space) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                read => read.expect("Open vSwitch answers"),
+            };
             assert!(length > 0, "Open vSwitch ended the connection");
             self.unread.extend_from_slice(&space[..length]);
         }
