@@ -1,19 +1,100 @@
 //! How long encoding and decoding take, beside a copy of the same bytes.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and stops at what is wrong")]
 
+use std::fmt::Write as _;
+use std::fs::File;
 use std::hint::black_box;
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use openflow::{
     Action, EthType, FlowMod, FlowModFlags, FlowStats, Instruction, IpProto, Match, Message, MeterId,
-    MultipartReplyBody, OxmField, PortNo, QueueId, TableId, Xid,
+    MultipartReplyBody, OxmField, PortNo, QueueId, TableId, Xid, split_frame,
 };
 
 fn main() {
     let flow_mod = Message::FlowMod(qos_flow());
     measure("FLOW_MOD of a QoS flow", &flow_mod);
-    measure("FLOW_STATS reply of 64 KiB", &flow_stats());
+    measure("FLOW_STATS reply of 64 KiB", &flow_stats(usize::MAX));
+    beside_osken();
+    beside_open_vswitch(&encoded(&flow_mod));
+}
+
+/// The same flow in os-ken, if there is a Python that has it: `OSKEN_PYTHON`, or the one of the conformance tests.
+fn beside_osken() {
+    let entry = encoded(&flow_stats(1)).slice(16..);
+    let hex: String = entry.iter().map(|byte| format!("{byte:02x}")).collect();
+    let manifest = env!("CARGO_MANIFEST_DIR");
+    let python = std::env::var("OSKEN_PYTHON");
+    let python = python.unwrap_or_else(|_| format!("{manifest}/../target/conformance/venv/bin/python"));
+    let output = Command::new(python).arg(format!("{manifest}/benches/osken.py")).arg(hex).output();
+    match output.ok().filter(|output| output.status.success()) {
+        Some(output) => {
+            let text = String::from_utf8(output.stdout).unwrap();
+            let times: Vec<f64> = text.split_whitespace().map(|time| time.parse().unwrap()).collect();
+            println!("os-ken, a like FLOW_MOD encoded and a like flow entry decoded");
+            println!("  encode: {:9.1} ns\n  decode: {:9.1} ns", times[0], times[1]);
+        }
+        None => println!("os-ken is not there: OSKEN_PYTHON names a Python that has it"),
+    }
+}
+
+/// A file of a million messages through `ovs-ofctl ofp-parse`, which decodes and prints, and through this crate.
+fn beside_open_vswitch(frame: &Bytes) {
+    const MESSAGES: usize = 1_000_000;
+    let path = std::env::temp_dir().join(format!("openflow-bench-{}", std::process::id()));
+    std::fs::write(&path, frame.repeat(MESSAGES)).unwrap();
+    println!("a file of {MESSAGES} of these messages");
+    rate("read, cut and decode", MESSAGES, || through(&path, |_| {}));
+    let mut text = String::new();
+    rate("decode and print", MESSAGES, || {
+        through(&path, |message| {
+            text.clear();
+            write!(text, "{message}").unwrap();
+            black_box(&text);
+        });
+    });
+    for (name, command, arguments) in [
+        ("flumen decode --count", "target/release/flumen", &["decode", "--count"][..]),
+        ("ovs-ofctl ofp-parse", "ovs-ofctl", &["ofp-parse"]),
+    ] {
+        let command =
+            if command.contains('/') { format!("{}/../{command}", env!("CARGO_MANIFEST_DIR")) } else { command.into() };
+        let start = Instant::now();
+        let status =
+            Command::new(command).args(arguments).arg(&path).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        match status.is_ok_and(|status| status.success()) {
+            true => println!("  {name}: {:9.0} messages/s", MESSAGES as f64 / start.elapsed().as_secs_f64()),
+            false => println!("  {name}: not there"),
+        }
+    }
+    std::fs::remove_file(path).unwrap();
+}
+
+/// Reads the file and does something with each message.
+fn through(path: &Path, mut work: impl FnMut(&Message)) {
+    let mut file = File::open(path).unwrap();
+    let mut stream = BytesMut::new();
+    let mut chunk = vec![0; 1 << 16];
+    loop {
+        let length = file.read(&mut chunk).unwrap();
+        if length == 0 {
+            break;
+        }
+        stream.extend_from_slice(&chunk[..length]);
+        while let Some(frame) = split_frame(&mut stream).unwrap() {
+            work(&Message::decode(&frame).unwrap().1);
+        }
+    }
+}
+
+fn rate(what: &str, messages: usize, work: impl FnOnce()) {
+    let start = Instant::now();
+    work();
+    println!("  {what}: {:9.0} messages/s", messages as f64 / start.elapsed().as_secs_f64());
 }
 
 /// Five match fields, a meter, a set-field, a set-queue and an output.
@@ -41,8 +122,8 @@ fn qos_flow() -> FlowMod {
     }
 }
 
-/// As many entries of that flow as fit into one message.
-fn flow_stats() -> Message {
+/// So many entries of that flow, or as many as fit into one message.
+fn flow_stats(most: usize) -> Message {
     let flow = qos_flow();
     let entry = FlowStats {
         table_id: TableId(0),
@@ -61,7 +142,7 @@ fn flow_stats() -> Message {
     let reply = |entries| Message::MultipartReply(MultipartReplyBody::Flow(vec![entry.clone(); entries]).into());
     let size = |entries| encoded(&reply(entries)).len();
     let each = size(2) - size(1);
-    reply(1 + (usize::from(u16::MAX) - size(1)) / each)
+    reply(most.min(1 + (usize::from(u16::MAX) - size(1)) / each))
 }
 
 fn encoded(message: &Message) -> Bytes {
