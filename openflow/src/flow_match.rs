@@ -266,7 +266,8 @@ impl Packet {
             F::Ipv6NdSll(_) => (self.icmpv6_type == Some(135), "icmpv6_type 135"),
             F::Ipv6NdTll(_) => (self.icmpv6_type == Some(136), "icmpv6_type 136"),
             F::ArpOp(_) | F::ArpSpa(_) | F::ArpTpa(_) | F::ArpSha(_) | F::ArpTha(_) => {
-                (eth_type(EthType::ARP), "eth_type 0x0806")
+                // Open vSwitch takes them for RARP too, which has the same header, and reports such flows.
+                (eth_type(EthType::ARP) || eth_type(EthType::RARP), "eth_type 0x0806")
             }
             F::MplsLabel(_) | F::MplsTc(_) | F::MplsBos(_) => {
                 (eth_type(EthType::MPLS) || eth_type(EthType::MPLS_MULTICAST), "eth_type 0x8847 or 0x8848")
@@ -358,7 +359,10 @@ mod tests {
         assert_eq!(&encode(&received)[..], bytes);
         let built = Match::builder().in_port(crate::PortNo(1)).eth_type(EthType::IPV4).build().unwrap();
         assert_eq!(received, built);
-        assert_eq!(HashSet::from([received, built]).len(), 1);
+        assert_eq!(HashSet::from([received.clone(), built]).len(), 1);
+        let other_port = Match::builder().in_port(crate::PortNo(2)).eth_type(EthType::IPV4).build().unwrap();
+        assert_ne!(received, other_port);
+        assert_ne!(received, Match::any());
     }
 
     #[test]

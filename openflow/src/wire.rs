@@ -367,6 +367,9 @@ mod tests {
         let parsed = list(&input, TLV, |body| u32::decode(body));
         let error = DecodeError::new(Fault::Trailing, Structure::ACTION, 6);
         assert_eq!(parsed, Err(nom::Err::Error(error)));
+        let parsed = list(&input, TLV, |body| skip(body, 2).and_then(|(rest, ())| u64::decode(rest)));
+        let error = DecodeError::new(Fault::Truncated, Structure::ACTION, 8);
+        assert_eq!(parsed, Err(nom::Err::Error(error)), "four bytes of the element and four of the next one");
     }
 
     #[test]

@@ -16,6 +16,29 @@ import time
 OFP = 4
 
 
+# Flows that only Open vSwitch has: a controller that asks for the table must be able to read the answer.
+EXTENSIONS = """rarp,arp_op=3,actions=drop
+ip,nw_frag=yes,nw_ttl=5,actions=drop
+tcp,tcp_flags=0x12/0xfff,actions=drop
+dl_type=0x05ff,actions=drop
+vlan_tci=0x2000/0x2000,actions=drop
+vlan_tci=0x1001/0x1001,actions=drop
+icmp6,icmp_type=135,icmp_code=0,nd_target=fe80::/10,actions=drop
+tun_src=1.2.3.4,tun_dst=1.2.3.0/24,tun_id=5/0xff,tun_flags=oam,actions=drop
+pkt_mark=1,reg0=5,reg15=1/0xff,xreg4=1,xxreg3=5,actions=drop
+ip,nw_src=1.2.3.4,actions=conjunction(5,1/2)
+arp,actions=learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[])
+ip,actions=set_field:10.0.0.0/255.0.0.0->ip_src,output:1
+ip,actions=move:NXM_OF_IP_SRC[]->NXM_OF_IP_DST[],push:NXM_OF_ETH_SRC[],pop:NXM_OF_ETH_DST[],output:1
+ip,actions=set_field:1->in_port,set_field:5->reg3,set_field:5->metadata,output:2
+ip,actions=ct(commit,nat(src=1.2.3.4)),ct_clear,controller(pause),note:1.2.3
+ip,actions=clone(output:1),check_pkt_larger(1500)->NXM_NX_REG0[0],output(port=1,max_len=100)
+ip,actions=enqueue(1,2),dec_ttl(1,2)
+mpls,mpls_label=3,mpls_bos=0,mpls_ttl=5,actions=drop
+in_port=CONTROLLER,actions=NORMAL
+sctp6,tp_src=0x10/0xf0,actions=drop""".splitlines()
+
+
 class Switch:
     """An Open vSwitch with one bridge in a directory of its own."""
 
@@ -167,6 +190,9 @@ def capture(switch):
         ("meter_config", 10, any32 + bytes(4)), ("meter_features", 11, b""), ("port_desc", 13, b""),
     ):
         yield from ask("multipart/reply/" + name, 18, multipart(number, body))
+    for table, text in enumerate(EXTENSIONS):
+        switch.ofctl("add-flow", "br0", f"table={100 + table},{text}")
+    yield from ask("multipart/reply/flow/extensions", 18, multipart(1, flow_request))
     # One table of 254 is enough to keep.
     yield from ask("multipart/reply/table_features", 18, multipart(12))[:1]
     monitor = bytes.fromhex("4f4e46000000074e") + struct.pack("!IHHIB3x", 1, 0x3F, 4, 0xFFFFFFFF, 255) + match_all
