@@ -77,13 +77,14 @@ def voice_rules(switch):
 
 def first_voice_packet(sender, receiver):
     """What tcpdump sees of a packet to a voice port at the receiving host."""
-    said = open(f"{os.environ['LAB']}/tcpdump.log", "w+")
-    command = ["tcpdump", "-i", f"{receiver.name}-eth0", "-nn", "-v", "-l", "-c", "1", "udp", "port", "5004"]
-    capture = receiver.popen(command, text=True, stderr=said)
-    wait_for("tcpdump", lambda: "listening" in open(said.name).read() or capture.poll() is not None)
+    seen, said = (f"{os.environ['LAB']}/tcpdump.{stream}" for stream in ("out", "err"))
+    for path in (seen, said):
+        open(path, "w").close()
+    receiver.cmd(f"tcpdump -i {receiver.name}-eth0 -nn -v -l -c 1 udp port 5004 >{seen} 2>{said} &")
+    wait_for("tcpdump", lambda: "listening" in open(said).read())
     sender.cmd(f"bash -c 'echo packet >/dev/udp/{receiver.IP()}/5004'")
-    arrived = capture.communicate(timeout=10)[0]
-    return arrived or f"tcpdump ended with {capture.returncode}: {open(said.name).read()}"
+    wait_for("the packet", lambda: ": UDP" in open(seen).read())
+    return open(seen).read()
 
 
 def main():
