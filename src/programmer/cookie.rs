@@ -69,6 +69,8 @@ pub(super) enum Purpose {
     TableMiss,
     /// Delete what is ours and belongs to no flow.
     Sweep,
+    /// Delete all that is ours.
+    Wipe,
     /// [`Purpose::Install`] as part of a restoring bundle.
     Restore,
     /// [`Purpose::TableMiss`] and [`Purpose::Sweep`] as part of a restoring bundle.
@@ -76,8 +78,16 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 7] =
-        [Self::Install, Self::Remove, Self::Undo, Self::TableMiss, Self::Sweep, Self::Restore, Self::RestoreOther];
+    const ALL: [Self; 8] = [
+        Self::Install,
+        Self::Remove,
+        Self::Undo,
+        Self::TableMiss,
+        Self::Sweep,
+        Self::Wipe,
+        Self::Restore,
+        Self::RestoreOther,
+    ];
 
     /// Whether it goes out in a restoring bundle.
     pub(super) fn is_restoring(self) -> bool {

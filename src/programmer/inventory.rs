@@ -10,13 +10,11 @@ use tracing::{info, warn};
 use super::cookie::FlowNumber;
 use super::discovered::Guest;
 use super::engine::{Engine, Output, Ticket, no_such_node};
-use super::flow::Stage;
-use super::node::{About, Job, Leaving, Link, Live, Node, NodeId};
+use super::leaving::{UNCONFIRMED, being_removed};
+use super::node::{About, Link, Live, Node, NodeId};
 use super::reads::TABLE_READ;
 use super::{Admission, Answer};
-use crate::contract::{
-    AddNode, ErrorBody, ErrorCode, FlowsOnRemoval, GetNode, NodeName, RemoveNode, Reply, SwitchAddress as Address,
-};
+use crate::contract::{AddNode, ErrorBody, ErrorCode, GetNode, NodeName, Reply, SwitchAddress as Address};
 use crate::session::{CloseReason, Command, Description, Event, describe};
 use crate::southbound::{ConnectionId, Origin, SwitchAddress};
 
@@ -42,12 +40,11 @@ impl Engine {
         }
         let datapath_id = request.datapath_id.map(|id| DatapathId(id.0));
         if let Some(id) = self.names.get(&request.name).copied() {
-            let same = self.nodes.get(&id).is_some_and(|node| node.request == request);
-            return if same {
-                Ok(self.node_reply(id))
-            } else {
-                Err(taken(&request.name, "name", "another node has the name"))
+            let same = |node: &&Node| node.request == request;
+            let Some(node) = self.nodes.get(&id).filter(same) else {
+                return Err(taken(&request.name, "name", "another node has the name"));
             };
+            return if node.leaving.is_none() { Ok(self.node_reply(id)) } else { Err(being_removed(&request.name)) };
         }
         if let Some(other) = datapath_id.and_then(|id| self.datapaths.get(&id)).and_then(|id| self.node_name(*id)) {
             return Err(taken(other, "datapath_id", "has this datapath id"));
@@ -88,72 +85,6 @@ impl Engine {
         }
         self.nodes.insert(id, node);
         id
-    }
-
-    pub(super) fn remove_node(&mut self, ticket: Ticket, request: &RemoveNode) {
-        let Some(id) = self.names.get(&request.name).copied() else {
-            return self.answer(ticket, Err(self.unknown_node(&request.name)));
-        };
-        let Some(node) = self.nodes.get_mut(&id) else { return };
-        match (request.flows, &mut node.link) {
-            (FlowsOnRemoval::Leave, _) => self.forget_node(ticket, id),
-            (FlowsOnRemoval::Remove, _) if node.leaving.is_some() => {
-                let message = format!("node {} is being removed", request.name);
-                self.answer(ticket, Err(ErrorBody::new(ErrorCode::Conflict, message).at("payload.name")));
-            }
-            (FlowsOnRemoval::Remove, Link::Up(_)) => {
-                node.leaving = Some(Leaving { ticket, until: None });
-                node.queue.clear();
-                node.queue.extend([Job::Wipe, Job::Synced]);
-                self.ready.insert(id);
-                for number in node.flows.clone() {
-                    self.change_placement(number, id, |placement| {
-                        placement.stage = Stage::Removing;
-                        placement.queued = false;
-                    });
-                }
-            }
-            (FlowsOnRemoval::Remove, Link::Never | Link::Lost) if node.flows.is_empty() && node.about.is_none() => {
-                self.forget_node(ticket, id);
-            }
-            (FlowsOnRemoval::Remove, Link::Never | Link::Lost) => {
-                let message = format!(
-                    "node {} is away, so its flows cannot be taken off the switch now; try again when it is connected, \
-                     or leave them there with \"flows\": \"leave\"",
-                    request.name
-                );
-                self.answer(ticket, Err(ErrorBody::new(ErrorCode::Unavailable, message)));
-            }
-        }
-    }
-
-    /// What is ours is off the switch, or is to be left there: the node goes.
-    pub(super) fn forget_node(&mut self, ticket: Ticket, id: NodeId) {
-        let reply = self.node_reply(id);
-        let Some(node) = self.nodes.remove(&id) else { return };
-        self.names.remove(&node.request.name);
-        if let Some(datapath_id) = node.datapath_id {
-            self.datapaths.remove(&datapath_id);
-        }
-        self.ready.remove(&id);
-        self.retired.insert(id, node.request.name.clone());
-        for number in &node.flows {
-            self.change_placement(*number, id, |placement| {
-                if placement.stage != Stage::Removing {
-                    placement.reason = Some("left on the switch when its node was removed");
-                }
-                placement.stage = Stage::Removed;
-                placement.queued = false;
-                placement.tally = Default::default();
-            });
-        }
-        super::record::delete_node(&mut self.batch, &node.request.name);
-        self.outputs.push_back(Output::HangUp { node: id });
-        if let Link::Up(live) = node.link {
-            self.connections.remove(&live.connection);
-            self.command(live.connection, Command::Close(CloseReason::Removed));
-        }
-        self.answer_when_durable(ticket, Ok(reply));
     }
 
     pub(super) fn list_nodes(&self) -> Reply {
@@ -366,17 +297,12 @@ impl Engine {
         let Some(node) = self.nodes.get_mut(&id).filter(|node| node.is_on(connection)) else { return };
         info!(node = %node.request.name, %reason, "switch disconnected");
         let contender = node.live().and_then(|live| live.contender);
-        let leaving = node.leaving.take();
         node.link = Link::Lost;
         node.queue.clear();
         for number in node.flows.clone() {
             self.connection_lost(number, id);
         }
-        if let Some(leaving) = leaving {
-            let message =
-                "the switch went away before it confirmed that its flows are gone; they are removed when it is back";
-            self.answer(leaving.ticket, Err(ErrorBody::new(ErrorCode::Unavailable, message)));
-        }
+        self.stay(id, UNCONFIRMED);
         if let Some((_, description)) = contender.and_then(|contender| self.contenders.remove(&contender))
             && let Some(contender) = contender
         {
@@ -411,7 +337,7 @@ impl Engine {
         self.nodes.iter().find(|(_, node)| is_it(node)).map(|(id, _)| *id)
     }
 
-    fn node_reply(&self, id: NodeId) -> Reply {
+    pub(super) fn node_reply(&self, id: NodeId) -> Reply {
         match self.node_view(id) {
             Some(view) => Reply::Node { node: Box::new(view) },
             None => Reply::Nodes { nodes: Vec::new() },

@@ -14,6 +14,7 @@ mod engine;
 mod flow;
 mod install;
 mod inventory;
+mod leaving;
 mod node;
 mod outbox;
 mod outcome;

@@ -38,8 +38,8 @@ pub(super) struct Node {
     pub(super) queue: VecDeque<Job>,
     /// Rules of others as they were when the table was last read: hash of table, priority and match to cookie.
     pub(super) foreign: HashMap<u64, u64>,
-    /// It is to go once its switch has confirmed that nothing of ours is left.
-    pub(super) leaving: Option<Leaving>,
+    /// It is to go once its switch has confirmed that nothing of ours is left; then this is answered.
+    pub(super) leaving: Option<Ticket>,
     table_miss_repairs: Repairs,
     /// What an operator should know, by subject, so that a newer word takes the place of the older.
     pub(super) warnings: BTreeMap<&'static str, String>,
@@ -101,14 +101,6 @@ pub(super) enum Sync {
     Queued,
     /// The first reconciliation is done.
     Done,
-}
-
-/// A removal that waits for the switch.
-#[derive(Debug)]
-pub(super) struct Leaving {
-    pub(super) ticket: Ticket,
-    /// Done when so many FLOW_MODs of the connection are settled; not known before they are sent.
-    pub(super) until: Option<u64>,
 }
 
 /// Work for a switch.
@@ -203,7 +195,7 @@ impl Live {
 
     /// FLOW_MODs that may be handed to the connection now.
     pub(super) fn credit(&self) -> u64 {
-        WINDOW.saturating_sub(self.sent - self.settled)
+        WINDOW.saturating_sub(self.sent.saturating_sub(self.settled))
     }
 
     /// Whether nothing is under way that a read would disturb.

@@ -73,7 +73,7 @@ impl Engine {
                 let cookie = tag.cookie(FlowNumber::TABLE_MISS);
                 let everything =
                     FlowMod { cookie, cookie_mask: Tag::MASK, table_id: TableId::ALL, ..FlowMod::delete() };
-                mods.push((token(Purpose::Sweep, FlowNumber::TABLE_MISS), everything));
+                mods.push((token(Purpose::Wipe, FlowNumber::TABLE_MISS), everything));
             }
             Job::Synced => self.mark_sync(id, mods.len()),
         }
@@ -123,9 +123,6 @@ impl Engine {
         let until = live.sent + pending as u64;
         if live.sync == Sync::Queued {
             live.sync = Sync::Repairing { until };
-        }
-        if let Some(leaving) = &mut node.leaving {
-            leaving.until = Some(until);
         }
     }
 }

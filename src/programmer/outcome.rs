@@ -6,7 +6,7 @@ use tracing::{error, warn};
 use super::cookie::{FlowNumber, Purpose, from_token};
 use super::engine::Engine;
 use super::flow::{Placement, Stage};
-use super::node::{Job, Link, Node, NodeId, Sync};
+use super::node::{Job, Node, NodeId, Sync};
 use crate::contract::{NodeName, SwitchError};
 use crate::session::{Outcome, Settlement, Token, UnknownReason, describe};
 
@@ -28,6 +28,7 @@ impl Engine {
                 }
                 Some((Purpose::TableMiss, _)) => self.table_miss_settled(id, &outcome),
                 Some((Purpose::Sweep, _)) => self.sweep_settled(id, &outcome),
+                Some((Purpose::Wipe, _)) => self.wiped(id, &outcome),
                 Some((Purpose::RestoreOther, _)) => self.other_restored(id, &outcome),
                 None => {}
             }
@@ -194,27 +195,14 @@ impl Engine {
                 error = describe(error),
                 "the switch refused to delete rules"
             );
-            if let Some(leaving) = self.nodes.get_mut(&id).and_then(|node| node.leaving.take()) {
-                let message = format!("the switch refused to delete the flows: {}", describe(error));
-                let body = crate::contract::ErrorBody::new(crate::contract::ErrorCode::Unavailable, message);
-                self.answer(leaving.ticket, Err(body));
-            }
         }
     }
 
-    /// Whether what was waited for on this connection is settled: the first reconciliation, or a node's last wipe.
+    /// Whether the first reconciliation of this connection is settled.
     pub(super) fn check_sync(&mut self, id: NodeId) {
-        let Some(node) = self.nodes.get_mut(&id) else { return };
-        let Link::Up(live) = &mut node.link else { return };
-        if let Sync::Repairing { until } = live.sync
-            && live.settled >= until
-        {
+        let live = self.nodes.get(&id).and_then(Node::live);
+        if live.is_some_and(|live| matches!(live.sync, Sync::Repairing { until } if live.settled >= until)) {
             self.synced(id);
-        }
-        let Some(node) = self.nodes.get_mut(&id) else { return };
-        let settled = node.live().map_or(0, |live| live.settled);
-        if let Some(leaving) = node.leaving.take_if(|leaving| leaving.until.is_some_and(|until| settled >= until)) {
-            self.forget_node(leaving.ticket, id);
         }
     }
 
@@ -232,8 +220,11 @@ impl Engine {
         }
     }
 
+    /// Queues work for a node that is there. One that is being removed takes none but what removes it.
     pub(super) fn push_job(&mut self, id: NodeId, job: Job) {
-        if let Some(node) = self.nodes.get_mut(&id).filter(|node| node.live().is_some()) {
+        let is_wanted =
+            |node: &Node| node.live().is_some() && (node.leaving.is_none() || matches!(job, Job::Wipe | Job::Synced));
+        if let Some(node) = self.nodes.get_mut(&id).filter(|node| is_wanted(node)) {
             node.queue.push_back(job);
             self.ready.insert(id);
         }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::emulator::Fault;
 use crate::programmer::Admission;
-use crate::programmer::engine::Config;
+use crate::programmer::cookie::Purpose;
+use crate::programmer::engine::{Config, Ticket};
 use crate::southbound::{Origin, SwitchAddress};
 
 #[test]
@@ -169,4 +170,79 @@ fn ports_and_makers_are_shown_as_the_switch_tells_them() {
     assert_eq!(node["flows"], json!({}));
     world.ok("InstallFlow", voice("a", 1));
     assert_eq!(world.node("s1")["flows"], json!({"applied": 1}));
+}
+
+/// A `RemoveNode` that waits for a switch which never answers barriers.
+fn removal_that_waits(world: &mut World) -> Ticket {
+    world.add_node(1);
+    world.connect_with(0, vec![Fault::NoBarrierReply], Origin::Accepted);
+    let ticket = world.ask("RemoveNode", json!({"name": "s1"}));
+    assert_eq!(world.answer(ticket), None);
+    ticket
+}
+
+#[test]
+fn a_node_that_is_being_removed_is_neither_added_nor_removed_again_meanwhile() {
+    let mut world = World::new(1);
+    let first = removal_that_waits(&mut world);
+    for (command, payload) in
+        [("RemoveNode", json!({"name": "s1"})), ("AddNode", json!({"name": "s1", "datapath_id": "0x1"}))]
+    {
+        assert_eq!(world.error(command, payload)["code"], "conflict", "{command}");
+    }
+    world.restart_connection();
+    assert_eq!(world.answer(first).unwrap()["error"]["code"], "unavailable");
+}
+
+#[test]
+fn a_removal_that_is_overtaken_by_one_that_leaves_the_flows_is_answered_too() {
+    let mut world = World::new(1);
+    let first = removal_that_waits(&mut world);
+    world.ok("RemoveNode", json!({"name": "s1", "flows": "leave"}));
+    let answer = world.answer(first).unwrap();
+    assert!(answer["error"]["message"].as_str().unwrap().contains("left the flows"), "{answer}");
+}
+
+#[test]
+fn a_node_whose_switch_refuses_the_deletion_stays_and_its_flows_go_when_they_can() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.refused = Some(Purpose::Wipe);
+    assert_eq!(world.error("RemoveNode", json!({"name": "s1"}))["code"], "unavailable");
+    assert_eq!((world.node("s1")["state"].clone(), world.state("a")), (json!("connected"), "removing".to_owned()));
+    world.pass(Duration::from_secs(1));
+    assert_eq!((world.state("a"), world.rule_count(0)), ("removed".to_owned(), 0));
+}
+
+#[test]
+fn a_node_removed_while_its_flows_come_back_in_a_bundle_leaves_none_of_them() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.restart_switch(0);
+    world.connect_until_restoring(0);
+    let ticket = world.ask("RemoveNode", json!({"name": "s1"}));
+    assert_eq!(world.answer(ticket).unwrap()["node"]["name"], "s1");
+    assert_eq!((world.state("a"), world.rule_count(0)), ("removed".to_owned(), 0));
+}
+
+#[test]
+fn a_flow_is_not_called_removed_before_its_node_is_wiped() {
+    let mut world = World::connected();
+    let install = world.send("InstallFlow", voice("a", 1));
+    world.engine.flush();
+    let removal = world.send("RemoveNode", json!({"name": "s1"}));
+    world.restart_connection();
+    assert!(world.answer(install).is_some() && world.answer(removal).is_some());
+    assert_eq!(world.state("a"), "removing");
+}
+
+#[test]
+fn a_second_connection_of_a_node_that_is_removed_is_closed_with_the_first() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    let silent = world.connect_with(0, vec![Fault::Silent { after: 6 }], Origin::Accepted);
+    let second = world.connect(0);
+    assert!(world.is_open(silent) && world.is_open(second));
+    world.ok("RemoveNode", json!({"name": "s1", "flows": "leave"}));
+    assert!(!world.is_open(silent) && !world.is_open(second));
 }

@@ -6,18 +6,19 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use openflow::DatapathId;
+use openflow::{DatapathId, ErrorCode, ErrorMsg};
 use serde_json::{Value, json};
 
 use crate::contract::{Limits, Timestamp, parse_request};
 use crate::emulator::{Fault, Link, Switch, SwitchConfig};
+use crate::programmer::cookie::{Purpose, from_token};
 use crate::programmer::engine::{Config, Engine, Output, Ticket};
 use crate::programmer::node::Sync;
 use crate::programmer::record::Loaded;
 use crate::programmer::{Admission, TableMiss};
-use crate::session::{self, CloseReason, Event, Session};
+use crate::session::{self, CloseReason, Event, Outcome, Session};
 use crate::southbound::{ConnectionId, Origin, Report, SwitchAddress};
 use crate::store::{Batch, Completion, Memory, Store, StoreError};
 
@@ -44,6 +45,8 @@ pub(super) struct World {
     answers: HashMap<Ticket, Value>,
     next_ticket: u64,
     next_connection: u64,
+    /// Switches refuse what is sent for this purpose.
+    pub(super) refused: Option<Purpose>,
 }
 
 /// One connection: the controller's end, the switch's end, and who made it.
@@ -94,6 +97,7 @@ impl World {
             answers: HashMap::new(),
             next_ticket: 0,
             next_connection: 1,
+            refused: None,
         }
     }
 
@@ -386,6 +390,15 @@ impl World {
                     let peer = ([127, 0, 0, 1], 1).into();
                     let origin = pipe.origin.clone();
                     reports.push(Report::Connected { connection, peer, origin, description, commands });
+                }
+                Event::Settled(mut settlements) => {
+                    for settlement in &mut settlements {
+                        if from_token(settlement.token).is_some_and(|(purpose, _)| Some(purpose) == self.refused) {
+                            let error = ErrorMsg::new(ErrorCode::FLOW_MOD_FAILED_EPERM, Bytes::new());
+                            settlement.outcome = Outcome::Refused(Box::new(error));
+                        }
+                    }
+                    reports.push(Report::Happened { connection, event: Event::Settled(settlements) });
                 }
                 event if pipe.is_ready => reports.push(Report::Happened { connection, event }),
                 _ => {}

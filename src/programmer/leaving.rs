@@ -1,0 +1,130 @@
+//! `RemoveNode`: what is ours goes off the switch first, or is left there, and then the node is forgotten.
+
+use super::cookie::FlowNumber;
+use super::engine::{Engine, Output, Ticket};
+use super::flow::Stage;
+use super::node::{Job, Link, Node, NodeId};
+use crate::contract::{ErrorBody, ErrorCode, FlowsOnRemoval, NodeName, RemoveNode};
+use crate::session::{CloseReason, Command, Outcome, UnknownReason, describe};
+
+/// What is said of a removal whose outcome is not known.
+pub(super) const UNCONFIRMED: &str =
+    "the switch has not confirmed that the node's flows are gone; they are removed as soon as it lets us";
+
+impl Engine {
+    pub(super) fn remove_node(&mut self, ticket: Ticket, request: &RemoveNode) {
+        let Some(id) = self.names.get(&request.name).copied() else {
+            return self.answer(ticket, Err(self.unknown_node(&request.name)));
+        };
+        let Some(node) = self.nodes.get(&id) else { return };
+        match (request.flows, &node.link) {
+            (FlowsOnRemoval::Leave, _) => {
+                self.stay(id, "another RemoveNode left the flows on the switch");
+                self.forget_node(ticket, id);
+            }
+            (FlowsOnRemoval::Remove, _) if node.leaving.is_some() => {
+                self.answer(ticket, Err(being_removed(&request.name)));
+            }
+            (FlowsOnRemoval::Remove, Link::Up(_)) => self.wipe(ticket, id),
+            (FlowsOnRemoval::Remove, Link::Never | Link::Lost) if node.flows.is_empty() && node.about.is_none() => {
+                self.forget_node(ticket, id);
+            }
+            (FlowsOnRemoval::Remove, Link::Never | Link::Lost) => {
+                let message = format!(
+                    "node {} is away, so its flows cannot be taken off the switch now; try again when it is connected, \
+                     or leave them there with \"flows\": \"leave\"",
+                    request.name
+                );
+                self.answer(ticket, Err(ErrorBody::new(ErrorCode::Unavailable, message)));
+            }
+        }
+    }
+
+    /// Deletes all that is ours at once, instead of whatever was to be sent.
+    fn wipe(&mut self, ticket: Ticket, id: NodeId) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        node.leaving = Some(ticket);
+        node.queue.clear();
+        let flows: Vec<FlowNumber> = node.flows.iter().copied().collect();
+        let jobs = [Job::Wipe, Job::Synced];
+        match node.live_mut().filter(|live| live.restoring > 0) {
+            // A bundle under way takes effect at its commit, and would outlive what is deleted before that.
+            Some(live) => live.deferred = jobs.into(),
+            None => jobs.into_iter().for_each(|job| self.push_job(id, job)),
+        }
+        for number in flows {
+            self.change_placement(number, id, |placement| {
+                placement.stage = Stage::Removing;
+                placement.queued = true;
+            });
+        }
+    }
+
+    /// What became of the deletion of all that is ours.
+    pub(super) fn wiped(&mut self, id: NodeId, outcome: &Outcome) {
+        match outcome {
+            Outcome::Confirmed => {
+                if let Some(ticket) = self.nodes.get_mut(&id).and_then(|node| node.leaving.take()) {
+                    self.forget_node(ticket, id);
+                }
+            }
+            Outcome::Refused(error) => {
+                self.stay(id, format!("the switch refused to delete the flows: {}", describe(error)));
+            }
+            Outcome::Unknown(UnknownReason::BarrierOverdue) => {}
+            Outcome::Unknown(_) | Outcome::RolledBack | Outcome::NotSent | Outcome::Unencodable => {
+                self.stay(id, UNCONFIRMED);
+            }
+        }
+    }
+
+    /// The node does not go after all. Its flows are to go nevertheless, as the next read of the switch finds them.
+    pub(super) fn stay(&mut self, id: NodeId, message: impl Into<String>) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let Some(ticket) = node.leaving.take() else { return };
+        for number in node.flows.clone() {
+            if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
+                placement.queued = false;
+            }
+        }
+        self.read_soon(id);
+        self.answer(ticket, Err(ErrorBody::new(ErrorCode::Unavailable, message.into())));
+    }
+
+    /// What is ours is off the switch, or is to be left there: the node goes.
+    fn forget_node(&mut self, ticket: Ticket, id: NodeId) {
+        let reply = self.node_reply(id);
+        let Some(Node { request, datapath_id, flows, link, .. }) = self.nodes.remove(&id) else { return };
+        self.names.remove(&request.name);
+        if let Some(datapath_id) = datapath_id {
+            self.datapaths.remove(&datapath_id);
+        }
+        self.ready.remove(&id);
+        self.retired.insert(id, request.name.clone());
+        for number in flows {
+            self.change_placement(number, id, |placement| {
+                if placement.stage != Stage::Removing {
+                    placement.reason = Some("left on the switch when its node was removed");
+                }
+                placement.stage = Stage::Removed;
+                placement.queued = false;
+                placement.tally = Default::default();
+            });
+        }
+        super::record::delete_node(&mut self.batch, &request.name);
+        self.outputs.push_back(Output::HangUp { node: id });
+        if let Link::Up(live) = link {
+            self.connections.remove(&live.connection);
+            let contender = live.contender.inspect(|contender| drop(self.contenders.remove(contender)));
+            for connection in std::iter::once(live.connection).chain(contender) {
+                self.command(connection, Command::Close(CloseReason::Removed));
+            }
+        }
+        self.answer_when_durable(ticket, Ok(reply));
+    }
+}
+
+/// The error for a node that is on its way out.
+pub(super) fn being_removed(name: &NodeName) -> ErrorBody {
+    ErrorBody::new(ErrorCode::Conflict, format!("node {name} is being removed")).at("payload.name")
+}
