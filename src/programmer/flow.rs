@@ -117,6 +117,8 @@ pub(super) struct Tally {
     pub(super) restoring: bool,
     /// The bundle was rolled back, for another rule's sake.
     pub(super) rolled_back: bool,
+    /// The switch refused to delete a rule.
+    pub(super) kept: bool,
 }
 
 impl Stage {

@@ -23,8 +23,8 @@ impl Engine {
                 }
             }
             match purpose {
-                Some((Purpose::Install | Purpose::Restore | Purpose::Remove | Purpose::Undo, number)) => {
-                    self.flow_settled(number, id, outcome);
+                Some((purpose @ (Purpose::Install | Purpose::Restore | Purpose::Remove | Purpose::Undo), number)) => {
+                    self.flow_settled(purpose, number, id, outcome);
                 }
                 Some((Purpose::TableMiss, _)) => self.table_miss_settled(id, &outcome),
                 Some((Purpose::Sweep, _)) => self.sweep_settled(id, &outcome),
@@ -38,7 +38,7 @@ impl Engine {
         self.check_sync(id);
     }
 
-    fn flow_settled(&mut self, number: FlowNumber, id: NodeId, outcome: Outcome) {
+    fn flow_settled(&mut self, purpose: Purpose, number: FlowNumber, id: NodeId, outcome: Outcome) {
         let connection = self.nodes.get(&id).and_then(|node| node.live()).map(|live| live.connection);
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         // The key of an answer is connection and transaction: another connection's answers are not this placement's.
@@ -56,6 +56,12 @@ impl Engine {
         placement.tally.outstanding -= 1;
         match outcome {
             Outcome::Confirmed => {}
+            Outcome::Refused(error) if matches!(purpose, Purpose::Remove | Purpose::Undo) => {
+                placement.tally.kept = true;
+                let error = describe(&error);
+                let node = self.nodes.get(&id).map(|node| node.request.name.as_str());
+                warn!(flow = number.get(), node, error, "the switch refused to delete a rule");
+            }
             Outcome::Refused(error) => {
                 placement.error.get_or_insert_with(|| Box::new(switch_error(&error)));
             }
@@ -76,22 +82,13 @@ impl Engine {
 
     /// Everything that was under way for a flow on a node is settled: says what that makes of it.
     fn conclude(&mut self, number: FlowNumber, id: NodeId) {
-        let Some(flow) = self.flows.get_mut(&number) else { return };
-        let rules = flow.rules;
-        let Some(placement) = flow.placement_mut(id) else { return };
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         let tally = std::mem::take(&mut placement.tally);
-        let is_lost = tally.lost || tally.unsent;
+        let is_unsure = tally.lost || tally.unsent || tally.kept;
         match placement.stage {
             Stage::Sent | Stage::Unknown | Stage::Drifted => {
                 if placement.error.is_some() {
-                    let may_leave_rules = rules > 1 || placement.stage == Stage::Drifted;
-                    if may_leave_rules && !is_lost {
-                        placement.stage = Stage::Undoing;
-                        placement.queued = true;
-                        self.push_job(id, Job::Undo { number });
-                    } else {
-                        self.reject(number, id);
-                    }
+                    self.refused(number, id);
                 } else if tally.rolled_back {
                     self.restore_singly(number, id);
                 } else if tally.lost {
@@ -104,8 +101,14 @@ impl Engine {
                     self.confirmed(number, id);
                 }
             }
-            Stage::Undoing => self.reject(number, id),
-            Stage::Removing if placement.queued || is_lost => {}
+            Stage::Undoing => {
+                if is_unsure {
+                    self.read_soon(id);
+                }
+                self.reject(number, id);
+            }
+            Stage::Removing if placement.queued => {}
+            Stage::Removing if is_unsure => self.read_soon(id),
             Stage::Removing => {
                 placement.stage = Stage::Removed;
                 self.flow_left(number, id);
@@ -114,6 +117,22 @@ impl Engine {
             }
         }
         self.flow_moved(number);
+    }
+
+    /// The switch refused the flow. Where it may have taken some of the rules, they are taken back first.
+    fn refused(&mut self, number: FlowNumber, id: NodeId) {
+        let is_there = self.nodes.get(&id).and_then(Node::live).is_some();
+        let Some(flow) = self.flows.get_mut(&number) else { return };
+        let rules = flow.rules;
+        let Some(placement) = flow.placement_mut(id) else { return };
+        let may_leave_rules = rules > 1 || placement.stage == Stage::Drifted;
+        if may_leave_rules && is_there {
+            placement.stage = Stage::Undoing;
+            placement.queued = true;
+            self.push_job(id, Job::Undo { number });
+        } else {
+            self.reject(number, id);
+        }
     }
 
     /// Final, and told only once it is durable: a restart must not try again what was answered.
@@ -147,13 +166,17 @@ impl Engine {
             return;
         }
         placement.error = Some(Box::new(switch_error(refusal)));
+        let is_under_way = placement.is_under_way();
         error!(
             flow = self.flows.get(&number).map(|flow| flow.id.as_str()),
             error = describe(refusal),
             "the switch refused a flow after it had confirmed it"
         );
-        self.reject(number, id);
-        self.flow_moved(number);
+        // What is under way concludes with the error.
+        if !is_under_way {
+            self.refused(number, id);
+            self.flow_moved(number);
+        }
     }
 
     /// The connection to the node is gone, and with it every answer that had not come.

@@ -6,6 +6,7 @@ use openflow::{FlowMod, Match, Message};
 
 use super::*;
 use crate::emulator::{Fault, MissingPorts, SwitchConfig};
+use crate::programmer::cookie::Purpose;
 use crate::southbound::Origin;
 
 const RULE: &str = "priority=46000,ip,nw_src=10.0.0.1,nw_dst=10.9.0.1 actions=set_field:46->ip_dscp,set_queue:6,NORMAL";
@@ -62,6 +63,29 @@ fn a_flow_of_many_rules_of_which_one_is_refused_leaves_none_behind() {
     let flow = world.ok("InstallFlow", many)["flow"].clone();
     assert_eq!((&flow["state"], &flow["nodes"][0]["rules"]), (&json!("rejected"), &json!(16)));
     assert_eq!(world.rule_count(0), 0);
+}
+
+#[test]
+fn a_flow_of_many_rules_of_which_one_is_refused_too_late_leaves_none_behind() {
+    let mut world = World::new(1);
+    let config = SwitchConfig { table_limit: 3, ..SwitchConfig::new(openflow::DatapathId(1)) };
+    world.switches[0] = crate::emulator::Switch::new(config);
+    world.add_node(1);
+    world.connect_with(0, vec![Fault::ErrorsAfterBarrier], Origin::Accepted);
+    let many = voice_with("many", 1, json!({"protocol": "udp", "destination_port": "1-65534"}));
+    world.ok("InstallFlow", many);
+    assert_eq!((world.state("many"), world.rule_count(0)), ("rejected".to_owned(), 0));
+}
+
+#[test]
+fn a_removal_that_the_switch_refuses_is_not_called_done() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.refused = Some(Purpose::Remove);
+    let ticket = world.ask("RemoveFlow", json!({"flow_id": "a"}));
+    assert_eq!((world.answer(ticket), world.state("a")), (None, "removing".to_owned()));
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.answer(ticket).unwrap()["flow"]["state"], "removed", "by then it was found to be gone");
 }
 
 #[test]
