@@ -101,6 +101,7 @@ impl Engine {
             End::TakenAway(_) if is_yielding => {}
             // While FLOW_MODs are under way it cannot be told which of them it concerns: the table is read instead.
             End::TakenAway(_) if placement.is_under_way() => placement.tally.lost = true,
+            End::TakenAway(_) if placement.is_held() => {}
             End::TakenAway(reason) => self.drifted(number, id, vec![rule], reason),
         }
     }
@@ -135,7 +136,7 @@ impl Engine {
         let Some(rule) = self.rules_of(&flow.request).into_iter().find(|rule| rule_hash(rule) == place) else { return };
         let is_as_asked = update.cookie == self.tag.cookie(number) && update.instructions == rule.instructions;
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
-        if is_as_asked || !placement.stage.is_desired() {
+        if is_as_asked || !placement.stage.is_desired() || placement.is_held() {
             return;
         }
         if placement.is_under_way() {

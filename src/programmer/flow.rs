@@ -177,6 +177,11 @@ impl Placement {
         self.queued || self.tally.outstanding > 0
     }
 
+    /// Drifted, and left so until its repairs are long enough ago.
+    pub(super) fn is_held(&self) -> bool {
+        self.stage == Stage::Drifted && !self.is_under_way()
+    }
+
     /// The switch has confirmed it.
     pub(super) fn confirm(&mut self, at: Timestamp) {
         self.stage = Stage::Applied;

@@ -81,8 +81,7 @@ impl Engine {
         let wanted = self.config.table_miss;
         let Some(node) = self.nodes.get_mut(&id) else { return };
         if let Some(foreign) = seen.foreign_miss {
-            let warning =
-                format!("a table-miss rule of somebody else (cookie {}) is left alone: {foreign}", Hex(foreign.cookie));
+            let warning = format!("a table-miss rule of somebody else (cookie {}) is left alone", Hex(foreign.cookie));
             if node.warnings.insert("table-miss", warning.clone()).as_ref() != Some(&warning) {
                 warn!(node = %node.request.name, "{warning}");
             }

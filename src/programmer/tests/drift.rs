@@ -26,6 +26,40 @@ fn a_flow_that_somebody_deletes_is_put_back_at_once() {
 }
 
 #[test]
+fn every_rule_of_a_flow_is_put_back_when_all_are_deleted_or_changed_at_once() {
+    for switch in [without_monitor(), SwitchConfig::new(DatapathId(1))] {
+        let has_monitor = switch.flow_monitors;
+        let mut world = World::connected_to(switch);
+        let more = json!({"protocol": "udp", "destination_port": "5000-5100", "bidirectional": true});
+        for (id, host) in [("a", 1), ("b", 2)] {
+            world.ok("InstallFlow", voice_with(id, host, more.clone()));
+        }
+        let before = world.rules(0);
+        for somebody in [Some(delete_all()), has_monitor.then(flood_all)].into_iter().flatten() {
+            world.meddle(0, &[somebody]);
+            assert_eq!((world.state("a"), world.state("b")), ("applied".to_owned(), "applied".to_owned()));
+            assert_eq!(world.rules(0), before);
+        }
+    }
+}
+
+#[test]
+fn a_flow_of_many_rules_that_is_deleted_again_and_again_is_held_and_then_restored_whole() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice_with("a", 1, json!({"protocol": "udp", "destination_port": "5000-5100"})));
+    let before = world.rules(0);
+    for _ in 0..3 {
+        world.meddle(0, &[delete_all()]);
+        assert_eq!((world.state("a"), world.rules(0)), ("applied".to_owned(), before.clone()));
+    }
+    world.meddle(0, &[delete_all()]);
+    assert_eq!((world.state("a"), world.rule_count(0)), ("drifted".to_owned(), 0));
+    world.pass(Duration::from_secs(61));
+    world.pass(Duration::from_secs(40));
+    assert_eq!((world.state("a"), world.rules(0)), ("applied".to_owned(), before));
+}
+
+#[test]
 fn a_flow_that_is_deleted_again_and_again_is_held_after_three_repairs_in_a_minute() {
     let mut world = World::connected();
     world.ok("InstallFlow", voice("a", 1));
@@ -157,6 +191,8 @@ fn a_table_miss_rule_of_somebody_else_is_left_alone_and_reported() {
     let node = world.node("s1");
     assert!(node["warnings"][0].as_str().unwrap().contains("0x0000000000000007"), "{node}");
     assert_eq!(world.rule_count(0), 1);
+    world.pass(Duration::from_secs(38));
+    assert_eq!(world.node("s1")["warnings"], node["warnings"], "what is still so is not told as if it were new");
 }
 
 #[test]
