@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::field::display;
 use tracing::{info, warn};
 
 use crate::config::ServeConfig;
@@ -103,7 +104,8 @@ pub async fn run(
         programmer::start(engine_config, store, &snapshot, southbound, reports_out, last.clone()).await?;
     drop(snapshot);
     let worker = tokio::spawn(work);
-    info!(northbound = %north_address, openflow = %switch_address, data = ?config.data, "ready");
+    let data = config.data.as_deref().map(|dir| display(dir.display()));
+    info!(northbound = %north_address, openflow = %switch_address, data, "ready");
     ready(Listening { northbound: north_address, openflow: switch_address });
 
     // Whichever ends first ends the other: without its store the daemon answers nobody.
