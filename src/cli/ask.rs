@@ -114,10 +114,13 @@ fn failed(command: &Command, error: &RequestError) -> Failure {
 }
 
 fn hint_for(command: &Command, refusal: &ErrorBody) -> Option<&'static str> {
-    let of_nodes = matches!(command, Command::GetNode(_) | Command::RemoveNode(_) | Command::InstallFlow(_));
+    let of_nodes = matches!(command, Command::GetNode(_) | Command::RemoveNode(_));
     let of_flows = matches!(command, Command::GetFlow(_) | Command::RemoveFlow(_));
     let about_class = refusal.path.as_deref().is_some_and(|path| path.ends_with("traffic_type"));
     match refusal.code {
+        ErrorCode::NotFound if matches!(command, Command::InstallFlow(_)) => {
+            Some("'flumen node list' shows the nodes there are, and 'flumen node add' registers one")
+        }
         ErrorCode::NotFound if of_nodes => Some("'flumen node list' shows the nodes there are"),
         ErrorCode::NotFound if of_flows => Some("'flumen flow list' shows the flows there are"),
         ErrorCode::InvalidRequest if about_class => Some("'flumen classes' shows the traffic types there are"),

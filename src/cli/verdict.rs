@@ -49,6 +49,8 @@ fn installed(asked: &InstallFlow, flow: &FlowView, output: &Output) -> Exit {
         (false, Wait::Accepted) => matches!(state, FlowState::Accepted | FlowState::Applied),
     };
     if wanted(flow.state) {
+        let in_the_way = flow.nodes.iter().filter_map(|node| node.error.as_ref());
+        in_the_way.for_each(|error| output.warning(shown(&error.message)));
         return Exit::Done;
     }
     for node in flow.nodes.iter().filter(|node| !wanted(node.state)) {
@@ -66,7 +68,11 @@ fn installed(asked: &InstallFlow, flow: &FlowView, output: &Output) -> Exit {
             "Flumen goes on by itself; 'flumen flow show {}' tells how it ended",
             shown(flow.flow_id.as_str())
         )),
-        _ => {}
+        FlowState::Removed | FlowState::Expired | FlowState::Superseded => output.hint(format_args!(
+            "nothing was done: the id {} stays that of the flow that was, for a day; use another --flow-id",
+            shown(flow.flow_id.as_str())
+        )),
+        FlowState::Applied | FlowState::Removing | FlowState::Planned => {}
     }
     Exit::No
 }

@@ -93,8 +93,12 @@ impl Engine {
             && let Some(flow) = self.flows.get(number)
             && !flow.is_same(&request)
         {
-            let message =
-                format!("flow {} exists and is not the same; RemoveFlow it first, or use another flow_id", flow.id);
+            let message = if flow.is_ended() {
+                // Removing it once more would not help, whatever is told of a flow that is there.
+                format!("flow {} was another one, and is {}: use another flow_id", flow.id, flow.state())
+            } else {
+                format!("flow {} exists and is not the same; RemoveFlow it first, or use another flow_id", flow.id)
+            };
             return Err(ErrorBody::new(ErrorCode::Conflict, message).at(format!("{path}.flow_id")));
         }
         let class = self.classes.get(&request.traffic_type).map_err(|error| {

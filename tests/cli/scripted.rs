@@ -120,6 +120,24 @@ fn the_exit_code_of_an_install_is_whether_what_was_asked_for_is_so() {
 }
 
 #[test]
+fn an_id_that_is_used_up_is_told_with_what_to_do_about_it() {
+    let install = ["flow", "install", "--source", "10.0.0.1", "--destination", "any", "--traffic-type", "voice"];
+    for state in ["removed", "expired", "superseded"] {
+        let ended = ask(&install, Some(&flow_in(state))).with(1);
+        assert!(ended.stderr.contains(state) && ended.stderr.contains("use another --flow-id"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_dry_run_tells_what_would_be_in_the_way() {
+    let install = ["flow", "install", "--source", "10.0.0.1", "--destination", "any", "--traffic-type", "voice"];
+    let error = r#""error":{"type":"FLUMEN","code":"CONFLICT","message":"flow g has the same match"}"#;
+    let answer = flow_in("planned").replace(r#""error":null"#, error);
+    let ended = ask(&[&install[..], &["--dry-run"]].concat(), Some(&answer)).with(0);
+    assert!(ended.stderr.contains("flow g has the same match"), "{}", ended.stderr);
+}
+
+#[test]
 fn the_exit_code_of_a_removal_is_whether_it_is_off_the_switch() {
     for (state, code) in [("removed", 0), ("expired", 0), ("superseded", 0), ("removing", 1), ("unknown", 1)] {
         assert_eq!(ask(&["flow", "remove", "f"], Some(&flow_in(state))).code, code, "{state}");

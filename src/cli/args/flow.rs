@@ -101,7 +101,7 @@ pub(crate) struct Treatment {
     /// Queue of the output port; left out: the class's
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u32).range(..=0xffff_fffe))]
     pub(crate) queue: Option<u32>,
-    /// Rate limit in kbit/s
+    /// Rate limit in kbit/s; this version refuses it
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u32).range(1..))]
     pub(crate) rate_kbps: Option<u32>,
     /// Burst of the rate limit in kilobits

@@ -128,6 +128,9 @@ fn a_flow_that_was_removed_stays_removed_when_its_request_comes_again() {
     assert_eq!(world.ok("InstallFlow", voice("a", 1))["flow"]["state"], "removed");
     assert_eq!(world.ok("RemoveFlow", json!({"flow_id": "a"}))["flow"]["state"], "removed");
     assert_eq!(world.rule_count(0), 0);
+    let error = world.error("InstallFlow", voice("a", 2));
+    let (code, message) = (&error["code"], error["message"].as_str().unwrap());
+    assert!(code == "conflict" && message.contains("removed") && !message.contains("RemoveFlow"), "{error}");
     world.pass(Duration::from_secs(25 * 3600));
     assert_eq!(world.error("GetFlow", json!({"flow_id": "a"}))["code"], "not_found", "the last word is kept a day");
 }
