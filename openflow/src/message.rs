@@ -178,11 +178,13 @@ impl Message {
 
     fn decode_body<'a>(header: Header, body: &'a [u8], frame: &Bytes, bundled: bool) -> Parsed<'a, Self> {
         // A HELLO of any version must be understood: negotiation is what it is for (section 6.3.1).
-        if header.version != OFP_VERSION && header.message_type != 0 {
+        if header.version != OFP_VERSION && (header.message_type != 0 || bundled) {
             return refuse(body, ErrorCode::BAD_REQUEST_BAD_VERSION);
         }
         let opaque = || Echo { data: frame.slice_ref(body) };
         match header.message_type {
+            // Versions before this one give the body no meaning, and ask to ignore it.
+            0 if header.version < OFP_VERSION => Ok((&[], Self::Hello(Hello::default()))),
             0 => part(body, Self::Hello),
             1 => {
                 let (rest, error_type) = u16::decode(body)?;
@@ -306,6 +308,49 @@ impl Message {
             Self::GetAsyncReply(_) => 27,
             Self::SetAsync(_) => 28,
             Self::MeterMod(_) => 29,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Action, Band, BandStats, Bucket, BucketCounter, FlowStats, GroupDesc, Instruction, MeterConfig, OxmField,
+        OxmId, QueueProperty, TableFeatureProperty, TypeId,
+    };
+
+    #[test]
+    fn a_hello_of_an_older_version_is_read_whatever_its_body() {
+        let frame = Bytes::from_static(&[1, 0, 0, 11, 0, 0, 0, 9, 1, 2, 3]);
+        assert_eq!(Message::decode(&frame), Ok((Xid(9), Message::Hello(Hello::default()))));
+        let newer = Bytes::from_static(&[6, 0, 0, 16, 0, 0, 0, 9, 0, 1, 0, 8, 0, 0, 0, 0x50]);
+        assert!(matches!(Message::decode(&newer), Ok((_, Message::Hello(hello))) if hello.versions() == Some(0x50)));
+    }
+
+    #[test]
+    fn no_element_of_a_list_takes_more_than_ten_times_its_bytes_in_memory() {
+        for (size, smallest) in [
+            (size_of::<OxmField>(), 4),
+            (size_of::<TypeId>(), 4),
+            (size_of::<OxmId>(), 4),
+            (size_of::<Action>(), 8),
+            (size_of::<Instruction>(), 8),
+            (size_of::<HelloElement>(), 4),
+            (size_of::<BundleProperty>(), 8),
+            (size_of::<FlowStats>(), 56),
+            (size_of::<Bucket>(), 16),
+            (size_of::<BucketCounter>(), 16),
+            (size_of::<BandStats>(), 16),
+            (size_of::<PacketQueue>(), 16),
+            (size_of::<FlowUpdate>(), 8),
+            (size_of::<TableFeatureProperty>(), 8),
+            (size_of::<QueueProperty>(), 8),
+            (size_of::<MeterConfig>(), 8),
+            (size_of::<GroupDesc>(), 8),
+            (size_of::<Band>(), 16),
+        ] {
+            assert!(size <= 10 * smallest, "{size} bytes for {smallest}");
         }
     }
 }
