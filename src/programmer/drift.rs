@@ -5,14 +5,14 @@
 //! put back, unless that has been done too often.
 
 use openflow::{FlowRemoved, FlowRemovedReason, FlowUpdateEvent, FlowUpdateFull, Match, TableId};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::TableMiss;
 use super::cookie::{FlowNumber, Hex};
 use super::engine::Engine;
 use super::flow::{Placement, Stage};
 use super::install::{place_hash, rule_hash};
-use super::node::{Job, NodeId};
+use super::node::{Job, Node, NodeId, Sync};
 use super::outbox::table_miss_instructions;
 use crate::contract::NodeName;
 use crate::policy::Rule;
@@ -152,18 +152,23 @@ impl Engine {
     }
 
     /// The switch has these rules of a flow no longer, or not as asked: puts them back, unless that has been done too
-    /// often.
+    /// often. What it had not when it connected, nobody took away: a switch that restarts gets it however often it does.
     pub(super) fn drifted(&mut self, number: FlowNumber, id: NodeId, rules: Vec<Rule>, reason: &'static str) {
         let now = self.now;
+        let live = self.nodes.get(&id).and_then(Node::live);
+        let has_just_connected = live.is_some_and(|live| matches!(live.sync, Sync::Reading { first: true, .. }));
         let Some(flow) = self.flows.get_mut(&number) else { return };
         let flow_id = flow.id.clone();
         let Some(placement) = flow.placement_mut(id) else { return };
         placement.stage = Stage::Drifted;
         placement.reason = Some(reason);
-        let repair = placement.repairs.may_repair(now);
+        let repair = has_just_connected || placement.repairs.may_repair(now);
         placement.queued = repair;
         let node = self.node_name(id).map(NodeName::as_str);
-        if repair {
+        if has_just_connected {
+            debug!(flow = flow_id.as_str(), node, reason, "not there as it was; restoring");
+            self.push_job(id, Job::Install { number, rules });
+        } else if repair {
             info!(flow = flow_id.as_str(), node, reason, "drifted; repairing");
             self.push_job(id, Job::Install { number, rules });
         } else {

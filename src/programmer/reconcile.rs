@@ -66,6 +66,10 @@ impl Engine {
             self.sweep(id, &seen, began);
         }
         let Some(node) = self.nodes.get_mut(&id) else { return };
+        let lacking = node.queue.iter().skip(before).filter(|job| matches!(job, Job::Install { .. })).count();
+        if first && lacking > 0 {
+            info!(node = %node.request.name, flows = lacking, "putting flows on a switch that has just connected");
+        }
         let repairs =
             if first && has_bundles && node.leaving.is_none() { node.queue.split_off(before) } else { VecDeque::new() };
         let Some(live) = node.live_mut() else { return };

@@ -74,6 +74,22 @@ fn a_flow_that_is_deleted_again_and_again_is_held_after_three_repairs_in_a_minut
 }
 
 #[test]
+fn a_switch_that_restarts_again_and_again_gets_its_flows_back_every_time() {
+    for switch in
+        [SwitchConfig { bundles: false, ..SwitchConfig::new(DatapathId(1)) }, SwitchConfig::new(DatapathId(1))]
+    {
+        let mut world = World::connected_to(switch);
+        world.ok("InstallFlow", voice("a", 1));
+        for _ in 0..6 {
+            world.restart_switch(0);
+            assert_eq!(world.rule_count(0), 0);
+            world.connect(0);
+            assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 1));
+        }
+    }
+}
+
+#[test]
 fn a_held_flow_is_repaired_again_when_the_minute_is_over() {
     let mut world = World::connected();
     world.ok("InstallFlow", voice("a", 1));
