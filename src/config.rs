@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 pub use crate::programmer::{Admission, TableMiss};
+pub use crate::southbound::TlsFiles;
 
 /// The northbound default: WebSocket and HTTP on loopback.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8653);
@@ -19,6 +20,8 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// Where switches connect.
     pub openflow: SocketAddr,
+    /// Certificates for switches: with them every switch speaks TLS and shows its own.
+    pub openflow_tls: Option<TlsFiles>,
     /// The directory of the durable store; created when missing. `None` keeps the state in memory only.
     pub data: Option<PathBuf>,
     /// What happens to a switch that dials in without having been added.
@@ -36,6 +39,7 @@ impl Default for ServeConfig {
         Self {
             listen: DEFAULT_LISTEN,
             openflow: DEFAULT_OPENFLOW,
+            openflow_tls: None,
             data: None,
             admission: Admission::default(),
             table_miss: TableMiss::default(),

@@ -4,6 +4,7 @@
 //! the store write what is left; then the switches' connections.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -12,15 +13,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::field::display;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::config::ServeConfig;
 use crate::contract::Limits;
 use crate::northbound::{self, NorthboundConfig};
 use crate::programmer::{self, StartError};
-use crate::session;
-use crate::southbound::{REPORTS, Southbound};
+use crate::southbound::{REPORTS, Southbound, Tls, TlsError};
 use crate::store::{Store, StoreError};
+use crate::{session, shutdown};
 
 /// How long the switches' connections have to end once everything else has.
 const LAST_CONNECTIONS: Duration = Duration::from_secs(2);
@@ -47,10 +48,16 @@ pub enum DaemonError {
     NotAdmitted(#[from] northbound::NotAdmitted),
     /// The southbound listener would be open to others.
     #[error(
-        "refusing to accept switches on {0}: beyond loopback that needs mutual TLS, which this version does not have; \
-         listen on 127.0.0.1, or pass --insecure to accept any switch that can reach the port"
+        "refusing to accept switches on {0}: beyond loopback that needs mutual TLS (--openflow-cert, --openflow-key, \
+         --openflow-ca); listen on 127.0.0.1, or pass --insecure to accept any switch that can reach the port"
     )]
     OpenToSwitches(SocketAddr),
+    /// The certificates for switches cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The system does not tell about signals.
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
     /// The store cannot be used, or can no longer be trusted.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -79,12 +86,14 @@ pub async fn run(
     ready: impl FnOnce(Listening),
 ) -> Result<(), DaemonError> {
     northbound::admission(config.listen, config.insecure)?;
-    if !is_loopback(config.openflow.ip()) && !config.insecure {
+    if !is_loopback(config.openflow.ip()) && config.openflow_tls.is_none() && !config.insecure {
         return Err(DaemonError::OpenToSwitches(config.openflow));
     }
+    let tls = config.openflow_tls.map(Tls::load).transpose()?.map(Arc::new);
     let (north_listener, north_address) = listen(config.listen, "clients")?;
     let (switch_listener, switch_address) = listen(config.openflow, "switches")?;
-    let (store, snapshot) = match &config.data {
+    let data = config.data;
+    let (store, snapshot) = match &data {
         Some(dir) => Store::open(dir)?,
         None => (Store::memory(), Default::default()),
     };
@@ -92,19 +101,23 @@ pub async fn run(
     let engine_config = programmer::Config {
         admission: config.admission,
         table_miss: config.table_miss,
+        dial_tls: tls.is_some(),
         limits: limits(&north_config),
     };
 
     let tracker = TaskTracker::new();
     let last = CancellationToken::new();
     let (reports_in, reports_out) = mpsc::channel(REPORTS);
-    let southbound =
-        Southbound::start(session::Config::default(), Some(switch_listener), reports_in, tracker.clone(), last.clone());
+    if let Some(tls) = tls.clone() {
+        shutdown::on_hangup(&tracker, last.clone(), move || reload(&tls)).map_err(DaemonError::Signals)?;
+    }
+    let config = session::Config::default();
+    let southbound = Southbound::start(config, Some(switch_listener), tls, reports_in, tracker.clone(), last.clone());
     let (programmer, work) =
         programmer::start(engine_config, store, &snapshot, southbound, reports_out, last.clone()).await?;
     drop(snapshot);
     let worker = tokio::spawn(work);
-    let data = config.data.as_deref().map(|dir| display(dir.display()));
+    let data = data.as_deref().map(|dir| display(dir.display()));
     info!(northbound = %north_address, openflow = %switch_address, data, "ready");
     ready(Listening { northbound: north_address, openflow: switch_address });
 
@@ -148,6 +161,14 @@ fn listen(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, So
         Ok((listener, bound))
     };
     open().map_err(failed)
+}
+
+/// The certificates may have been renewed on disk.
+fn reload(tls: &Tls) {
+    match tls.reload() {
+        Ok(()) => info!("read the certificates for switches again"),
+        Err(error) => error!(%error, "the certificates for switches cannot be used; the old ones stay in use"),
+    }
 }
 
 fn is_loopback(address: IpAddr) -> bool {

@@ -1,7 +1,8 @@
-//! The orderly end: a token that everybody watches, and the signals that cancel it.
+//! Signals: the orderly end, a token that everybody watches, and the request to read files again.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::info;
 
 /// Cancels `token` at the first SIGINT or SIGTERM. A second one ends the process as if nobody had asked for order.
@@ -24,6 +25,24 @@ pub fn on_signals(token: CancellationToken) -> std::io::Result<()> {
         token.cancel();
         next().await;
         std::process::exit(128 + 15);
+    });
+    Ok(())
+}
+
+/// Does `work` at every SIGHUP, in a task of `tracker` that ends when `stop` is cancelled.
+///
+/// # Errors
+/// When the system refuses to tell about signals.
+pub fn on_hangup(
+    tracker: &TaskTracker,
+    stop: CancellationToken,
+    work: impl Fn() + Send + 'static,
+) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tracker.spawn(async move {
+        while let Some(Some(())) = stop.run_until_cancelled(hangup.recv()).await {
+            work();
+        }
     });
     Ok(())
 }

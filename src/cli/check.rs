@@ -160,9 +160,17 @@ fn check_serve(serve: Serve) -> Result<Job, clap::Error> {
             return Err(wrong(ErrorKind::MissingRequiredArgument, message));
         }
     };
+    let files = serve.openflow_cert.zip(serve.openflow_key).zip(serve.openflow_ca);
+    let openflow_tls = files.map(|((certificate, key), authorities)| config::TlsFiles {
+        certificate,
+        key,
+        authorities,
+        allow_1_2: serve.openflow_tls12,
+    });
     let config = ServeConfig {
         listen: serve.listen,
         openflow: serve.openflow,
+        openflow_tls,
         data: Some(data),
         admission: match serve.admission {
             Admission::Discover => config::Admission::Discover,

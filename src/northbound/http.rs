@@ -135,7 +135,8 @@ async fn exposition(server: &Server) -> Response {
         Some(Reply::Nodes { nodes }) => nodes,
         _ => Vec::new(),
     };
-    let mut response = hyper::Response::new(Full::from(server.metrics.render(&nodes)));
+    let mut response =
+        hyper::Response::new(Full::from(server.metrics.render(&nodes, server.programmer.switch_totals().as_ref())));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
     response
 }

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::contract::{CommandName, ErrorCode, NodeState, NodeView};
+use crate::programmer::{Counters, Refusal, Totals};
 
 /// The media type of the exposition format.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -63,7 +64,7 @@ impl Metrics {
     }
 
     /// The exposition.
-    pub(super) fn render(&self, nodes: &[NodeView]) -> String {
+    pub(super) fn render(&self, nodes: &[NodeView], switches: Option<&Totals>) -> String {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         // Read in this order, a connection that ends meanwhile cannot make the gauge negative.
         let closed = read(&self.closed);
@@ -87,6 +88,23 @@ impl Metrics {
         let requests = self.requests();
         family("flumen_requests_total", "counter", "Requests answered, by command and outcome.", &requests);
         family("flumen_nodes", "gauge", "Nodes by state.", &by_state(nodes));
+        let Some(switches) = switches else { return text };
+        let connections = plain(switches.connections);
+        family("flumen_switch_connections_total", "counter", "Connections of switches.", &connections);
+        let by_reason = |(reason, count): &(Refusal, u64)| (format!(r#"{{reason="{}"}}"#, reason.as_str()), *count);
+        let refused: Vec<_> = switches.refused.iter().map(by_reason).collect();
+        family("flumen_switches_refused_total", "counter", "Switches turned away, by reason.", &refused);
+        let Counters { messages, malformed, stray_replies, stray_errors, packet_ins, ignored } = switches.sessions;
+        family("flumen_switch_messages_total", "counter", "Messages of switches.", &plain(messages));
+        let odd = [
+            ("malformed", malformed),
+            ("stray_reply", stray_replies),
+            ("stray_error", stray_errors),
+            ("packet_in", packet_ins),
+            ("ignored", ignored),
+        ];
+        let odd = odd.map(|(kind, count)| (format!(r#"{{kind="{kind}"}}"#), count));
+        family("flumen_switch_odd_messages_total", "counter", "Messages that nobody asked for, by kind.", &odd);
         text
     }
 

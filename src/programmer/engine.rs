@@ -30,6 +30,8 @@ pub struct Config {
     pub admission: Admission,
     /// The rule of priority 0.
     pub table_miss: TableMiss,
+    /// Whether switches can be dialled over TLS.
+    pub dial_tls: bool,
     /// The bounds that `GetInfo` tells; those of the northbound side come from there.
     pub limits: Limits,
 }

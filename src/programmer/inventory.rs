@@ -30,8 +30,9 @@ impl Engine {
     }
 
     fn try_add_node(&mut self, request: AddNode) -> Answer {
-        if request.address.as_ref().is_some_and(|address| address.tls) {
-            let message = "address must be tcp:HOST:PORT: this version does not dial switches over TLS";
+        if !self.config.dial_tls && request.address.as_ref().is_some_and(|address| address.tls) {
+            let message = "address must be tcp:HOST:PORT: this daemon has no certificates to dial over TLS with; \
+                           --openflow-cert, --openflow-key and --openflow-ca say where they are";
             return Err(ErrorBody::new(ErrorCode::Unsupported, message).at("payload.address"));
         }
         if request.ovsdb.is_some() {
@@ -382,5 +383,5 @@ fn taken(name: &NodeName, field: &str, what: &str) -> ErrorBody {
 }
 
 fn switch_address(address: &Address) -> SwitchAddress {
-    SwitchAddress { host: address.target.host.clone(), port: address.target.port }
+    SwitchAddress { tls: address.tls, host: address.target.host.clone(), port: address.target.port }
 }

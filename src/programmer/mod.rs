@@ -41,6 +41,9 @@ use crate::store::{Completion, Snapshot, Store, StoreError};
 pub use engine::Config;
 pub use record::RecordError;
 
+pub use crate::session::Counters;
+pub use crate::southbound::{Refusal, Totals};
+
 /// Commands that wait for the programmer, from all clients together. A client that finds it full waits, and so reads no
 /// more of its own requests.
 const INBOX: usize = 4_096;
@@ -93,13 +96,20 @@ pub(crate) struct Request {
 #[derive(Debug, Clone)]
 pub struct Programmer {
     inbox: mpsc::Sender<Request>,
+    southbound: Option<Southbound>,
 }
 
 impl Programmer {
     /// A handle whose commands go to `inbox`, where a test answers them.
     #[cfg(test)]
     pub(crate) const fn new(inbox: mpsc::Sender<Request>) -> Self {
-        Self { inbox }
+        Self { inbox, southbound: None }
+    }
+
+    /// What the connections to switches have counted.
+    #[must_use]
+    pub fn switch_totals(&self) -> Option<Totals> {
+        self.southbound.as_ref().map(Southbound::totals)
     }
 
     /// Queues a command; waits while the inbox is full. The receiver yields exactly one answer, or is closed when
@@ -150,6 +160,7 @@ pub async fn start(
     }
     let engine = engine::Engine::new(config, loaded, Instant::now(), Timestamp::now());
     let (inbox, receiver) = mpsc::channel(INBOX);
+    let handle = Programmer { inbox, southbound: Some(southbound.clone()) };
     let driver = driver::Driver { engine, store, southbound, inbox: receiver, reports };
-    Ok((Programmer { inbox }, driver.run(shutdown)))
+    Ok((handle, driver.run(shutdown)))
 }

@@ -1,18 +1,27 @@
-//! The task that drives one session over one TCP connection.
+//! The task that drives one session over one connection.
 
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use bytes::{Buf, BytesMut};
+use openflow::DatapathId;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
+use super::tally::Refusal;
+use super::tls::Identity;
 use super::{COMMANDS, ConnectionId, Origin, Report, Shared};
-use crate::session::{CloseReason, Command, Event, Session};
+use crate::session::{CloseReason, Command, Counters, Event, Session};
 
-/// Bytes read at a time, at least: a few hundred replies, and the largest message in one piece.
+/// Bytes read at a time, at most: a few hundred replies, and nearly the largest message in one piece.
 const READ: usize = 64 << 10;
 
 /// How long unacknowledged bytes may stay on the wire before the kernel gives the connection up (RFC 5482). It finds a
@@ -27,6 +36,8 @@ pub(super) struct Link {
     pub(super) connection: ConnectionId,
     pub(super) peer: SocketAddr,
     pub(super) origin: Origin,
+    /// Who the switch must be, by its certificate; over plain TCP anybody.
+    pub(super) identity: Option<Identity>,
 }
 
 /// How a connection ended.
@@ -37,65 +48,139 @@ pub(super) struct Ended {
 
 /// Drives a session until it is over or `stop` is cancelled. Always reads while it writes, so that a switch that
 /// stops reading until its own replies are taken cannot lock both sides up.
-pub(super) async fn drive(stream: TcpStream, link: Link, shared: &Shared, stop: &CancellationToken) -> Ended {
-    configure(&stream);
-    let (mut reader, mut writer) = stream.into_split();
-    let mut input = BytesMut::with_capacity(READ);
-    let mut output = BytesMut::new();
-    let mut session = Session::new(shared.config, Instant::now());
-    let mut reporter = Reporter { link, reports: &shared.reports, commands: None };
+pub(super) async fn drive<S>(mut stream: S, link: Link, shared: &Shared, stop: &CancellationToken) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    shared.tally.connected();
+    let mut buffers = Buffers::default();
+    let mut session = Session::new(shared.config, Instant::now()).with_first_xid(fastrand::u32(..));
+    let mut reporter = Reporter { link, shared, commands: None, counted: Counters::default() };
 
     let reason = loop {
         if let Some(reason) = reporter.report_all(&mut session).await {
             break reason;
         }
-        if output.is_empty() {
-            session.poll_transmit(&mut output, Instant::now());
+        if buffers.output.is_empty() {
+            session.poll_transmit(&mut buffers.output, Instant::now());
         }
         let deadline = session.poll_timeout().unwrap_or_else(Instant::now);
         tokio::select! {
-            read = reader.read_buf(&mut input) => match read {
-                Ok(0) => session.handle_disconnect(CloseReason::PeerClosed),
-                Ok(_) => session.handle_input(&mut input, Instant::now()),
-                Err(error) => session.handle_disconnect(CloseReason::Transport(error.kind())),
-            },
-            written = writer.write_buf(&mut output), if !output.is_empty() => match written {
-                Ok(0) => session.handle_disconnect(CloseReason::PeerClosed),
-                Ok(_) => {}
+            exchanged = poll_fn(|context| buffers.poll_exchange(&mut stream, context)) => match exchanged {
+                Ok(Exchanged::Something) => session.handle_input(&mut buffers.input, Instant::now()),
+                Ok(Exchanged::End) => session.handle_disconnect(CloseReason::PeerClosed),
                 Err(error) => session.handle_disconnect(CloseReason::Transport(error.kind())),
             },
             Some(command) = reporter.next_command(), if session.capacity() > 0 => {
                 session.handle_command(command, Instant::now());
                 reporter.take_waiting(&mut session);
             }
-            () = tokio::time::sleep_until(deadline.into()) => session.handle_timeout(Instant::now()),
+            () = tokio::time::sleep_until(deadline.into()) => {
+                session.handle_timeout(Instant::now());
+                buffers.release();
+            }
             () = stop.cancelled() => session.handle_disconnect(CloseReason::Shutdown),
         }
-        input.reserve(READ);
     };
-    session.poll_transmit(&mut output, Instant::now());
+    session.poll_transmit(&mut buffers.output, Instant::now());
     // The peer may be gone or not reading: what it does not take in time is lost, and nothing depends on it.
-    let _ = tokio::time::timeout(LAST_WORDS, writer.write_all_buf(&mut output)).await;
+    let _ = tokio::time::timeout(LAST_WORDS, async {
+        stream.write_all_buf(&mut buffers.output).await?;
+        stream.shutdown().await
+    })
+    .await;
     Ended { reason, was_ready: reporter.commands.is_some() }
+}
+
+/// What was read and is no whole message yet, and what is to be written. A connection at rest owns no memory here.
+#[derive(Default)]
+struct Buffers {
+    input: BytesMut,
+    output: BytesMut,
+    /// What was written has not all left: TLS has a buffer of its own.
+    unflushed: bool,
+}
+
+/// What came of reading and writing.
+enum Exchanged {
+    Something,
+    /// The peer has ended the stream.
+    End,
+}
+
+impl Buffers {
+    /// Reads what there is and writes what there is room for, both at every turn; pending while neither moves. The
+    /// bytes read come by way of the stack, so that a connection that waits holds no buffer for them.
+    fn poll_exchange<S>(&mut self, stream: &mut S, context: &mut Context<'_>) -> Poll<io::Result<Exchanged>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut has_moved = false;
+        let mut space = [MaybeUninit::<u8>::uninit(); READ];
+        let mut read = ReadBuf::uninit(&mut space);
+        if let Poll::Ready(result) = Pin::new(&mut *stream).poll_read(context, &mut read) {
+            result?;
+            if read.filled().is_empty() {
+                return Poll::Ready(Ok(Exchanged::End));
+            }
+            if self.input.is_empty() {
+                self.input = BytesMut::new();
+            }
+            self.input.extend_from_slice(read.filled());
+            has_moved = true;
+        }
+        while !self.output.is_empty()
+            && let Poll::Ready(written) = Pin::new(&mut *stream).poll_write(context, &self.output)?
+        {
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.output.advance(written);
+            self.unflushed = true;
+            has_moved = true;
+        }
+        if self.unflushed && Pin::new(&mut *stream).poll_flush(context)?.is_ready() {
+            self.unflushed = false;
+        }
+        if has_moved { Poll::Ready(Ok(Exchanged::Something)) } else { Poll::Pending }
+    }
+
+    /// Gives memory back that a burst took, when there is nothing to say.
+    fn release(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.is_empty() {
+                *buffer = BytesMut::new();
+            }
+        }
+    }
 }
 
 /// Carries a session's events to the owner.
 struct Reporter<'a> {
     link: Link,
-    reports: &'a mpsc::Sender<Report>,
+    shared: &'a Shared,
     commands: Option<mpsc::Receiver<Command>>,
+    /// What the session had counted when it was last looked at.
+    counted: Counters,
 }
 
 impl Reporter<'_> {
     /// Reports everything that happened; the reason once the session is over. Waits while the owner is behind.
     async fn report_all(&mut self, session: &mut Session) -> Option<CloseReason> {
+        self.count(session.counters());
         while let Some(event) = session.poll_event() {
+            if let Event::Ready(description) = &event
+                && let Some(reason) = self.refuse(description.features.datapath_id)
+            {
+                session.handle_disconnect(reason);
+                continue;
+            }
             let closed = match &event {
                 Event::Closed(reason) => Some(reason.clone()),
                 _ => None,
             };
             if let Some(report) = self.report_of(event)
-                && self.reports.send(report).await.is_err()
+                && self.shared.reports.send(report).await.is_err()
             {
                 return Some(CloseReason::Shutdown);
             }
@@ -104,6 +189,28 @@ impl Reporter<'_> {
             }
         }
         None
+    }
+
+    /// Why a switch that calls itself this is not the one whose certificate was shown.
+    fn refuse(&self, datapath_id: DatapathId) -> Option<CloseReason> {
+        let identity = self.link.identity.as_ref().filter(|identity| !identity.allows(datapath_id))?;
+        self.shared.tally.refused(Refusal::WrongDatapathId);
+        let reason = format!("the switch says that it is {datapath_id}, its certificate is for {identity}");
+        warn!(peer = %self.link.peer, "refused a switch: {reason}");
+        Some(CloseReason::NotAdmitted(reason))
+    }
+
+    /// Adds to the sums; says so at the first malformed message, and whenever their number has doubled.
+    fn count(&mut self, now: Counters) {
+        let before = std::mem::replace(&mut self.counted, now);
+        if before == now {
+            return;
+        }
+        self.shared.tally.add(before, now);
+        if now.malformed.checked_ilog2() != before.malformed.checked_ilog2() {
+            warn!(peer = %self.link.peer, connection = self.link.connection.0, malformed = now.malformed,
+                "a switch sends malformed messages");
+        }
     }
 
     /// What an event is to the owner. A connection that ends before it was ready has nothing to report.
@@ -141,7 +248,7 @@ impl Reporter<'_> {
 }
 
 /// Small messages go at once, and a dead path is noticed. A socket that does not take the options works without.
-fn configure(stream: &TcpStream) {
+pub(super) fn configure(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));

@@ -8,7 +8,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::debug;
 
 use super::backoff::Backoff;
-use super::connection::{self, Link};
+use super::connection::{self, Ended, Link};
+use super::tally::Refusal;
 use super::{Origin, Report, Shared, SwitchAddress};
 
 /// The time a TCP connection has to be made.
@@ -51,7 +52,11 @@ async fn run(address: SwitchAddress, shared: Arc<Shared>, stop: CancellationToke
 
 /// One connection from beginning to end. `Some` reason when it never became ready.
 async fn attempt(address: &SwitchAddress, shared: &Arc<Shared>, stop: &CancellationToken) -> Option<String> {
-    let Ok(_place) = shared.places.try_acquire() else { return Some("too many connections".to_owned()) };
+    let Ok(_place) = shared.places.try_acquire() else { return Some(Refusal::TooMany.to_string()) };
+    let tls = match &shared.tls {
+        None if address.tls => return Some("this daemon has no certificates to dial with".to_owned()),
+        tls => tls.as_ref().filter(|_| address.tls),
+    };
     let target = (address.host.as_str(), address.port);
     let stream = match tokio::time::timeout(CONNECT, TcpStream::connect(target)).await {
         Ok(Ok(stream)) => stream,
@@ -62,8 +67,21 @@ async fn attempt(address: &SwitchAddress, shared: &Arc<Shared>, stop: &Cancellat
         Ok(peer) => peer,
         Err(error) => return Some(error.to_string()),
     };
-    let link = Link { connection: shared.next_connection(), peer, origin: Origin::Dialed(address.clone()) };
-    let ended = connection::drive(stream, link, shared, stop).await;
-    debug!(%address, reason = %ended.reason, "dialled connection ended");
-    (!ended.was_ready).then(|| ended.reason.to_string())
+    connection::configure(&stream);
+    let origin = Origin::Dialed(address.clone());
+    let link = |identity| Link { connection: shared.next_connection(), peer, origin, identity };
+    let ended = if let Some(tls) = tls {
+        match tls.connect(stream).await {
+            Ok((stream, identity)) => connection::drive(stream, link(Some(identity)), shared, stop).await,
+            Err(reason) => {
+                shared.refuse(reason, address);
+                return Some(reason.to_string());
+            }
+        }
+    } else {
+        connection::drive(stream, link(None), shared, stop).await
+    };
+    let Ended { reason, was_ready } = ended;
+    debug!(%address, %reason, "dialled connection ended");
+    (!was_ready).then(|| reason.to_string())
 }

@@ -1,12 +1,14 @@
 //! Accepts switches.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tracing::{debug, error, warn};
+use tokio::net::{TcpListener, TcpStream};
+use tracing::{debug, error};
 
-use super::connection::{self, Link};
+use super::connection::{self, Ended, Link};
+use super::tally::Refusal;
 use super::{Origin, Shared};
 
 /// The pause after a failed accept, which is nearly always a lack of file descriptors: trying at once would spin.
@@ -24,13 +26,10 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
                 let shared = Arc::clone(&shared);
                 let tracker = shared.tracker.clone();
                 tracker.spawn(async move {
-                    let Ok(_place) = shared.places.try_acquire() else {
-                        return warn!(%peer, "refused a switch: too many connections");
-                    };
-                    let link = Link { connection: shared.next_connection(), peer, origin: Origin::Accepted };
-                    let connection = link.connection;
-                    let ended = connection::drive(stream, link, &shared, &shared.shutdown).await;
-                    debug!(%peer, connection = connection.0, reason = %ended.reason, "switch connection ended");
+                    match serve(stream, peer, &shared).await {
+                        Ok(Ended { reason, .. }) => debug!(%peer, %reason, "switch connection ended"),
+                        Err(reason) => shared.refuse(reason, &peer),
+                    }
                 });
             }
             Err(error) => {
@@ -39,4 +38,16 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
             }
         }
     }
+}
+
+/// One connection from beginning to end, over TLS where there are certificates.
+async fn serve(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Result<Ended, Refusal> {
+    let _place = shared.places.try_acquire().map_err(|_| Refusal::TooMany)?;
+    connection::configure(&stream);
+    let link = |identity| Link { connection: shared.next_connection(), peer, origin: Origin::Accepted, identity };
+    let Some(tls) = &shared.tls else {
+        return Ok(connection::drive(stream, link(None), shared, &shared.shutdown).await);
+    };
+    let (stream, identity) = tls.accept(stream).await?;
+    Ok(connection::drive(stream, link(Some(identity)), shared, &shared.shutdown).await)
 }

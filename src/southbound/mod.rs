@@ -1,4 +1,4 @@
-//! Switches over TCP: accepting them, dialling them, and driving one [`session`] for each.
+//! Switches over TCP and TLS: accepting them, dialling them, and driving one [`session`] for each.
 //!
 //! What happens on every connection arrives as [`Report`]s on one bounded channel; the owner answers through the
 //! command channel that each connection hands out when it is ready. A slow switch delays nobody: it has a task and a
@@ -18,20 +18,30 @@ mod backoff;
 mod connection;
 mod dialer;
 mod listener;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod tls;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
 
 use crate::session::{self, Command, Description, Event};
+use tally::Tally;
 
 pub use address::SwitchAddress;
 pub use dialer::Dial;
+pub use tally::{Refusal, Totals};
+pub use tls::{Tls, TlsError, TlsFiles};
 
 /// Reports that wait for the owner. A connection that finds the queue full stops reading until there is room, which
 /// slows its switch and nobody else; a few thousand keep a burst of settlements moving.
@@ -100,6 +110,11 @@ pub struct Southbound {
 struct Shared {
     config: session::Config,
     reports: mpsc::Sender<Report>,
+    tls: Option<Arc<Tls>>,
+    tally: Tally,
+    /// The second, since the start, in which a refusal was last told as a warning.
+    warned: AtomicU64,
+    started: Instant,
     next_connection: AtomicU64,
     places: Semaphore,
     tracker: TaskTracker,
@@ -107,11 +122,12 @@ struct Shared {
 }
 
 impl Southbound {
-    /// Begins to accept switches on `listener`, if there is one.
+    /// Begins to accept switches on `listener`, if there is one: with certificates over TLS and in no other way.
     #[must_use]
     pub fn start(
         config: session::Config,
         listener: Option<TcpListener>,
+        tls: Option<Arc<Tls>>,
         reports: mpsc::Sender<Report>,
         tracker: TaskTracker,
         shutdown: CancellationToken,
@@ -119,6 +135,10 @@ impl Southbound {
         let shared = Arc::new(Shared {
             config,
             reports,
+            tls,
+            tally: Tally::default(),
+            warned: AtomicU64::new(0),
+            started: Instant::now(),
             next_connection: AtomicU64::new(1),
             places: Semaphore::new(MAX_CONNECTIONS),
             tracker,
@@ -135,9 +155,32 @@ impl Southbound {
     pub fn dial(&self, address: SwitchAddress) -> Dial {
         dialer::start(address, &self.shared)
     }
+
+    /// Whether switches can be dialled over TLS.
+    #[must_use]
+    pub fn has_certificates(&self) -> bool {
+        self.shared.tls.is_some()
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.shared.tally.totals()
+    }
 }
 
 impl Shared {
+    /// Counts a refusal, and says so: the first of each second aloud.
+    fn refuse(&self, reason: Refusal, peer: &dyn fmt::Display) {
+        self.tally.refused(reason);
+        let second = self.started.elapsed().as_secs() + 1;
+        if self.warned.swap(second, Ordering::Relaxed) == second {
+            debug!(%peer, "refused a switch: {reason}");
+        } else {
+            warn!(%peer, "refused a switch: {reason}");
+        }
+    }
+
     fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed))
     }

@@ -27,4 +27,5 @@ mod reconnects;
 mod removals;
 mod support;
 mod table_miss;
+mod tls;
 mod wire_bytes;

@@ -15,6 +15,12 @@ Examples:
   A lab, where switches and clients on the network are trusted:
     flumen serve --listen 0.0.0.0:8653 --openflow 0.0.0.0:6653 --insecure
 
+  Switches on the network, with certificates made by ovs-pki:
+    ovs-pki init; ovs-pki req+sign flumen controller
+    ovs-pki req+sign dpid-00000000000000a1 switch    # for the switch with this datapath id
+    flumen serve --openflow 0.0.0.0:6653 --openflow-cert flumen-cert.pem \\
+      --openflow-key flumen-privkey.pem --openflow-ca /var/lib/openvswitch/pki/switchca/cacert.pem
+
   Take in every switch that dials in, leave their table-miss rules alone:
     flumen serve --admission adopt --table-miss none";
 
@@ -31,6 +37,18 @@ pub(crate) struct Serve {
     /// Where switches connect
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = DEFAULT_OPENFLOW)]
     pub(crate) openflow: SocketAddr,
+    /// This daemon's certificate for switches, in PEM; switches then speak TLS and show theirs. SIGHUP reads it again
+    #[arg(long, value_name = "FILE", requires_all = ["openflow_key", "openflow_ca"], value_hint = clap::ValueHint::FilePath)]
+    pub(crate) openflow_cert: Option<PathBuf>,
+    /// The private key of --openflow-cert
+    #[arg(long, value_name = "FILE", requires = "openflow_cert", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) openflow_key: Option<PathBuf>,
+    /// The authorities that sign switches' certificates; each names its switch: dpid-00000000000000a1
+    #[arg(long, value_name = "FILE", requires = "openflow_cert", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) openflow_ca: Option<PathBuf>,
+    /// Allow switches TLS 1.2 beside 1.3
+    #[arg(long, requires = "openflow_cert")]
+    pub(crate) openflow_tls12: bool,
     /// Directory of the durable state [default: ~/.local/state/flumen]
     #[arg(long, value_name = "DIR", env = "FLUMEN_DATA", hide_env_values = true, value_hint = clap::ValueHint::DirPath)]
     pub(crate) data: Option<PathBuf>,

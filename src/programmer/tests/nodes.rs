@@ -67,7 +67,7 @@ fn the_same_node_again_is_the_same_and_another_one_is_refused() {
 }
 
 fn dialed() -> Origin {
-    Origin::Dialed(SwitchAddress { host: "127.0.0.1".to_owned(), port: 7000 })
+    Origin::Dialed(SwitchAddress { tls: false, host: "127.0.0.1".to_owned(), port: 7000 })
 }
 
 #[test]

@@ -69,7 +69,7 @@ pub(super) fn config() -> Config {
         connections: 0,
         discovered_nodes: 0,
     };
-    Config { admission: Admission::Discover, table_miss: TableMiss::None, limits }
+    Config { admission: Admission::Discover, table_miss: TableMiss::None, dial_tls: false, limits }
 }
 
 impl World {

@@ -1,6 +1,7 @@
 //! A `flumen serve` on free ports, with its own data directory.
 
 use std::ffi::OsString;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -52,6 +53,16 @@ impl Daemon {
     /// A new connection to the daemon.
     pub(crate) fn client(&self) -> Client {
         Client::connect(self.northbound)
+    }
+
+    /// What the daemon answers to a GET of this path.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.northbound)).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     /// What the daemon has logged so far.

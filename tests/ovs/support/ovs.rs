@@ -94,6 +94,20 @@ impl Ovs {
         port
     }
 
+    /// Adds a bridge that connects to a controller on this port over TLS, and shows the switch's certificate.
+    pub(crate) fn add_secure_bridge(&self, name: &str, datapath_id: u64, controller_port: u16) {
+        self.add_bridge(name, datapath_id, 2);
+        self.set_controller(name, &format!("ssl:127.0.0.1:{controller_port}"));
+    }
+
+    /// Adds a bridge that waits for a controller that speaks TLS, and returns the port that it listens on.
+    pub(crate) fn add_secure_dialled_bridge(&self, name: &str, datapath_id: u64) -> u16 {
+        let port = free_port();
+        self.add_bridge(name, datapath_id, 2);
+        self.set_controller(name, &format!("pssl:{port}:127.0.0.1"));
+        port
+    }
+
     /// Out of band: for a controller in band the switch keeps hidden rules of its own, which fill limited tables.
     fn set_controller(&self, bridge: &str, controller: &str) {
         self.vsctl_words(&format!(

@@ -1,0 +1,122 @@
+//! Over TCP, and over streams in memory where the size of the buffers matters.
+
+use bytes::Bytes;
+use openflow::{Echo, FlowMod};
+use session::{CloseReason, Outcome, Token};
+use tokio::io::AsyncWriteExt;
+
+use super::*;
+
+/// A switch that has said HELLO and nothing else.
+async fn greeted(stage: &Stage) -> TcpStream {
+    let mut stream = stage.dial().await;
+    let hello = Message::Hello(openflow::Hello::with_versions(&[OFP_VERSION]));
+    stream.write_all(&bytes_of(&hello)).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn m01_m08_m21_malformed_messages_end_a_handshake_and_no_other_connection() {
+    let mut stage = Stage::with(None).await;
+    behave(7, stage.dial().await);
+    let (_, datapath_id, commands) = stage.connected().await;
+    assert_eq!(datapath_id, DatapathId(7));
+    for bytes in [vec![OFP_VERSION, 0, 0, 0, 0, 0, 0, 0], raw(99, &[]), raw(6, &[0; 10])] {
+        let mut stream = greeted(&stage).await;
+        stream.write_all(&bytes).await.unwrap();
+        read_to_end(&mut stream).await;
+    }
+    stage.counted(|totals| totals.sessions.malformed == 2).await;
+    confirm(&mut stage, &commands, 10).await;
+}
+
+#[tokio::test]
+async fn m04_a_stream_that_ends_or_breaks_inside_a_message_ends_its_session() {
+    for is_reset in [false, true] {
+        let mut stage = Stage::with(None).await;
+        let stream = stage.dial().await;
+        if is_reset {
+            socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        let switch = emulated(7);
+        switch.misbehave(vec![crate::emulator::Fault::CutInput { after: 50_000 }]);
+        tokio::spawn(async move { switch.converse(stream).await });
+        let (_, _, commands) = stage.connected().await;
+        commands.send(Command::Program(flow_mods(1_000))).await.unwrap();
+        let reason = stage.closed().await;
+        assert!(matches!(reason, CloseReason::PeerClosed | CloseReason::Transport(_)), "{reason:?}");
+    }
+}
+
+#[tokio::test]
+async fn m71_a_peer_that_asks_without_reading_is_given_up_and_others_are_not_disturbed() {
+    let mut stage = Stage::with(None).await;
+    behave(7, stage.dial().await);
+    let (_, _, commands) = stage.connected().await;
+    let mut attacker = greeted(&stage).await;
+    let echo = raw(2, &[0; 65_527]);
+    let flood = tokio::spawn(async move { while attacker.write_all(&echo).await.is_ok() {} });
+    confirm(&mut stage, &commands, 1_000).await;
+    tokio::time::timeout(PATIENCE, flood).await.expect("the flood ends").unwrap();
+}
+
+/// Open vSwitch stops reading while a hundred replies wait to be written; so does the emulator. Whoever writes without
+/// reading locks up with it.
+#[tokio::test]
+async fn m66_a_hundred_thousand_refusals_over_buffers_of_16_kib_are_all_told() {
+    let (sender, reports) = mpsc::channel(REPORTS);
+    let shutdown = CancellationToken::new();
+    let config = session::Config::default();
+    let southbound = Southbound::start(config, None, None, sender, TaskTracker::new(), shutdown.clone());
+    let mut stage = Stage { southbound, reports, address: ([127, 0, 0, 1], 1).into() };
+    let (ours, theirs) = tokio::io::duplex(16 << 10);
+    let switch = EmulatedSwitch::new(SwitchConfig { table_limit: 0, ..SwitchConfig::new(DatapathId(7)) });
+    tokio::spawn(async move { switch.converse(theirs).await });
+    let shared = Arc::clone(&stage.southbound.shared);
+    let link =
+        connection::Link { connection: ConnectionId(1), peer: stage.address, origin: Origin::Accepted, identity: None };
+    tokio::spawn(async move { connection::drive(ours, link, &shared, &shutdown).await });
+    let (_, _, commands) = stage.connected().await;
+    tokio::spawn(async move {
+        for _ in 0..100 {
+            commands.send(Command::Program(flow_mods(1_000))).await.unwrap();
+        }
+        std::future::pending::<()>().await;
+    });
+    let mut refused = 0;
+    while refused < 100_000 {
+        if let Report::Happened { event: Event::Settled(settlements), .. } = stage.report().await {
+            assert!(settlements.iter().all(|settlement| matches!(settlement.outcome, Outcome::Refused(_))));
+            refused += settlements.len();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_counted_is_summed_over_connections() {
+    let mut stage = Stage::with(None).await;
+    let reply = bytes_of(&Message::EchoReply(Echo { data: Bytes::new() }));
+    for _ in 0..2 {
+        let mut stream = greeted(&stage).await;
+        stream.write_all(&reply.repeat(3)).await.unwrap();
+        stage.counted(|totals| totals.sessions.stray_replies % 3 == 0 && totals.sessions.stray_replies > 0).await;
+    }
+    stage.counted(|totals| totals.sessions.stray_replies == 6 && totals.connections == 2).await;
+    assert!(stage.reports.try_recv().is_err(), "nobody became ready");
+}
+
+fn flow_mods(count: u64) -> Vec<(Token, FlowMod)> {
+    (0..count).map(|token| (Token(token), FlowMod { cookie: token, priority: 1, ..FlowMod::add() })).collect()
+}
+
+/// So many FLOW_MODs are confirmed on this connection.
+async fn confirm(stage: &mut Stage, commands: &mpsc::Sender<Command>, count: u64) {
+    commands.send(Command::Program(flow_mods(count))).await.unwrap();
+    let mut confirmed = 0;
+    while confirmed < count {
+        if let Report::Happened { event: Event::Settled(settlements), .. } = stage.report().await {
+            assert!(settlements.iter().all(|settlement| matches!(settlement.outcome, Outcome::Confirmed)));
+            confirmed += settlements.len() as u64;
+        }
+    }
+}
