@@ -28,13 +28,15 @@ enum Admitted {
     Flow(FlowNumber),
     /// It was only to be shown.
     Planned(Box<FlowView>),
-    /// It would take another flow's place.
+    /// Another flow is in its way.
     Conflict(Box<Conflict>),
 }
 
-/// Two rules with the same table, priority and match.
+/// Two rules with the same table, priority and match, or two flows with one id.
 struct Conflict {
     message: String,
+    /// The field of the request that is to blame, if it is one.
+    field: Option<&'static str>,
     plan: Plan,
 }
 
@@ -47,7 +49,8 @@ impl Engine {
             }
             Ok(Admitted::Planned(flow)) => self.answer(ticket, Ok(Reply::Flow { flow })),
             Ok(Admitted::Conflict(conflict)) => {
-                self.answer(ticket, Err(ErrorBody::new(ErrorCode::Conflict, conflict.message)));
+                let error = ErrorBody::new(ErrorCode::Conflict, conflict.message);
+                self.answer(ticket, Err(at_field(error, "payload", conflict.field)));
             }
             Err(error) => self.answer(ticket, Err(error)),
         }
@@ -89,18 +92,6 @@ impl Engine {
 
     /// Checks everything about a request but its conflicts.
     fn plan(&self, request: InstallFlow, path: &str) -> Result<Plan, ErrorBody> {
-        if let Some(number) = request.flow_id.as_ref().and_then(|id| self.ids.get(id))
-            && let Some(flow) = self.flows.get(number)
-            && !flow.is_same(&request)
-        {
-            let message = if flow.is_ended() {
-                // Removing it once more would not help, whatever is told of a flow that is there.
-                format!("flow {} was another one, and is {}: use another flow_id", flow.id, flow.state())
-            } else {
-                format!("flow {} exists and is not the same; RemoveFlow it first, or use another flow_id", flow.id)
-            };
-            return Err(ErrorBody::new(ErrorCode::Conflict, message).at(format!("{path}.flow_id")));
-        }
         let class = self.classes.get(&request.traffic_type).map_err(|error| {
             ErrorBody::new(ErrorCode::InvalidRequest, error.to_string()).at(format!("{path}.traffic_type"))
         })?;
@@ -132,9 +123,20 @@ impl Engine {
     /// Makes a flow of a plan, unless there is one, it is only to be shown, or another flow is in its way.
     fn admit(&mut self, plan: Plan) -> Result<Admitted, ErrorBody> {
         if let Some(number) = plan.request.flow_id.as_ref().and_then(|id| self.ids.get(id)).copied()
-            && !plan.request.dry_run
+            && let Some(flow) = self.flows.get(&number)
         {
-            return Ok(Admitted::Flow(number));
+            if !flow.is_same(&plan.request) {
+                let message = if flow.is_ended() {
+                    // Removing it once more would not help, whatever is told of a flow that is there.
+                    format!("flow {} was another one, and is {}: use another flow_id", flow.id, flow.state())
+                } else {
+                    format!("flow {} exists and is not the same; RemoveFlow it first, or use another flow_id", flow.id)
+                };
+                return Ok(Admitted::Conflict(Box::new(Conflict { message, field: Some("flow_id"), plan })));
+            }
+            if !plan.request.dry_run {
+                return Ok(Admitted::Flow(number));
+            }
         }
         let conflict = self.find_conflict(&plan);
         if plan.request.dry_run {
@@ -148,7 +150,7 @@ impl Engine {
         if let Some(message) = conflict
             && (!plan.request.replace || plan.request.on_conflict == OnConflict::Refuse)
         {
-            return Ok(Admitted::Conflict(Box::new(Conflict { message, plan })));
+            return Ok(Admitted::Conflict(Box::new(Conflict { message, field: None, plan })));
         }
         let Some(number) = self.new_number() else {
             let message = "the store has not reserved more flow numbers yet; try again in a moment";
@@ -264,10 +266,13 @@ fn is_same_place(a: &Rule, b: &Rule) -> bool {
 }
 
 fn compile_error(error: &CompileError, path: &str) -> ErrorBody {
-    let body = ErrorBody::new(error.code(), error.to_string());
-    match error.field() {
-        Some(field) => body.at(format!("{path}.{field}")),
-        None => body,
+    at_field(ErrorBody::new(error.code(), error.to_string()), path, error.field())
+}
+
+fn at_field(error: ErrorBody, path: &str, field: Option<&str>) -> ErrorBody {
+    match field {
+        Some(field) => error.at(format!("{path}.{field}")),
+        None => error,
     }
 }
 

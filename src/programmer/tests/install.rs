@@ -256,6 +256,20 @@ fn a_batch_answers_each_flow_and_refuses_the_whole_for_an_item_that_could_never_
 }
 
 #[test]
+fn an_item_of_a_batch_with_the_id_of_another_flow_is_a_conflict_of_its_own() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    let flows = [voice("a", 1), voice("a", 2), voice("b", 3), voice("b", 4), voice("b", 3)];
+    let reply = world.ok("InstallFlows", json!({"flows": flows}));
+    assert_eq!(reply["summary"], json!({"applied": 3, "rejected": 2}), "{reply}");
+    let refused = |flow: &&Value| flow["state"] == "rejected";
+    let refused: Vec<_> =
+        reply["flows"].as_array().unwrap().iter().filter(refused).map(|flow| &flow["source"]).collect();
+    assert_eq!(refused, ["10.0.0.2", "10.0.0.4"]);
+    assert_eq!(world.rule_count(0), 2);
+}
+
+#[test]
 fn removal_by_filter_takes_what_it_names_and_nothing_else() {
     let mut world = World::connected();
     world.ok("InstallFlow", voice("a", 1));
