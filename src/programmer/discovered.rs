@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use openflow::DatapathId;
+use openflow::{DatapathId, PortReason, PortStatus};
 
 use crate::contract::{NodeName, Timestamp};
-use crate::session::Description;
+use crate::session::{CloseReason, Description, MAX_PORTS};
 use crate::southbound::ConnectionId;
 
 /// Discovered nodes at a time; each costs a connection and its description.
@@ -27,14 +27,32 @@ pub(super) struct Discovered {
 }
 
 impl Discovered {
-    /// Takes one in; false when there are too many, or one with its datapath id is there.
-    pub(super) fn admit(&mut self, datapath_id: DatapathId, guest: Guest) -> bool {
-        if self.guests.len() >= MAX_DISCOVERED || self.guests.contains_key(&datapath_id.0) {
-            return false;
+    /// Takes one in.
+    ///
+    /// # Errors
+    /// Why it is turned away: there are too many, or one with its datapath id is there.
+    pub(super) fn admit(&mut self, datapath_id: DatapathId, guest: Guest) -> Result<(), CloseReason> {
+        if self.guests.contains_key(&datapath_id.0) {
+            return Err(CloseReason::DuplicateDatapathId);
+        }
+        if self.guests.len() >= MAX_DISCOVERED {
+            let reason = format!("{MAX_DISCOVERED} switches that nobody added are connected, and no more may be");
+            return Err(CloseReason::NotAdmitted(reason));
         }
         self.connections.insert(guest.connection, datapath_id);
         self.guests.insert(datapath_id.0, guest);
-        true
+        Ok(())
+    }
+
+    /// A port of the one on this connection came, went or changed.
+    pub(super) fn port_changed(&mut self, connection: ConnectionId, status: PortStatus) {
+        let datapath_id = self.connections.get(&connection);
+        let Some(guest) = datapath_id.and_then(|id| self.guests.get_mut(&id.0)) else { return };
+        let ports = &mut guest.description.ports;
+        ports.retain(|port| port.port_no != status.desc.port_no);
+        if status.reason != PortReason::Delete && ports.len() < MAX_PORTS {
+            ports.push(status.desc);
+        }
     }
 
     /// The one with this datapath id leaves, to be registered.

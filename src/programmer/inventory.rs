@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use openflow::{DatapathId, PortReason, PortStatus};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::cookie::FlowNumber;
 use super::discovered::Guest;
@@ -15,7 +15,7 @@ use super::node::{About, Link, Live, Node, NodeId};
 use super::reads::TABLE_READ;
 use super::{Admission, Answer};
 use crate::contract::{AddNode, ErrorBody, ErrorCode, GetNode, NodeName, Reply, SwitchAddress as Address};
-use crate::session::{CloseReason, Command, Description, Event, describe};
+use crate::session::{CloseReason, Command, Description, Event, MAX_PORTS, describe};
 use crate::southbound::{ConnectionId, Origin, SwitchAddress};
 
 /// How long the older of two connections with one datapath id has to show that it is alive.
@@ -182,20 +182,20 @@ impl Engine {
                 let reason = format!("no node with datapath id {datapath_id} was added");
                 Err(CloseReason::NotAdmitted(reason))
             }
-            Admission::Adopt => Ok(self.adopt(datapath_id)),
+            Admission::Adopt => self.adopt(datapath_id).map(Some),
             Admission::Discover => {
                 let guest = Guest { connection, since: self.wall, description: Box::new(description.clone()) };
-                if self.discovered.admit(datapath_id, guest) { Ok(None) } else { Err(CloseReason::DuplicateDatapathId) }
+                self.discovered.admit(datapath_id, guest).map(|()| None)
             }
         }
     }
 
-    /// Registers a switch under its datapath id, which is a lawful name. `None` when another node has that name.
-    fn adopt(&mut self, datapath_id: DatapathId) -> Option<NodeId> {
-        let name: NodeName = datapath_id.to_string().parse().ok()?;
-        if self.names.contains_key(&name) {
-            return None;
-        }
+    /// Registers a switch under its datapath id, which is a lawful name, unless another node has it.
+    fn adopt(&mut self, datapath_id: DatapathId) -> Result<NodeId, CloseReason> {
+        let name = datapath_id.to_string().parse().ok().filter(|name| !self.names.contains_key(name));
+        let Some(name) = name else {
+            return Err(CloseReason::NotAdmitted(format!("another node has the name {datapath_id}")));
+        };
         let request = AddNode {
             name,
             kind: Default::default(),
@@ -204,7 +204,7 @@ impl Engine {
             ovsdb: None,
             labels: BTreeMap::new(),
         };
-        Some(self.register(request, Some(datapath_id)))
+        Ok(self.register(request, Some(datapath_id)))
     }
 
     /// A connection of a registered node. If the node has one, the older is asked whether it is alive: while it is,
@@ -240,11 +240,7 @@ impl Engine {
     /// Something happened on a connection.
     pub(super) fn happened(&mut self, connection: ConnectionId, event: Event) {
         let Some(id) = self.connections.get(&connection).copied() else {
-            if matches!(event, Event::Closed(_)) {
-                self.discovered.leave(connection);
-                self.contender_left(connection);
-            }
-            return;
+            return self.happened_to_guest(connection, event);
         };
         match event {
             Event::Ready(_) => {}
@@ -267,6 +263,30 @@ impl Engine {
                 "error for nothing that was asked"
             ),
             Event::Closed(reason) => self.lost(id, connection, &reason),
+        }
+    }
+
+    /// The same for a switch that is no node's, or not yet.
+    fn happened_to_guest(&mut self, connection: ConnectionId, event: Event) {
+        match event {
+            Event::PortStatus(status) => self.discovered.port_changed(connection, *status),
+            Event::Closed(_) => {
+                self.discovered.leave(connection);
+                self.contender_left(connection);
+            }
+            // Nothing was asked of it.
+            Event::Ready(_)
+            | Event::Settled(_)
+            | Event::LateRefusal { .. }
+            | Event::FlowsRead { .. }
+            | Event::Bundles(_)
+            | Event::Monitoring(_)
+            | Event::FlowUpdates(_)
+            | Event::RoleGranted(_)
+            | Event::RoleRefused { .. }
+            | Event::FlowRemoved(_)
+            | Event::Alive
+            | Event::StrayError(_) => {}
         }
     }
 
@@ -316,6 +336,9 @@ impl Engine {
         match status.reason {
             PortReason::Delete => {
                 about.ports.remove(&status.desc.port_no);
+            }
+            _ if about.ports.len() >= MAX_PORTS && !about.ports.contains_key(&status.desc.port_no) => {
+                debug!(port = status.desc.port_no.0, "a switch has more ports than are kept");
             }
             _ => {
                 about.ports.insert(status.desc.port_no, status.desc);

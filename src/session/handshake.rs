@@ -11,8 +11,8 @@ use super::event::{CloseReason, Description, describe};
 /// Bytes of the offending message that an error quotes (OpenFlow 1.3.5, 7.4.4: "at least 64 bytes").
 const QUOTED: usize = 64;
 
-/// Ports that a switch may list: as many as OpenFlow 1.0 could number, and 4 MiB of them.
-const MAX_PORTS: usize = 1 << 16;
+/// Ports of one switch that are kept: as many as OpenFlow 1.0 could number, and 4 MiB of them.
+pub const MAX_PORTS: usize = 1 << 16;
 
 /// Bytes of a peer's own words that are kept and shown.
 const WORDS: usize = 128;

@@ -56,6 +56,7 @@ pub use control::is_generation_current;
 pub use event::{
     CloseReason, Command, Counters, Description, Event, Outcome, ReadError, Settlement, Token, UnknownReason, describe,
 };
+pub use handshake::MAX_PORTS;
 use handshake::{Handshake, Progress};
 use keepalive::Keepalive;
 use reading::Reads;

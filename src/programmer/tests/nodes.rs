@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use openflow::{Port, PortNo, PortReason, PortStatus};
+
 use super::*;
 use crate::emulator::Fault;
 use crate::programmer::Admission;
 use crate::programmer::cookie::Purpose;
 use crate::programmer::engine::{Config, Ticket};
-use crate::southbound::{Origin, SwitchAddress};
+use crate::session::{Event, MAX_PORTS};
+use crate::southbound::{ConnectionId, Origin, Report, SwitchAddress};
 
 #[test]
 fn a_switch_that_dials_in_unasked_is_discovered_and_written_nothing() {
@@ -245,4 +248,40 @@ fn a_second_connection_of_a_node_that_is_removed_is_closed_with_the_first() {
     assert!(world.is_open(silent) && world.is_open(second));
     world.ok("RemoveNode", json!({"name": "s1", "flows": "leave"}));
     assert!(!world.is_open(silent) && !world.is_open(second));
+}
+
+#[test]
+fn a_discovered_switch_is_shown_with_the_ports_that_it_has_now_and_keeps_them_when_it_is_added() {
+    let mut world = World::new(1);
+    world.connect(0);
+    let port = Port { port_no: PortNo(9), ..world.switches[0].config().ports[0].clone() };
+    world.switches[0].set_port(port, world.now);
+    world.switches[0].remove_port(PortNo(1), world.now);
+    world.run();
+    let numbers = |node: Value| -> Vec<u64> {
+        node["ports"].as_array().unwrap().iter().map(|port| port["number"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(numbers(world.node("0000000000000001")), [2, 3, 4, 9]);
+    world.add_node(1);
+    assert_eq!(numbers(world.node("s1")), [2, 3, 4, 9]);
+}
+
+#[test]
+fn a_switch_that_makes_up_ports_without_end_is_not_believed_without_end() {
+    let mut world = World::connected();
+    let port = world.switches[0].config().ports[0].clone();
+    for port_no in (1..=70_000).map(PortNo) {
+        let desc = Port { port_no, ..port.clone() };
+        let event = Event::PortStatus(Box::new(PortStatus { reason: PortReason::Add, desc }));
+        world.engine.handle_report(Report::Happened { connection: ConnectionId(1), event });
+    }
+    assert_eq!(world.node("s1")["ports"].as_array().unwrap().len(), MAX_PORTS);
+}
+
+#[test]
+fn a_switch_is_not_adopted_under_a_name_that_another_node_has() {
+    let mut world = World::with(Config { admission: Admission::Adopt, ..config() }, 1);
+    world.ok("AddNode", json!({"name": "0000000000000001", "datapath_id": "0x2"}));
+    let connection = world.connect(0);
+    assert!(!world.is_open(connection), "nobody would ever talk to it");
 }
