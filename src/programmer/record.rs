@@ -3,6 +3,7 @@
 //! Values are JSON, in the contract's own words where it has them: what was asked is stored as it was asked. An export
 //! of the store can be read by anybody.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use openflow::DatapathId;
@@ -228,12 +229,15 @@ impl Engine {
         self.batch.delete(Table::Flow, number.get().to_be_bytes());
     }
 
-    /// Removes the flows whose last word has been kept long enough.
+    /// Removes the flows whose last word has been kept long enough, and the names of nodes that only they had.
     pub(super) fn forget_old_flows(&mut self) {
         let horizon = self.wall.as_micros().saturating_sub(i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX));
         let is_old = |flow: &Flow| flow.ended.is_some_and(|ended| ended.as_micros() < horizon) && flow.is_ended();
         let old: Vec<_> = self.flows.iter().filter(|(_, flow)| is_old(flow)).map(|(number, _)| *number).collect();
         old.into_iter().for_each(|number| self.forget_flow(number));
+        let shown: HashSet<NodeId> =
+            self.flows.values().flat_map(|flow| &flow.placements).map(|placement| placement.node).collect();
+        self.retired.retain(|id, _| shown.contains(id));
     }
 }
 

@@ -285,3 +285,18 @@ fn a_switch_is_not_adopted_under_a_name_that_another_node_has() {
     let connection = world.connect(0);
     assert!(!world.is_open(connection), "nobody would ever talk to it");
 }
+
+#[test]
+fn the_name_of_a_removed_node_is_kept_as_long_as_a_flow_is_shown_with_it() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    for _ in 0..3 {
+        world.ok("RemoveNode", json!({"name": "s1"}));
+        world.add_node(1);
+        world.connect(0);
+    }
+    world.pass(Duration::from_secs(3600));
+    assert_eq!((world.flow("a")["nodes"][0]["node"].clone(), world.engine.retired.len()), (json!("s1"), 1));
+    world.pass(Duration::from_secs(24 * 3600));
+    assert_eq!(world.engine.retired.len(), 0);
+}
