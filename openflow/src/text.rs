@@ -102,12 +102,17 @@ mod tests {
 
     #[test]
     fn flags_contain_what_was_put_into_them_and_nothing_else() {
-        use crate::{FlowMonitorFlags as F, MeterFlags as M};
+        use crate::{Capabilities, FlowModFlags, FlowMonitorFlags as F, MeterFlags as M};
         let flags = F::INITIAL | F::MODIFY | F::OWN;
         let contained = [F::INITIAL, F::ADD, F::DELETE, F::MODIFY, F::ACTIONS, F::OWN].map(|flag| flags.contains(flag));
         assert_eq!(contained, [true, false, false, true, false, true]);
         assert_eq!(flags.0, 0b10_1001);
         assert!(!F::INITIAL.contains(flags));
+        let capabilities = Capabilities(Capabilities::FLOW_STATS.0 | Capabilities::QUEUE_STATS.0);
+        assert!(capabilities.contains(Capabilities::QUEUE_STATS) && !capabilities.contains(Capabilities::PORT_STATS));
+        assert!(!capabilities.contains(Capabilities(Capabilities::FLOW_STATS.0 | Capabilities::PORT_STATS.0)));
+        let flow = FlowModFlags::SEND_FLOW_REM | FlowModFlags::RESET_COUNTS;
+        assert!(flow.contains(FlowModFlags::RESET_COUNTS) && !flow.contains(FlowModFlags::CHECK_OVERLAP));
         assert_eq!([M::KBPS, M::PKTPS].map(|flag| (M::KBPS | M::BURST).contains(flag)), [true, false]);
     }
 

@@ -106,6 +106,17 @@ proptest! {
     }
 
     #[test]
+    fn a_flow_reads_back_from_the_text_that_people_paste(flow_mod in flow_mod()) {
+        let text = format!("{flow_mod:#}");
+        let read = text.parse::<FlowMod>();
+        prop_assert!(read.is_ok(), "{}: {:?}", text, read);
+        let read = read.unwrap();
+        prop_assert_eq!(&format!("{read:#}"), &text);
+        prop_assert_eq!((read.cookie, read.table_id, read.priority), (flow_mod.cookie, flow_mod.table_id, flow_mod.priority));
+        prop_assert_eq!((read.idle_timeout, read.hard_timeout, read.flags), (flow_mod.idle_timeout, flow_mod.hard_timeout, flow_mod.flags));
+    }
+
+    #[test]
     fn text_of_any_kind_is_a_flow_or_not_but_never_a_panic(text in "\\PC{0,60}") {
         let _ = text.parse::<FlowMod>();
     }
