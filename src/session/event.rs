@@ -273,6 +273,9 @@ pub enum CloseReason {
     /// The node was removed, or is no longer dialled.
     #[error("the node was removed")]
     Removed,
+    /// Its owner sends no more commands: without them the connection is of no use.
+    #[error("the daemon has given the connection up")]
+    Abandoned,
     /// The daemon is shutting down.
     #[error("the daemon is shutting down")]
     Shutdown,

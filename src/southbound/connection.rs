@@ -71,7 +71,8 @@ where
                 Ok(Exchanged::End) => session.handle_disconnect(CloseReason::PeerClosed),
                 Err(error) => session.handle_disconnect(CloseReason::Transport(error.kind())),
             },
-            Some(command) = reporter.next_command(), if session.capacity() > 0 => {
+            command = reporter.next_command(), if session.capacity() > 0 => {
+                let command = command.unwrap_or(Command::Close(CloseReason::Abandoned));
                 session.handle_command(command, Instant::now());
                 reporter.take_waiting(&mut session);
             }
@@ -79,7 +80,10 @@ where
                 session.handle_timeout(Instant::now());
                 buffers.release();
             }
-            () = stop.cancelled() => session.handle_disconnect(CloseReason::Shutdown),
+            () = stop.cancelled() => {
+                let is_end = shared.shutdown.is_cancelled();
+                session.handle_disconnect(if is_end { CloseReason::Shutdown } else { CloseReason::Removed });
+            }
         }
     };
     session.poll_transmit(&mut buffers.output, Instant::now());
@@ -228,7 +232,7 @@ impl Reporter<'_> {
         }
     }
 
-    /// The next command; pending before there is a channel and after the owner dropped its end.
+    /// The next command; none when the owner has dropped its end. Pending before there is a channel.
     async fn next_command(&mut self) -> Option<Command> {
         match &mut self.commands {
             Some(commands) => commands.recv().await,

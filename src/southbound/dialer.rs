@@ -30,11 +30,7 @@ pub(super) fn start(address: SwitchAddress, shared: &Arc<Shared>) -> Dial {
 async fn run(address: SwitchAddress, shared: Arc<Shared>, stop: CancellationToken) {
     let mut backoff = Backoff::new();
     loop {
-        let failed = tokio::select! {
-            failed = attempt(&address, &shared, &stop) => failed,
-            () = stop.cancelled() => return,
-        };
-        match failed {
+        match attempt(&address, &shared, &stop).await {
             None => backoff.reset(),
             Some(reason) => {
                 debug!(%address, reason, "dialled switch not connected");
@@ -50,7 +46,8 @@ async fn run(address: SwitchAddress, shared: Arc<Shared>, stop: CancellationToke
     }
 }
 
-/// One connection from beginning to end. `Some` reason when it never became ready.
+/// One connection from beginning to end, which it has even when it is stopped, so that the owner hears of it. `Some`
+/// reason when it never became ready.
 async fn attempt(address: &SwitchAddress, shared: &Arc<Shared>, stop: &CancellationToken) -> Option<String> {
     let Ok(_place) = shared.places.try_acquire() else { return Some(Refusal::TooMany.to_string()) };
     let tls = match &shared.tls {
@@ -58,7 +55,8 @@ async fn attempt(address: &SwitchAddress, shared: &Arc<Shared>, stop: &Cancellat
         tls => tls.as_ref().filter(|_| address.tls),
     };
     let target = (address.host.as_str(), address.port);
-    let stream = match tokio::time::timeout(CONNECT, TcpStream::connect(target)).await {
+    let made = tokio::time::timeout(CONNECT, TcpStream::connect(target));
+    let stream = match stop.run_until_cancelled(made).await? {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Some(error.to_string()),
         Err(_) => return Some("no answer to the connection request".to_owned()),
@@ -71,7 +69,7 @@ async fn attempt(address: &SwitchAddress, shared: &Arc<Shared>, stop: &Cancellat
     let origin = Origin::Dialed(address.clone());
     let link = |identity| Link { connection: shared.next_connection(), peer, origin, identity };
     let ended = if let Some(tls) = tls {
-        match tls.connect(stream).await {
+        match stop.run_until_cancelled(tls.connect(stream)).await? {
             Ok((stream, identity)) => connection::drive(stream, link(Some(identity)), shared, stop).await,
             Err(reason) => {
                 shared.refuse(reason, address);

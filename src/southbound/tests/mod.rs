@@ -21,6 +21,8 @@ struct Stage {
     southbound: Southbound,
     reports: mpsc::Receiver<Report>,
     address: SocketAddr,
+    /// A connection lives as long as somebody can command it.
+    held: Vec<mpsc::Sender<Command>>,
 }
 
 impl Stage {
@@ -31,7 +33,7 @@ impl Stage {
         let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let config = session::Config::default();
         let southbound = Southbound::start(config, Some(listener), tls, sender, tracker, shutdown);
-        Self { southbound, reports, address }
+        Self { southbound, reports, address, held: Vec::new() }
     }
 
     async fn dial(&self) -> TcpStream {
@@ -46,6 +48,7 @@ impl Stage {
     async fn connected(&mut self) -> (ConnectionId, DatapathId, mpsc::Sender<Command>) {
         match self.report().await {
             Report::Connected { connection, description, commands, .. } => {
+                self.held.push(commands.clone());
                 (connection, description.features.datapath_id, commands)
             }
             other => panic!("{other:?}"),

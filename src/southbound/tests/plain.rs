@@ -68,7 +68,7 @@ async fn m66_a_hundred_thousand_refusals_over_buffers_of_16_kib_are_all_told() {
     let shutdown = CancellationToken::new();
     let config = session::Config::default();
     let southbound = Southbound::start(config, None, None, sender, TaskTracker::new(), shutdown.clone());
-    let mut stage = Stage { southbound, reports, address: ([127, 0, 0, 1], 1).into() };
+    let mut stage = Stage { southbound, reports, address: ([127, 0, 0, 1], 1).into(), held: Vec::new() };
     let (ours, theirs) = tokio::io::duplex(16 << 10);
     let switch = EmulatedSwitch::new(SwitchConfig { table_limit: 0, ..SwitchConfig::new(DatapathId(7)) });
     tokio::spawn(async move { switch.converse(theirs).await });
@@ -119,4 +119,26 @@ async fn confirm(stage: &mut Stage, commands: &mpsc::Sender<Command>, count: u64
             confirmed += settlements.len() as u64;
         }
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_can_command_any_more_ends() {
+    let mut stage = Stage::with(None).await;
+    behave(7, stage.dial().await);
+    let (_, _, commands) = stage.connected().await;
+    stage.held.clear();
+    drop(commands);
+    assert_eq!(stage.closed().await, CloseReason::Abandoned);
+}
+
+#[tokio::test]
+async fn a_dialled_connection_that_is_hung_up_is_reported_as_closed() {
+    let mut stage = Stage::with(None).await;
+    let switches = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = switches.local_addr().unwrap().port();
+    let dial = stage.southbound.dial(SwitchAddress { host: "127.0.0.1".to_owned(), port, tls: false });
+    behave(7, switches.accept().await.unwrap().0);
+    stage.connected().await;
+    drop(dial);
+    assert_eq!(stage.closed().await, CloseReason::Removed);
 }
