@@ -138,15 +138,10 @@ impl Engine {
                 return Ok(Admitted::Flow(number));
             }
         }
-        let conflict = self.find_conflict(&plan);
         if plan.request.dry_run {
-            return Ok(Admitted::Planned(Box::new(self.planned_view(
-                &plan.request,
-                &plan.rules,
-                &plan.nodes,
-                conflict,
-            ))));
+            return Ok(Admitted::Planned(Box::new(self.planned_view(&plan.request, &plan.rules, &plan.nodes))));
         }
+        let conflict = self.find_conflict(&plan);
         if let Some(message) = conflict
             && (!plan.request.replace || plan.request.on_conflict == OnConflict::Refuse)
         {
@@ -210,30 +205,31 @@ impl Engine {
     /// The first rule that another flow, ours or foreign, has with the same table, priority and match: a switch holds
     /// only one of them.
     fn find_conflict(&self, plan: &Plan) -> Option<String> {
-        plan.nodes.iter().find_map(|id| {
-            let node = self.nodes.get(id)?;
-            plan.rules.iter().find_map(|rule| {
-                let hash = rule_hash(rule);
-                let what = || format!("{} {}", rule.priority, rule.flow_match);
-                if let Some(flow) = self.claims.get(&(*id, hash)).and_then(|number| self.flows.get(number)) {
-                    let same = self.rules_of(&flow.request).iter().any(|other| is_same_place(other, rule));
-                    return same.then(|| {
-                        format!(
-                            "flow {} has the same table, priority and match on node {}: {}",
-                            flow.id,
-                            node.request.name,
-                            what()
-                        )
-                    });
-                }
-                let cookie = node.foreign.get(&hash)?;
-                Some(format!(
-                    "a foreign rule (cookie {}) has the same table, priority and match on node {}: {}",
-                    Hex(*cookie),
-                    node.request.name,
-                    what()
-                ))
-            })
+        plan.nodes.iter().find_map(|id| self.conflicts_on(*id, &plan.request, &plan.rules).next())
+    }
+
+    /// Every such rule on one node. A flow is not in its own way.
+    pub(super) fn conflicts_on(
+        &self,
+        id: NodeId,
+        request: &InstallFlow,
+        rules: &[Rule],
+    ) -> impl Iterator<Item = String> {
+        let node = self.nodes.get(&id);
+        rules.iter().filter_map(move |rule| {
+            let node = node?;
+            let hash = rule_hash(rule);
+            let what = || {
+                let name = &node.request.name;
+                format!("has the same table, priority and match on node {name}: {} {}", rule.priority, rule.flow_match)
+            };
+            if let Some(flow) = self.claims.get(&(id, hash)).and_then(|number| self.flows.get(number)) {
+                let is_other = request.flow_id.as_ref() != Some(&flow.id);
+                let same = is_other && self.rules_of(&flow.request).iter().any(|other| is_same_place(other, rule));
+                return same.then(|| format!("flow {} {}", flow.id, what()));
+            }
+            let cookie = node.foreign.get(&hash)?;
+            Some(format!("a foreign rule (cookie {}) {}", Hex(*cookie), what()))
         })
     }
 

@@ -66,21 +66,16 @@ impl Engine {
     }
 
     /// What a dry run shows: the FLOW_MODs, byte for byte but for the flow's number in the cookie.
-    pub(super) fn planned_view(
-        &self,
-        request: &InstallFlow,
-        rules: &[Rule],
-        nodes: &[NodeId],
-        conflict: Option<String>,
-    ) -> FlowView {
+    pub(super) fn planned_view(&self, request: &InstallFlow, rules: &[Rule], nodes: &[NodeId]) -> FlowView {
         let flow_mods: Vec<FlowModView> =
             rules.iter().map(|rule| flow_mod_view(preview(rule.clone(), self.tag, request))).collect();
         let on_node = |id: &NodeId| {
             let node = self.nodes.get(id)?;
+            let conflicts: Vec<_> = self.conflicts_on(*id, request, rules).collect();
             Some(FlowNodeView {
                 state: FlowState::Planned,
                 rules: count(rules),
-                error: conflict.as_deref().map(conflict_error),
+                error: (!conflicts.is_empty()).then(|| conflict_error(&conflicts.join("; "))),
                 flow_mods: Some(flow_mods.clone()),
                 ..node_of_flow(node.request.name.clone(), Some(node))
             })

@@ -185,6 +185,25 @@ fn a_foreign_rule_in_the_same_place_is_a_conflict_that_names_its_cookie() {
 }
 
 #[test]
+fn a_dry_run_tells_every_conflict_on_the_node_that_has_it() {
+    let mut world = World::new(2);
+    for id in 1..=2 {
+        world.add_node(id);
+        world.connect(usize::try_from(id).unwrap() - 1);
+    }
+    let both_ways = voice_with("there", 1, json!({"bidirectional": true, "nodes": ["s1"]}));
+    world.ok("InstallFlow", both_ways.clone());
+    let plan = voice_with("new", 1, json!({"bidirectional": true, "dry_run": true}));
+    let nodes = world.ok("InstallFlow", plan)["flow"]["nodes"].clone();
+    let message = nodes[0]["error"]["message"].as_str().unwrap();
+    assert_eq!(message.matches("flow there").count(), 2, "one for each direction: {message}");
+    assert_eq!((&nodes[1]["node"], &nodes[1]["error"]), (&json!("s2"), &json!(null)));
+    let itself = json!({"dry_run": true, "bidirectional": true, "nodes": ["s1"]});
+    let again = world.ok("InstallFlow", voice_with("there", 1, itself))["flow"]["nodes"].clone();
+    assert_eq!(again[0]["error"], json!(null), "a flow is not in its own way");
+}
+
+#[test]
 fn a_dry_run_shows_the_rules_and_changes_nothing() {
     let mut world = World::connected();
     let flow = world.ok("InstallFlow", voice_with("a", 1, json!({"dry_run": true})))["flow"].clone();
