@@ -14,6 +14,10 @@ use crate::session::{Command, ReadError, Token};
 /// How long switches have to tell their counters. A flow is shown without those that did not.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Questions that are out at a time: what a switch that answers any can answer while [`PATIENCE`] lasts. Beyond that,
+/// flows are shown without counters, rather than that switches that do not answer fill the memory with questions.
+const MAX_OPEN: usize = 1_024;
+
 /// The questions that are out, by number.
 #[derive(Debug, Default)]
 pub(super) struct Queries {
@@ -45,7 +49,8 @@ impl Engine {
         let placements = self.flows.get(&number).map(|flow| flow.placements.as_slice()).unwrap_or_default();
         let has_rules = placements.iter().filter(|placement| placement.stage.is_desired());
         let connections = has_rules.filter_map(|placement| Some(self.nodes.get(&placement.node)?.live()?.connection));
-        let connections: Vec<_> = connections.collect();
+        let most = if self.queries.open.len() < MAX_OPEN { usize::MAX } else { 0 };
+        let connections: Vec<_> = connections.take(most).collect();
         let query = self.queries.next;
         // The largest number is the token of a read of the whole table.
         self.queries.next = (query + 1) % TABLE_READ.0;

@@ -17,7 +17,8 @@ pub(super) fn flow_request(request: FlowStatsRequest) -> Message {
     Message::MultipartRequest(MultipartRequest { more: false, body })
 }
 
-/// The reads that are waiting for parts. There are never more than a few: the owner asks for one at a time.
+/// The reads that are waiting for parts, in the order in which they were asked for. The owner bounds their number; a
+/// switch answers them in that order, so the one that a part belongs to is nearly always the first.
 #[derive(Debug)]
 pub(super) struct Reads {
     patience: Duration,

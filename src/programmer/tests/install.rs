@@ -245,6 +245,18 @@ fn a_switch_that_does_not_tell_its_counters_delays_the_flow_by_two_seconds_at_mo
 }
 
 #[test]
+fn a_switch_that_does_not_tell_its_counters_is_not_asked_without_end() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    world.connect_with(0, vec![Fault::Silent { after: 10 }], Origin::Accepted);
+    world.ok("InstallFlow", voice_with("a", 1, json!({"wait": "accepted"})));
+    let tickets: Vec<_> = (0..1_025).map(|_| world.send("GetFlow", json!({"flow_id": "a"}))).collect();
+    world.run();
+    let answered: Vec<_> = tickets.into_iter().filter(|ticket| world.answer(*ticket).is_some()).collect();
+    assert_eq!(answered.len(), 1, "the last one is shown as it is");
+}
+
+#[test]
 fn an_install_names_unknown_nodes_classes_and_what_this_version_lacks() {
     let mut world = World::connected();
     for (more, code, path) in [
