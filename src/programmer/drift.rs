@@ -24,6 +24,13 @@ const EVICTED: &str = "evicted";
 /// OFPRR_EVICTION of OpenFlow 1.4, which a flow monitor uses on 1.3 too.
 const EVICTION: u16 = 5;
 
+/// Rules of others that are remembered of one switch, and so told of in conflicts: as many as one read may bring.
+const MAX_FOREIGN: usize = 1_000_000;
+
+/// Work that may wait for a switch before what else it tells of strays is left to the next read: a switch that makes
+/// them up without end is not followed without end.
+pub(super) const MAX_WAITING: usize = 65_536;
+
 /// How a rule came to its end.
 enum End {
     TimedOut,
@@ -110,7 +117,7 @@ impl Engine {
     /// under our tag that belongs to no flow.
     fn rule_changed(&mut self, id: NodeId, update: &FlowUpdateFull, place: u64) {
         if self.tag.number(update.cookie).is_none()
-            && let Some(node) = self.nodes.get_mut(&id)
+            && let Some(node) = self.nodes.get_mut(&id).filter(|node| node.foreign.len() < MAX_FOREIGN)
         {
             node.foreign.insert(place, update.cookie);
         }
@@ -129,6 +136,9 @@ impl Engine {
                 flow_match: update.flow_match.clone(),
                 instructions: Vec::new(),
             };
+            if self.nodes.get(&id).is_some_and(|node| node.queue.len() >= MAX_WAITING) {
+                return self.read_soon(id);
+            }
             return self.push_job(id, Job::Sweep { cookie: update.cookie, rule });
         }
         let Some(number) = claimed else { return };

@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
-use openflow::{Action, DatapathId, FlowMod, Instruction, Match, Message, PortNo};
+use openflow::{
+    Action, DatapathId, FlowMod, FlowUpdateEvent, FlowUpdateFull, Instruction, Match, MatchForm, Message, PortNo,
+    TableId,
+};
 
 use super::*;
 use crate::emulator::SwitchConfig;
 use crate::programmer::TableMiss;
+use crate::programmer::cookie::FlowNumber;
+use crate::programmer::drift::MAX_WAITING;
 use crate::programmer::engine::Config;
+use crate::session::Event;
+use crate::southbound::{ConnectionId, Report};
 
 fn delete_all() -> Message {
     Message::FlowMod(FlowMod::delete())
@@ -262,4 +269,27 @@ fn every_rule_of_a_flow_that_somebody_deletes_is_put_back() {
         world.pass(Duration::from_millis(1));
         assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 16));
     }
+}
+
+#[test]
+fn a_switch_that_makes_up_strays_without_end_is_not_followed_without_end() {
+    let mut world = World::connected();
+    let cookie = world.engine.tag.cookie(FlowNumber::new(1 << 40).unwrap());
+    let stray = |n: usize| FlowUpdateFull {
+        event: FlowUpdateEvent::Added,
+        reason: 0,
+        priority: u16::try_from(n % 60_000).unwrap() + 1,
+        idle_timeout: 0,
+        hard_timeout: 0,
+        table_id: TableId(u8::try_from(n / 60_000).unwrap()),
+        cookie,
+        flow_match: Match::any(),
+        form: MatchForm::Whole,
+        instructions: Vec::new(),
+    };
+    let event = Event::FlowUpdates((0..MAX_WAITING + 1_000).map(stray).collect());
+    world.engine.handle_report(Report::Happened { connection: ConnectionId(1), event });
+    assert_eq!(world.engine.nodes.values().map(|node| node.queue.len()).max(), Some(MAX_WAITING));
+    world.run();
+    assert_eq!(world.node("s1")["state"], "connected");
 }
