@@ -228,6 +228,15 @@ mod tests {
     fn a_field_tells_its_bits_and_which_of_them_count() {
         assert_eq!(OxmField::IpDscp(46).bits(), Some((46, 63)));
         assert_eq!(OxmField::EthType(crate::EthType::IPV4).bits(), Some((0x0800, 0xffff)));
+        assert_eq!(OxmField::InPort(crate::PortNo(7)).bits(), Some((7, 0xffff_ffff)));
+        assert_eq!(OxmField::IpProto(crate::IpProto::TCP).bits(), Some((6, 0xff)));
+        assert_eq!(
+            OxmField::EthDst(Masked::exact(crate::MacAddr([0, 0, 0, 0, 1, 2]))).bits(),
+            Some((0x102, (1 << 48) - 1))
+        );
+        assert_eq!(OxmField::Ipv4Src(Masked::exact([0, 0, 1, 2].into())).bits(), Some((0x102, 0xffff_ffff)));
+        assert_eq!(OxmField::Ipv6Src(Masked::exact(9_u128.into())).bits(), Some((9, u128::MAX)));
+        assert_eq!(OxmField::PbbIsid(Masked::exact(Isid([0, 1, 2]))).bits(), Some((0x102, 0xff_ffff)));
         let masked = Masked::new(0x50, 0xfff0).unwrap();
         assert_eq!(OxmField::TcpDst(masked).bits(), Some((0x50, 0xfff0)));
         assert_eq!(OxmField::TcpDst(Masked::exact(0x50)).bits(), Some((0x50, 0xffff)));

@@ -107,6 +107,7 @@ mod tests {
         let contained = [F::INITIAL, F::ADD, F::DELETE, F::MODIFY, F::ACTIONS, F::OWN].map(|flag| flags.contains(flag));
         assert_eq!(contained, [true, false, false, true, false, true]);
         assert_eq!(flags.0, 0b10_1001);
+        assert_eq!((M::KBPS | M::BURST | M::KBPS, flags | F::OWN), (M::KBPS | M::BURST, flags));
         assert!(!F::INITIAL.contains(flags));
         let capabilities = Capabilities(Capabilities::FLOW_STATS.0 | Capabilities::QUEUE_STATS.0);
         assert!(capabilities.contains(Capabilities::QUEUE_STATS) && !capabilities.contains(Capabilities::PORT_STATS));
