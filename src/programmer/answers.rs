@@ -3,6 +3,7 @@
 //! An answer is given when every flow it is about is durable and has come to rest on every node that is there, or when
 //! its time is up, in the state of that moment.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,8 @@ pub(super) enum Kind {
 pub(super) struct Waiters {
     waiting: HashMap<Ticket, Waiter>,
     by_flow: HashMap<FlowNumber, Vec<Ticket>>,
+    /// How many wait for an answer that tells of a flow, whether or not it has come to rest.
+    holds: HashMap<FlowNumber, usize>,
     deadlines: BTreeSet<(Instant, Ticket)>,
     /// Answers that are ready and wait for the disk alone, by the commit they wait for.
     by_commit: BTreeMap<u64, Vec<(Ticket, Answer)>>,
@@ -82,6 +85,9 @@ impl Engine {
         waiter.pending = pending.len();
         for number in pending {
             self.waiters.by_flow.entry(number).or_default().push(ticket);
+        }
+        for number in &waiter.flows {
+            *self.waiters.holds.entry(*number).or_default() += 1;
         }
         let deadline = self.now + Duration::from_millis(timeout_ms.into());
         waiter.deadline = Some(deadline);
@@ -210,6 +216,7 @@ impl Engine {
         if !flow.is_stored {
             flow.freed = true;
             self.take_off(number);
+            self.recount(number);
         }
     }
 
@@ -240,6 +247,14 @@ impl Engine {
         let waiter = self.waiters.waiting.remove(&ticket)?;
         if let Some(deadline) = waiter.deadline {
             self.waiters.deadlines.remove(&(deadline, ticket));
+        }
+        for number in &waiter.flows {
+            if let Entry::Occupied(mut holds) = self.waiters.holds.entry(*number) {
+                *holds.get_mut() -= 1;
+                if *holds.get() == 0 {
+                    holds.remove();
+                }
+            }
         }
         Some(waiter)
     }
@@ -294,7 +309,7 @@ impl Engine {
     /// A flow whose id was freed goes for good once it has ended, is durable so, and nobody waits for it.
     fn forget_freed(&mut self, number: FlowNumber) {
         let is_over = |flow: &Flow| flow.freed && flow.is_ended() && flow.durable <= self.durable;
-        if self.flows.get(&number).is_some_and(is_over) && !self.waiters.by_flow.contains_key(&number) {
+        if self.flows.get(&number).is_some_and(is_over) && !self.waiters.holds.contains_key(&number) {
             self.forget_flow(number);
         }
     }

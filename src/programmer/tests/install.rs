@@ -352,3 +352,17 @@ fn lists_come_in_pages_in_the_order_of_installation() {
     assert_eq!(world.error("ListFlows", json!({"cursor": "x"}))["path"], "payload.cursor");
     assert_eq!(world.error("ListFlows", json!({"node": "s9"}))["code"], "not_found");
 }
+
+#[test]
+fn all_who_wait_for_the_removal_of_a_refused_flow_hear_of_it() {
+    let refuse = SwitchConfig { missing_ports: MissingPorts::Refuse, ..SwitchConfig::new(openflow::DatapathId(1)) };
+    let mut world = World::connected_to(refuse);
+    world.ok("InstallFlow", voice_with("a", 1, json!({"forward": {"port": 99}})));
+    world.disk(Disk::Lags);
+    let removals = [(); 3].map(|()| world.ask("RemoveFlow", json!({"flow_id": "a"})));
+    world.disk(Disk::Writes);
+    for removal in removals {
+        assert_eq!(world.answer(removal).unwrap()["flow"]["state"], "removed");
+    }
+    assert_eq!(world.error("GetFlow", json!({"flow_id": "a"}))["code"], "not_found");
+}
