@@ -92,6 +92,11 @@ impl Engine {
 
     /// Checks everything about a request but its conflicts.
     fn plan(&self, request: InstallFlow, path: &str) -> Result<Plan, ErrorBody> {
+        let existing = request.flow_id.as_ref().and_then(|id| self.flows.get(self.ids.get(id)?));
+        if let Some(flow) = existing.filter(|flow| flow.freed) {
+            let message = format!("flow {} is on its way out, and its id not free yet; try again in a moment", flow.id);
+            return Err(ErrorBody::new(ErrorCode::Unavailable, message).at(format!("{path}.flow_id")));
+        }
         let class = self.classes.get(&request.traffic_type).map_err(|error| {
             ErrorBody::new(ErrorCode::InvalidRequest, error.to_string()).at(format!("{path}.traffic_type"))
         })?;

@@ -155,7 +155,7 @@ impl Engine {
         {
             flow.ended.get_or_insert(wall);
         }
-        self.save_flow(number);
+        self.save_flow_before_answering(number);
     }
 
     /// An error came for a FLOW_MOD that had been confirmed: the switch's word was wrong, and the answer with it.

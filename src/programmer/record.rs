@@ -194,7 +194,7 @@ impl Engine {
     /// Stores the flow as it stands, beside what else is going on: nobody waits for it.
     pub(super) fn save_flow(&mut self, number: FlowNumber) {
         self.recount(number);
-        let Some(flow) = self.flows.get(&number) else { return };
+        let Some(flow) = self.flows.get(&number) else { return self.delete_flow(number) };
         let nodes = flow.placements.iter().filter_map(|placement| {
             Some(PlacementRecord {
                 node: self.node_name(placement.node)?.clone(),
@@ -226,7 +226,12 @@ impl Engine {
     pub(super) fn forget_flow(&mut self, number: FlowNumber) {
         let Some(flow) = self.flows.remove(&number) else { return };
         self.ids.remove(&flow.id);
+        self.delete_flow(number);
+    }
+
+    fn delete_flow(&mut self, number: FlowNumber) {
         self.batch.delete(Table::Flow, number.get().to_be_bytes());
+        self.undurable.push_back(Undurable { commit: self.next_commit, number, is_awaited: false });
     }
 
     /// Removes the flows whose last word has been kept long enough, and the names of nodes that only they had.

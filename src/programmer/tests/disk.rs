@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use openflow::DatapathId;
+
 use super::*;
+use crate::emulator::{Fault, MissingPorts, SwitchConfig};
+use crate::southbound::Origin;
 
 #[test]
 fn a_full_disk_refuses_new_flows_and_takes_them_off_the_switch_again() {
@@ -43,4 +47,47 @@ fn a_removal_that_could_not_be_stored_is_not_acknowledged_but_stored_when_there_
     world.restart();
     world.connect(0);
     assert_eq!((world.state("a"), world.rule_count(0)), ("removed".to_owned(), 0));
+}
+
+#[test]
+fn what_went_with_its_node_is_told_when_it_is_on_disk() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    world.connect_with(0, vec![Fault::NoBarrierReply], Origin::Accepted);
+    let install = world.ask("InstallFlow", voice("a", 1));
+    world.disk(Disk::Lags);
+    world.ask("RemoveNode", json!({"name": "s1", "flows": "leave"}));
+    assert_eq!(world.answer(install), None, "a restart would bring node and flow back");
+    world.disk(Disk::Writes);
+    assert_eq!(world.answer(install).unwrap()["flow"]["state"], "removed");
+}
+
+#[test]
+fn an_id_that_is_on_its_way_out_is_not_answered_with_the_flow_that_goes() {
+    let mut world = World::connected();
+    world.disk(Disk::IsFull);
+    assert_eq!(world.error("InstallFlow", voice("a", 1))["code"], "unavailable");
+    world.disk(Disk::Lags);
+    world.pass(Duration::from_secs(1));
+    let error = world.error("InstallFlow", voice("a", 1));
+    assert_eq!((&error["code"], &error["path"]), (&json!("unavailable"), &json!("payload.flow_id")));
+    world.disk(Disk::Writes);
+    assert_eq!(world.ok("InstallFlow", voice("a", 1))["flow"]["state"], "applied");
+}
+
+#[test]
+fn a_flow_that_was_forgotten_while_the_disk_was_full_does_not_come_back() {
+    let refuse = SwitchConfig { missing_ports: MissingPorts::Refuse, ..SwitchConfig::new(DatapathId(1)) };
+    let mut world = World::connected_to(refuse);
+    let refused = world.ok("InstallFlow", voice_with("a", 1, json!({"forward": {"port": 99}})));
+    assert_eq!(refused["flow"]["state"], "rejected");
+    world.disk(Disk::Lags);
+    let removal = world.ask("RemoveFlow", json!({"flow_id": "a"}));
+    world.fill_disk();
+    assert_eq!(world.answer(removal).unwrap()["flow"]["state"], "removed");
+    assert_eq!(world.error("GetFlow", json!({"flow_id": "a"}))["code"], "not_found");
+    world.disk(Disk::Writes);
+    world.pass(Duration::from_secs(1));
+    world.restart();
+    assert_eq!(world.error("GetFlow", json!({"flow_id": "a"}))["code"], "not_found");
 }

@@ -1,5 +1,6 @@
 //! What the programmer promises, watched in a world in memory: real sessions, emulated switches, no clock but the test's.
 
+mod consistency;
 mod disk;
 mod drift;
 mod install;

@@ -307,10 +307,19 @@ impl World {
         self.run();
     }
 
+    /// The disk catches up, and has no room for what comes after.
+    pub(super) fn fill_disk(&mut self) {
+        for (ticket, batch) in std::mem::take(&mut self.lagging) {
+            self.commit(ticket, batch);
+        }
+        self.disk(Disk::IsFull);
+    }
+
     /// Lets everything happen that can happen without time passing.
     pub(super) fn run(&mut self) {
         self.tell_time();
         while self.step() {}
+        self.engine.check_consistency().unwrap();
     }
 
     /// One round of the engine, the switches and the wire between; false when nothing is left to do.

@@ -1,0 +1,69 @@
+//! The engine's indices against what they index, for tests to look at after every step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::programmer::cookie::FlowNumber;
+use crate::programmer::engine::Engine;
+use crate::programmer::install::rule_hash;
+use crate::programmer::node::NodeId;
+
+impl Engine {
+    /// Whether counters and indices say what the flows and nodes themselves say.
+    pub(super) fn check_consistency(&self) -> Result<(), String> {
+        for (id, node) in &self.nodes {
+            let mut flows = BTreeSet::new();
+            let mut counts = BTreeMap::new();
+            for (number, flow) in &self.flows {
+                for placement in flow.placements.iter().filter(|placement| placement.node == *id) {
+                    if !placement.stage.is_ended() {
+                        flows.insert(*number);
+                        *counts.entry(placement.stage.state()).or_default() += 1;
+                    }
+                }
+            }
+            if flows != node.flows {
+                return Err(format!("{:?} indexes {:?} and has {flows:?}", node.request.name, node.flows));
+            }
+            if counts != node.counts {
+                return Err(format!("{:?} counts {:?} and has {counts:?}", node.request.name, node.counts));
+            }
+            if let Some(live) = node.live() {
+                if self.connections.get(&live.connection) != Some(id) {
+                    return Err(format!("{:?} is connected and its connection is not known", node.request.name));
+                }
+                if live.settled > live.sent {
+                    return Err(format!("{:?} has settled {} of {}", node.request.name, live.settled, live.sent));
+                }
+            } else if !node.queue.is_empty() {
+                return Err(format!("{:?} is away and has work", node.request.name));
+            }
+            if self.names.get(&node.request.name) != Some(id) {
+                return Err(format!("{:?} is not known by its name", node.request.name));
+            }
+        }
+        for (number, flow) in &self.flows {
+            if self.ids.get(&flow.id) != Some(number) {
+                return Err(format!("{:?} is not known by its id", flow.id));
+            }
+        }
+        for (id, number) in &self.ids {
+            if !self.flows.contains_key(number) {
+                return Err(format!("{id:?} is the id of a flow that is gone"));
+            }
+        }
+        self.claims.iter().try_for_each(|((id, place), number)| self.check_claim(*id, *place, *number))
+    }
+
+    fn check_claim(&self, id: NodeId, place: u64, number: FlowNumber) -> Result<(), String> {
+        let Some(flow) = self.flows.get(&number) else {
+            return Err(format!("{number:?} is gone and claims a place on {id:?}"));
+        };
+        if flow.placement(id).is_none_or(|placement| placement.stage.is_ended()) {
+            return Err(format!("{:?} has left {id:?} and claims a place there", flow.id));
+        }
+        if !self.rules_of(&flow.request).iter().any(|rule| rule_hash(rule) == place) {
+            return Err(format!("{:?} claims a place that is none of its rules'", flow.id));
+        }
+        Ok(())
+    }
+}
