@@ -77,7 +77,7 @@ impl Engine {
             return;
         }
         node.foreign.remove(&place);
-        if is_table_miss(update) && self.config.table_miss != TableMiss::None {
+        if is_table_miss(update) && self.config.table_miss != TableMiss::None && node.leaving.is_none() {
             node.warnings.remove("table-miss");
             self.push_job(id, Job::WriteTableMiss);
         }
@@ -125,11 +125,13 @@ impl Engine {
             return self.table_miss_changed(id, update);
         }
         let claimed = self.claims.get(&(id, place)).copied();
-        if self
-            .tag
-            .number(update.cookie)
-            .is_some_and(|number| claimed != Some(number) && !self.is_under_way(number, id))
+        if let Some(number) = self.tag.number(update.cookie)
+            && claimed != Some(number)
         {
+            // While FLOW_MODs of the flow are under way it may be one of them that is on its way out.
+            if self.is_under_way(number, id) {
+                return self.read_soon(id);
+            }
             let rule = Rule {
                 table_id: update.table_id,
                 priority: update.priority,

@@ -3,7 +3,7 @@
 //! The comparison is with the desired state of the moment when the question left. What changed since, or is under way,
 //! is not judged: its own answer will tell. A read that failed says nothing at all; it is not an empty table.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use openflow::{FlowStats, Match, TableId};
 use tracing::{debug, info, warn};
@@ -59,8 +59,9 @@ impl Engine {
                 self.nodes.get(&id).map(|node| node.flows.iter().copied().collect()).unwrap_or_default();
             for number in desired {
                 let rules = seen.ours.remove(&number).unwrap_or_default();
-                if !self.reconcile_flow(id, number, &rules, began) && !rules.is_empty() {
-                    seen.ours.insert(number, rules);
+                let strays = self.reconcile_flow(id, number, rules, began);
+                if !strays.is_empty() {
+                    seen.ours.insert(number, strays);
                 }
             }
             self.sweep(id, &seen, began);
@@ -100,35 +101,46 @@ impl Engine {
         }
     }
 
-    /// Judges one flow by the rules of it that were found; false when those have no business there.
-    fn reconcile_flow(&mut self, id: NodeId, number: FlowNumber, found: &[&FlowStats], began: u64) -> bool {
+    /// Judges one flow by the rules that were found under its cookie; those that have no business there come back.
+    fn reconcile_flow<'a>(
+        &mut self,
+        id: NodeId,
+        number: FlowNumber,
+        mut found: Vec<&'a FlowStats>,
+        began: u64,
+    ) -> Vec<&'a FlowStats> {
         let wall = self.wall;
-        let Some(flow) = self.flows.get(&number) else { return false };
-        let Some(placement) = flow.placement(id) else { return false };
+        let Some(flow) = self.flows.get(&number) else { return found };
+        let Some(placement) = flow.placement(id) else { return found };
         if placement.touched > began || placement.is_under_way() {
-            return true;
+            return Vec::new();
         }
         let stage = placement.stage;
+        if stage != Stage::Removing && !stage.is_desired() {
+            return found;
+        }
+        let rules = self.rules_of(&flow.request);
+        let places: HashSet<u64> =
+            if found.is_empty() { HashSet::new() } else { rules.iter().map(rule_hash).collect() };
+        let strays: Vec<_> = found.extract_if(.., |entry| !places.contains(&place_of(entry))).collect();
         if stage == Stage::Removing {
             self.reconcile_removal(id, number, !found.is_empty());
-            return true;
-        }
-        if !stage.is_desired() {
-            return false;
+            return strays;
         }
         let is_as_asked = |rule: &Rule| {
             found.iter().any(|entry| {
                 is_equal(entry, rule) && has_timeouts(entry, flow.request.idle_timeout, flow.request.hard_timeout)
             })
         };
-        let rules = self.rules_of(&flow.request);
         if self.is_yielding(number, id, &rules) {
-            return true;
+            return strays;
         }
         let missing: Vec<Rule> = rules.into_iter().filter(|rule| !is_as_asked(rule)).collect();
         let may_have_expired = may_have_expired(placement, flow.request.idle_timeout, flow.request.hard_timeout, wall);
         let is_changed = missing.iter().any(|rule| found.iter().any(|entry| rule_hash(rule) == place_of(entry)));
-        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return false };
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else {
+            return strays;
+        };
         if missing.is_empty() {
             placement.verified_at = Some(wall);
             if stage != Stage::Applied || !placement.replaces.is_empty() {
@@ -147,8 +159,9 @@ impl Engine {
             placement.stage = Stage::Waiting;
             placement.queued = true;
             self.push_job(id, Job::Install { number, rules: missing });
+            self.flow_moved(number);
         }
-        true
+        strays
     }
 
     fn reconcile_removal(&mut self, id: NodeId, number: FlowNumber, is_there: bool) {

@@ -293,3 +293,16 @@ fn a_switch_that_makes_up_strays_without_end_is_not_followed_without_end() {
     world.run();
     assert_eq!(world.node("s1")["state"], "connected");
 }
+
+#[test]
+fn a_rule_under_the_cookie_of_a_flow_that_has_no_such_rule_is_swept() {
+    for switch in [without_monitor(), SwitchConfig::new(DatapathId(1))] {
+        let mut world = World::connected_to(switch);
+        world.ok("InstallFlow", voice("a", 1));
+        let ours = world.switches[0].flows(world.now).remove(0);
+        let stray = FlowMod { cookie: ours.cookie, priority: 3, flow_match: Match::any(), ..FlowMod::add() };
+        world.meddle(0, &[Message::FlowMod(stray)]);
+        world.pass(Duration::from_secs(38));
+        assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 1), "{:?}", world.rules(0));
+    }
+}

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use openflow::{Port, PortNo, PortReason, PortStatus};
+use openflow::{DatapathId, Port, PortNo, PortReason, PortStatus};
 
 use super::*;
-use crate::emulator::Fault;
+use crate::emulator::{Fault, Switch, SwitchConfig};
 use crate::programmer::Admission;
 use crate::programmer::cookie::Purpose;
 use crate::programmer::engine::{Config, Ticket};
@@ -299,4 +299,18 @@ fn the_name_of_a_removed_node_is_kept_as_long_as_a_flow_is_shown_with_it() {
     assert_eq!((world.flow("a")["nodes"][0]["node"].clone(), world.engine.retired.len()), (json!("s1"), 1));
     world.pass(Duration::from_secs(24 * 3600));
     assert_eq!(world.engine.retired.len(), 0);
+}
+
+#[test]
+fn a_flow_that_is_sent_again_is_counted_as_it_is_shown() {
+    let mut world = World::new(1);
+    world.switches[0] = Switch::new(SwitchConfig { bundles: false, ..SwitchConfig::new(DatapathId(1)) });
+    world.add_node(1);
+    world.connect_with(0, vec![Fault::NoBarrierReply], Origin::Accepted);
+    world.ask("InstallFlow", voice("a", 1));
+    world.restart_connection();
+    assert_eq!(world.node("s1")["flows"], json!({"unknown": 1}));
+    world.restart_switch(0);
+    world.connect_with(0, vec![Fault::NoBarrierReply], Origin::Accepted);
+    assert_eq!((world.state("a"), &world.node("s1")["flows"]), ("accepted".to_owned(), &json!({"accepted": 1})));
 }
