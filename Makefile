@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ovs test conformance lint advisories prerequisites
+.PHONY: help demo demo-ovs test conformance lint advisories prerequisites sim
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,9 @@ test: prerequisites ## every test; installs Open vSwitch, Mininet and the client
 
 conformance: ## Open vSwitch, tshark and os-ken judge what the codec writes
 	openflow/tests/conformance/run
+
+sim: ## the programmer in a world where everything goes wrong: FLUMEN_SEEDS (100000) seeds from FLUMEN_FROM (0)
+	FLUMEN_SEEDS=$${FLUMEN_SEEDS:-100000} $(CARGO) test --profile sim --lib whatever_happens -- --nocapture
 
 lint: ## format, clippy, documentation, licences
 	$(CARGO) fmt --all --check

@@ -7,6 +7,7 @@ mod install;
 mod nodes;
 mod outage;
 mod replace;
+mod simulator;
 mod world;
 
 use serde_json::{Value, json};

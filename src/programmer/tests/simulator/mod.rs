@@ -1,0 +1,94 @@
+//! The programmer in a world where everything goes wrong, thousands of times, each time as its seed says.
+//!
+//! A seed decides who asks for what, what breaks, and who moves next (`play`): engine, disk, sessions, wires and
+//! switches (`stage`) move one at a time. An `oracle` that knows only what clients and switches know judges every
+//! answer when it is given and everything at the end (`verdict`). `sabotage` plants bugs that it must find.
+//!
+//! `FLUMEN_SEEDS=100000 cargo test simulator` runs more seeds, `FLUMEN_SEED=17` one of them with a trace, and
+//! `FLUMEN_FROM` begins at another one than 0. `make sim` is the long run.
+
+mod client;
+mod oracle;
+mod play;
+mod sabotage;
+mod stage;
+mod verdict;
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::str::FromStr;
+
+use crate::contract::FlowState;
+use play::Play;
+use sabotage::Sabotage;
+
+/// Seeds of an ordinary test run.
+const SEEDS: u64 = 300;
+
+/// Seeds within which a planted bug must be found.
+const SEEDS_FOR_A_BUG: u64 = 300;
+
+/// What happened.
+#[derive(Debug, Default)]
+struct Summary {
+    requests: u64,
+    moves: u64,
+    cuts: u64,
+    switch_restarts: u64,
+    daemon_restarts: u64,
+    meddlings: u64,
+    states: BTreeSet<FlowState>,
+}
+
+impl Summary {
+    fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.moves += other.moves;
+        self.cuts += other.cuts;
+        self.switch_restarts += other.switch_restarts;
+        self.daemon_restarts += other.daemon_restarts;
+        self.meddlings += other.meddlings;
+        self.states.extend(other.states);
+    }
+}
+
+/// Plays a seed; an error says what is wrong.
+fn play(seed: u64, sabotage: Option<Sabotage>, is_traced: bool) -> Result<Summary, String> {
+    let mut play = Play::new(seed, sabotage, is_traced);
+    match catch_unwind(AssertUnwindSafe(|| play.run())) {
+        Ok(Ok(())) => Ok(play.summary),
+        Ok(Err(sentence)) => Err(sentence),
+        Err(panic) => Err(format!("panicked: {:?}", panic.downcast_ref::<String>())),
+    }
+}
+
+fn from_environment<T: FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn whatever_happens_the_daemon_keeps_its_word() {
+    if let Some(seed) = from_environment("FLUMEN_SEED") {
+        let result = play(seed, None, true);
+        return assert!(result.is_ok(), "seed {seed}: {}", result.unwrap_err());
+    }
+    let from: u64 = from_environment("FLUMEN_FROM").unwrap_or(0);
+    let seeds = from_environment("FLUMEN_SEEDS").unwrap_or(SEEDS);
+    let mut total = Summary::default();
+    let mut failures = Vec::new();
+    for seed in from..from + seeds {
+        match play(seed, None, false) {
+            Ok(summary) => total.add(summary),
+            Err(sentence) => failures.push(format!("seed {seed}: {sentence}")),
+        }
+    }
+    println!("{seeds} seeds from {from}: {total:?}");
+    assert!(failures.is_empty(), "{} seeds failed\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    let is_found = |bug: &Sabotage| (0..SEEDS_FOR_A_BUG).any(|seed| play(seed, Some(*bug), false).is_err());
+    let missed: Vec<_> = Sabotage::ALL.into_iter().filter(|bug| !is_found(bug)).collect();
+    assert!(missed.is_empty(), "the oracle did not notice {missed:?}");
+}
