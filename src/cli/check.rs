@@ -183,8 +183,8 @@ fn check_serve(serve: Serve) -> Result<Job, clap::Error> {
             TableMiss::Controller => config::TableMiss::Controller,
             TableMiss::None => config::TableMiss::None,
         },
+        origins: serve.origins,
         insecure: serve.insecure,
-        ..ServeConfig::default()
     };
     Ok(Job::Serve(Box::new(Service { config, filter, format: serve.log_format })))
 }

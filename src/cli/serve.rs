@@ -14,6 +14,8 @@ use crate::{daemon, shutdown};
 pub(super) async fn run(service: Service) -> Result<Exit, Failure> {
     let Service { config, filter, format } = service;
     log_to_stderr(filter, format);
+    // A panic is a line of the log like any other; what it ends is up to its task.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     let stop = CancellationToken::new();
     shutdown::on_signals(stop.clone())
         .map_err(|error| Failure::new(Exit::No, format!("cannot listen for signals: {error}")))?;

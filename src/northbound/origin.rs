@@ -38,7 +38,7 @@ impl Origins {
         };
         match origin {
             Some(origin) if self.0.contains(&origin) || is_own(&origin, local) => Ok(()),
-            _ => Err("pages of this origin may not connect; the operator can allow it in the daemon's configuration"),
+            _ => Err("pages of this origin may not connect; the operator can allow it with flumen serve --origin"),
         }
     }
 

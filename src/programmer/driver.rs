@@ -67,7 +67,7 @@ impl Driver {
                         engine.handle_report(report);
                     }
                 }
-                _ = inbox.recv_many(&mut commands, TAKE) => {
+                _ = inbox.recv_many(&mut commands, TAKE), if !(inbox.is_closed() && inbox.is_empty()) => {
                     engine.set_time(Instant::now(), Timestamp::now());
                     for request in commands.drain(..) {
                         let ticket = ends.ticket(request.answer);

@@ -58,6 +58,9 @@ pub(crate) struct Serve {
     /// The rule of priority 0 that each node gets, for packets that no flow takes
     #[arg(long, value_name = "RULE", default_value = "normal")]
     pub(crate) table_miss: TableMiss,
+    /// A web origin whose pages may connect, beside the daemon's own address; may be given again
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    pub(crate) origins: Vec<String>,
     /// Allow both listeners beyond loopback without tokens and TLS
     #[arg(long)]
     pub(crate) insecure: bool,
