@@ -25,6 +25,9 @@ use sabotage::Sabotage;
 /// Seeds of an ordinary test run.
 const SEEDS: u64 = 300;
 
+/// Seeds after which a long run says how far it has come.
+const PROGRESS: u64 = 1_000;
+
 /// Seeds within which a planted bug must be found.
 const SEEDS_FOR_A_BUG: u64 = 300;
 
@@ -79,7 +82,13 @@ fn whatever_happens_the_daemon_keeps_its_word() {
     for seed in from..from + seeds {
         match play(seed, None, false) {
             Ok(summary) => total.add(summary),
-            Err(sentence) => failures.push(format!("seed {seed}: {sentence}")),
+            Err(sentence) => {
+                println!("seed {seed}: {sentence}");
+                failures.push(format!("seed {seed}: {sentence}"));
+            }
+        }
+        if (seed + 1 - from).is_multiple_of(PROGRESS) {
+            println!("{} seeds from {from}: {total:?}", seed + 1 - from);
         }
     }
     println!("{seeds} seeds from {from}: {total:?}");
