@@ -47,7 +47,8 @@ impl Engine {
             return Err(body.at("payload.traffic_type"));
         }
         let is_meant = |flow: &Flow| {
-            !flow.is_ended()
+            // What has ended and is not on disk as such is not over yet: a restart would bring it back.
+            (!flow.is_ended() || flow.durable > self.durable)
                 && node.is_none_or(|id| flow.placement(id).is_some_and(|placement| !placement.stage.is_ended()))
                 && request.traffic_type.as_ref().is_none_or(|name| *name == flow.request.traffic_type)
         };

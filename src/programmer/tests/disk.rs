@@ -91,3 +91,15 @@ fn a_flow_that_was_forgotten_while_the_disk_was_full_does_not_come_back() {
     world.restart();
     assert_eq!(world.error("GetFlow", json!({"flow_id": "a"}))["code"], "not_found");
 }
+
+#[test]
+fn a_removal_of_all_waits_for_removals_that_are_not_on_disk_yet() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.disk(Disk::Lags);
+    let first = world.ask("RemoveFlow", json!({"flow_id": "a"}));
+    let all = world.ask("RemoveFlows", json!({"all": true}));
+    assert_eq!((world.answer(first), world.answer(all)), (None, None));
+    world.disk(Disk::Writes);
+    assert!(world.answer(first).is_some() && world.answer(all).is_some());
+}
