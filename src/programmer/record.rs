@@ -212,6 +212,9 @@ impl Engine {
 
     /// Stores the flow as it stands; no answer about it is given before that is on disk.
     pub(super) fn save_flow_before_answering(&mut self, number: FlowNumber) {
+        if self.unsaved.retry_at.is_some() {
+            self.save_nodes_of(number);
+        }
         self.save_flow(number);
         let commit = self.next_commit;
         if let Some(flow) = self.flows.get_mut(&number) {
@@ -220,6 +223,13 @@ impl Engine {
         if let Some(last) = self.undurable.back_mut() {
             last.is_awaited = true;
         }
+    }
+
+    /// While something waits for room on the disk it may be a node: a flow is not stored without the nodes that it is on.
+    fn save_nodes_of(&mut self, number: FlowNumber) {
+        let placements = self.flows.get(&number).map(|flow| flow.placements.as_slice()).unwrap_or_default();
+        let nodes: Vec<NodeId> = placements.iter().map(|placement| placement.node).collect();
+        nodes.into_iter().for_each(|id| self.save_node(id));
     }
 
     /// Removes every trace of a flow.

@@ -103,3 +103,17 @@ fn a_removal_of_all_waits_for_removals_that_are_not_on_disk_yet() {
     world.disk(Disk::Writes);
     assert!(world.answer(first).is_some() && world.answer(all).is_some());
 }
+
+#[test]
+fn a_flow_takes_the_node_that_found_no_room_with_it_to_the_disk() {
+    let mut world = World::new(1);
+    world.disk(Disk::IsFull);
+    assert_eq!(world.error("AddNode", json!({"name": "s1", "datapath_id": "0x1"}))["code"], "unavailable");
+    world.disk(Disk::Writes);
+    world.connect(0);
+    assert_eq!(world.ok("InstallFlow", voice("a", 1))["flow"]["state"], "applied");
+    world.restart();
+    assert_eq!(world.node("s1")["state"], "registered", "a flow was acknowledged on it");
+    world.connect(0);
+    assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 1));
+}
