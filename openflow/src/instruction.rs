@@ -51,6 +51,19 @@ pub struct ExperimenterInstruction {
 }
 
 impl Instruction {
+    /// Where the instruction stands among those of its flow when a switch runs them, the first lowest (section 5.9).
+    pub const fn execution_order(&self) -> u8 {
+        match self {
+            Self::Meter(_) => 0,
+            Self::ApplyActions(_) => 1,
+            Self::ClearActions => 2,
+            Self::WriteActions(_) => 3,
+            Self::WriteMetadata { .. } => 4,
+            Self::GotoTable(_) => 5,
+            Self::Experimenter(_) => 6,
+        }
+    }
+
     /// Reads a list of instructions that fills the whole of `input`.
     #[inline]
     pub(crate) fn list(input: &[u8]) -> Result<Vec<Self>, nom::Err<crate::DecodeError>> {

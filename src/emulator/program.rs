@@ -8,15 +8,7 @@ use openflow::{Action, GroupId, Instruction, MeterId, PortNo};
 /// > Clear-Actions instruction is executed before the Write-Actions instruction, and that Goto-Table is executed last"
 /// > (section 5.9).
 pub(super) fn put_in_order(instructions: &mut [Instruction]) {
-    instructions.sort_by_key(|instruction| match instruction {
-        Instruction::Meter(_) => 0,
-        Instruction::ApplyActions(_) => 1,
-        Instruction::ClearActions => 2,
-        Instruction::WriteActions(_) => 3,
-        Instruction::WriteMetadata { .. } => 4,
-        Instruction::GotoTable(_) => 5,
-        Instruction::Experimenter(_) => 6,
-    });
+    instructions.sort_by_key(Instruction::execution_order);
 }
 
 /// The actions of a flow, those applied and those written.

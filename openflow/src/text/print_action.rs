@@ -106,15 +106,7 @@ impl Display for Instructions<'_> {
         let nothing =
             |instruction: &Instruction| matches!(instruction, Instruction::ApplyActions(list) if list.is_empty());
         let mut instructions: Vec<&Instruction> = self.0.iter().filter(|instruction| !nothing(instruction)).collect();
-        instructions.sort_by_key(|instruction| match instruction {
-            Instruction::Meter(_) => 0,
-            Instruction::ApplyActions(_) => 1,
-            Instruction::ClearActions => 2,
-            Instruction::WriteActions(_) => 3,
-            Instruction::WriteMetadata { .. } => 4,
-            Instruction::GotoTable(_) => 5,
-            Instruction::Experimenter(_) => 6,
-        });
+        instructions.sort_by_key(|instruction| instruction.execution_order());
         write!(f, "{}", Commas(&instructions))
     }
 }
