@@ -11,7 +11,7 @@ use super::engine::{Engine, Ticket, no_such_node};
 use super::flow::{Flow, Placement};
 use super::node::{Job, NodeId};
 use crate::contract::{
-    Atomic, ErrorBody, ErrorCode, FlowId, FlowView, InstallFlow, InstallFlows, OnConflict, Reply, Report, Wait,
+    Atomic, ErrorBody, ErrorCode, FlowId, FlowView, InstallFlow, InstallFlows, OnConflict, Reply, Wait,
 };
 use crate::policy::{self, CompileError, Rule};
 
@@ -86,7 +86,6 @@ impl Engine {
                 Err(error) => return self.answer(ticket, Err(error)),
             }
         }
-        let others = if report == Report::Problems { drop_applied(others) } else { others };
         self.wait_for(Waiter::new(ticket, Kind::InstallMany { report, others }, numbers, wait), timeout_ms);
     }
 
@@ -275,8 +274,4 @@ fn at_field(error: ErrorBody, path: &str, field: Option<&str>) -> ErrorBody {
         Some(field) => error.at(format!("{path}.{field}")),
         None => error,
     }
-}
-
-fn drop_applied(views: Vec<FlowView>) -> Vec<FlowView> {
-    views.into_iter().filter(|view| view.state != crate::contract::FlowState::Applied).collect()
 }
