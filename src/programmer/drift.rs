@@ -4,16 +4,16 @@
 //! FLOW_REMOVED, and the rest is found by reading its tables now and then (see [`super::reconcile`]). What is ours is
 //! put back, unless that has been done too often.
 
-use openflow::{FlowRemoved, FlowRemovedReason, FlowUpdateEvent, FlowUpdateFull, Match, TableId};
+use openflow::{FlowRemoved, FlowRemovedReason, FlowUpdateEvent, FlowUpdateFull};
 use tracing::{debug, info, warn};
 
 use super::TableMiss;
-use super::cookie::{FlowNumber, Hex};
+use super::cookie::FlowNumber;
 use super::engine::Engine;
 use super::flow::{Placement, Stage};
 use super::install::{place_hash, rule_hash};
 use super::node::{Job, Node, NodeId, Sync};
-use super::outbox::table_miss_instructions;
+use super::table_miss::is_table_miss;
 use crate::contract::NodeName;
 use crate::policy::Rule;
 
@@ -77,7 +77,10 @@ impl Engine {
             return;
         }
         node.foreign.remove(&place);
-        if is_table_miss(update) && self.config.table_miss != TableMiss::None && node.leaving.is_none() {
+        if is_table_miss(update.table_id, update.priority, &update.flow_match)
+            && self.config.table_miss != TableMiss::None
+            && node.leaving.is_none()
+        {
             node.warnings.remove("table-miss");
             self.push_job(id, Job::WriteTableMiss);
         }
@@ -121,7 +124,7 @@ impl Engine {
         {
             node.foreign.insert(place, update.cookie);
         }
-        if is_table_miss(update) {
+        if is_table_miss(update.table_id, update.priority, &update.flow_match) {
             return self.table_miss_changed(id, update);
         }
         let claimed = self.claims.get(&(id, place)).copied();
@@ -189,30 +192,4 @@ impl Engine {
         }
         self.flow_moved(number);
     }
-
-    fn table_miss_gone(&mut self, id: NodeId) {
-        let is_wanted = self.config.table_miss != TableMiss::None;
-        let Some(node) = self.nodes.get_mut(&id) else { return };
-        if is_wanted && node.leaving.is_none() && node.may_repair_table_miss(self.now) {
-            self.push_job(id, Job::WriteTableMiss);
-        }
-    }
-
-    /// A table-miss rule of somebody else is left alone and reported; ours with other actions is written again.
-    fn table_miss_changed(&mut self, id: NodeId, update: &FlowUpdateFull) {
-        let is_ours = self.tag.number(update.cookie) == Some(FlowNumber::TABLE_MISS);
-        let is_as_wanted = update.instructions == table_miss_instructions(self.config.table_miss);
-        let Some(node) = self.nodes.get_mut(&id) else { return };
-        if !is_ours {
-            let warning = format!("a table-miss rule of somebody else (cookie {}) is left alone", Hex(update.cookie));
-            warn!(node = %node.request.name, "{warning}");
-            node.warnings.insert("table-miss", warning);
-        } else if !is_as_wanted && node.may_repair_table_miss(self.now) {
-            self.push_job(id, Job::WriteTableMiss);
-        }
-    }
-}
-
-fn is_table_miss(update: &FlowUpdateFull) -> bool {
-    update.table_id == TableId(0) && update.priority == 0 && update.flow_match == Match::any()
 }

@@ -24,6 +24,7 @@ mod reconcile;
 mod record;
 mod removal;
 mod restore;
+mod table_miss;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -1,12 +1,12 @@
 //! From the work that waits for a node to the FLOW_MODs that its connection is given.
 
-use openflow::{Action, FlowMod, FlowModCommand, FlowModFlags, Instruction, Match, PortNo, TableId};
+use openflow::{FlowMod, FlowModCommand, FlowModFlags, Match, TableId};
 
-use super::TableMiss;
 use super::cookie::{FlowNumber, Purpose, Tag, token};
 use super::engine::Engine;
 use super::flow::Stage;
 use super::node::{Job, Node, NodeId, Sync};
+use super::table_miss;
 use crate::contract::InstallFlow;
 use crate::policy::Rule;
 use crate::session::{Command, Token};
@@ -58,7 +58,7 @@ impl Engine {
                     cookie,
                     priority: 0,
                     flags: FlowModFlags::SEND_FLOW_REM,
-                    instructions: table_miss_instructions(self.config.table_miss),
+                    instructions: table_miss::instructions(self.config.table_miss),
                     ..FlowMod::add()
                 };
                 mods.push((token(Purpose::TableMiss, FlowNumber::TABLE_MISS), flow_mod));
@@ -156,16 +156,4 @@ fn delete(rule: Rule, cookie: u64) -> FlowMod {
         flow_match: rule.flow_match,
         ..FlowMod::delete()
     }
-}
-
-/// What the table-miss rule does.
-pub(super) fn table_miss_instructions(table_miss: TableMiss) -> Vec<Instruction> {
-    /// OFPCML_NO_BUFFER: the whole packet.
-    const WHOLE_PACKET: u16 = 0xffff;
-    let output = match table_miss {
-        TableMiss::Normal => Action::Output { port: PortNo::NORMAL, max_len: 0 },
-        TableMiss::Controller => Action::Output { port: PortNo::CONTROLLER, max_len: WHOLE_PACKET },
-        TableMiss::Drop | TableMiss::None => return Vec::new(),
-    };
-    vec![Instruction::ApplyActions(vec![output])]
 }

@@ -196,21 +196,6 @@ impl Engine {
         self.flow_moved(number);
     }
 
-    pub(super) fn table_miss_settled(&mut self, id: NodeId, outcome: &Outcome) {
-        let Some(node) = self.nodes.get_mut(&id) else { return };
-        match outcome {
-            Outcome::Refused(error) => {
-                let warning = format!("the switch refused the table-miss rule: {}", describe(error));
-                warn!(node = %node.request.name, "{warning}");
-                node.warnings.insert("table-miss", warning);
-            }
-            Outcome::Confirmed => {
-                node.warnings.remove("table-miss");
-            }
-            Outcome::Unknown(_) | Outcome::RolledBack | Outcome::NotSent | Outcome::Unencodable => {}
-        }
-    }
-
     pub(super) fn sweep_settled(&mut self, id: NodeId, outcome: &Outcome) {
         if let Outcome::Refused(error) = outcome {
             warn!(

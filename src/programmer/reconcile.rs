@@ -5,17 +5,16 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use openflow::{FlowStats, Match, TableId};
-use tracing::{debug, info, warn};
+use openflow::FlowStats;
+use tracing::{debug, info};
 
-use super::TableMiss;
-use super::cookie::{FlowNumber, Hex};
+use super::cookie::FlowNumber;
 use super::drift::{CHANGED, DELETED};
 use super::engine::Engine;
 use super::flow::{Placement, Stage};
 use super::install::{place_hash, rule_hash};
 use super::node::{Job, NodeId, Sync};
-use super::outbox::table_miss_instructions;
+use super::table_miss::is_table_miss;
 use crate::contract::{NodeName, Timestamp};
 use crate::policy::Rule;
 
@@ -39,7 +38,7 @@ impl Engine {
         let before = node.queue.len();
         node.foreign.clear();
         for entry in entries {
-            let is_miss = entry.table_id == TableId(0) && entry.priority == 0 && entry.flow_match == Match::any();
+            let is_miss = is_table_miss(entry.table_id, entry.priority, &entry.flow_match);
             match self.tag.number(entry.cookie) {
                 Some(FlowNumber::TABLE_MISS) if is_miss => seen.our_miss = Some(entry),
                 Some(number) => seen.ours.entry(number).or_default().push(entry),
@@ -54,7 +53,7 @@ impl Engine {
         }
         debug!(node = %node.request.name, entries = entries.len(), first, "read the switch's tables");
         if node.leaving.is_none() {
-            self.reconcile_table_miss(id, &seen);
+            self.reconcile_table_miss(id, seen.our_miss, seen.foreign_miss);
             let desired: Vec<_> =
                 self.nodes.get(&id).map(|node| node.flows.iter().copied().collect()).unwrap_or_default();
             for number in desired {
@@ -79,25 +78,6 @@ impl Engine {
             (true, false) => self.restore(id, repairs),
             (true, true) => self.push_job(id, Job::Synced),
             (false, _) => self.synced(id),
-        }
-    }
-
-    fn reconcile_table_miss(&mut self, id: NodeId, seen: &Seen<'_>) {
-        let wanted = self.config.table_miss;
-        let Some(node) = self.nodes.get_mut(&id) else { return };
-        if let Some(foreign) = seen.foreign_miss {
-            let warning = format!("a table-miss rule of somebody else (cookie {}) is left alone", Hex(foreign.cookie));
-            if node.warnings.insert("table-miss", warning.clone()).as_ref() != Some(&warning) {
-                warn!(node = %node.request.name, "{warning}");
-            }
-            return;
-        }
-        node.warnings.remove("table-miss");
-        match (wanted, seen.our_miss) {
-            (TableMiss::None, Some(_)) => self.push_job(id, Job::DeleteTableMiss),
-            (TableMiss::None, None) => {}
-            (wanted, Some(entry)) if entry.instructions == table_miss_instructions(wanted) => {}
-            (_, _) => self.push_job(id, Job::WriteTableMiss),
         }
     }
 
