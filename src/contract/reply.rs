@@ -168,6 +168,11 @@ impl FlowState {
     pub fn worst(states: impl IntoIterator<Item = Self>) -> Option<Self> {
         states.into_iter().min()
     }
+
+    /// Whether it has left for good.
+    pub const fn is_ended(self) -> bool {
+        matches!(self, Self::Removed | Self::Expired | Self::Superseded)
+    }
 }
 
 /// A flow: the request as it was understood, and what each node says to it.

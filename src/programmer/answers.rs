@@ -77,7 +77,7 @@ impl Engine {
     pub(super) fn wait_for(&mut self, mut waiter: Waiter, timeout_ms: u32) {
         let ticket = waiter.ticket;
         let is_pending =
-            |number: &FlowNumber| self.flows.get(number).is_some_and(|flow| !self.is_at_rest(flow, waiter.wait));
+            |number: &FlowNumber| self.flows.get(number).is_some_and(|flow| !self.is_at_rest(flow, &waiter));
         let pending: Vec<FlowNumber> = waiter.flows.iter().copied().filter(is_pending).collect();
         if pending.is_empty() {
             return self.give_answer(waiter);
@@ -97,12 +97,12 @@ impl Engine {
 
     /// A flow has changed: answers whoever was waiting for just that.
     pub(super) fn flow_moved(&mut self, number: FlowNumber) {
-        self.recount(number);
+        self.retell(number);
         let Some(tickets) = self.waiters.by_flow.remove(&number) else { return self.forget_freed(number) };
         let Some(flow) = self.flows.get(&number) else { return };
-        let (rested, waiting): (Vec<_>, Vec<_>) = tickets.into_iter().partition(|ticket| {
-            self.waiters.waiting.get(ticket).is_none_or(|waiter| self.is_at_rest(flow, waiter.wait))
-        });
+        let (rested, waiting): (Vec<_>, Vec<_>) = tickets
+            .into_iter()
+            .partition(|ticket| self.waiters.waiting.get(ticket).is_none_or(|waiter| self.is_at_rest(flow, waiter)));
         if !waiting.is_empty() {
             self.waiters.by_flow.insert(number, waiting);
         }
@@ -122,7 +122,7 @@ impl Engine {
             && at <= self.now
         {
             match self.waiters.waiting.get(&ticket) {
-                Some(waiter) if !waiter.is_late && !self.are_durable(&waiter.flows) => self.wait_for_disk(ticket),
+                Some(waiter) if !waiter.is_late && !self.are_on_disk(waiter) => self.wait_for_disk(ticket),
                 _ => self.finish(ticket),
             }
         }
@@ -139,8 +139,16 @@ impl Engine {
         self.wait_for(Waiter { wait: Wait::Accepted, is_late: true, ..waiter }, DISK_PATIENCE_MS);
     }
 
-    fn are_durable(&self, flows: &[FlowNumber]) -> bool {
-        flows.iter().all(|number| self.flows.get(number).is_none_or(|flow| flow.durable <= self.durable))
+    /// Whether the disk has what the answer will say: how the flow stands, or, where that is enough and nobody has asked
+    /// for its end meanwhile, that it was asked for.
+    fn is_on_disk(&self, flow: &Flow, waiter: &Waiter) -> bool {
+        let is_wanted =
+            || flow.told().is_some() && flow.placements.iter().all(|placement| placement.stage.is_desired());
+        flow.durable <= self.durable || (waiter.wait == Wait::Accepted && is_wanted())
+    }
+
+    fn are_on_disk(&self, waiter: &Waiter) -> bool {
+        waiter.flows.iter().all(|number| self.flows.get(number).is_none_or(|flow| self.is_on_disk(flow, waiter)))
     }
 
     /// Gives an answer once everything that has been changed so far is durable.
@@ -158,12 +166,10 @@ impl Engine {
     pub(super) fn committed(&mut self, tickets: &[u64]) {
         let Some(durable) = tickets.last().copied() else { return };
         self.durable = self.durable.max(durable);
-        while let Some(Undurable { number, is_awaited, .. }) =
-            self.undurable.pop_front_if(|change| change.commit <= durable)
-        {
+        while let Some(Undurable { number, .. }) = self.undurable.pop_front_if(|change| change.commit <= durable) {
             if number == FlowNumber::TABLE_MISS {
                 self.reserved_more();
-            } else if is_awaited {
+            } else {
                 self.flow_stored(number);
             }
         }
@@ -180,20 +186,16 @@ impl Engine {
         let body = ErrorBody::new(ErrorCode::Unavailable, format!("nothing was acknowledged: {error}"));
         let Some(last) = tickets.last().copied() else { return };
         self.unsaved.retry_at = Some(self.now + SAVE_AGAIN);
-        while let Some(Undurable { number, is_awaited, .. }) =
-            self.undurable.pop_front_if(|change| change.commit <= last)
-        {
+        while let Some(Undurable { number, .. }) = self.undurable.pop_front_if(|change| change.commit <= last) {
             if number == FlowNumber::TABLE_MISS {
                 self.reservation_failed();
                 continue;
             }
             self.unsaved.flows.insert(number);
-            if is_awaited {
-                for ticket in self.waiters.by_flow.remove(&number).unwrap_or_default() {
-                    self.drop_waiter(ticket, &body);
-                }
-                self.withdraw(number);
+            for ticket in self.waiters.by_flow.remove(&number).unwrap_or_default() {
+                self.drop_waiter(ticket, &body);
             }
+            self.withdraw(number);
         }
         let later = self.waiters.by_commit.split_off(&(last + 1));
         for (ticket, _) in std::mem::replace(&mut self.waiters.by_commit, later).into_values().flatten() {
@@ -202,8 +204,10 @@ impl Engine {
     }
 
     fn flow_stored(&mut self, number: FlowNumber) {
-        if let Some(flow) = self.flows.get_mut(&number) {
-            flow.is_stored = true;
+        let is_new = |flow: &Flow| flow.told().is_none() && !flow.freed && flow.durable > self.durable;
+        if self.flows.get(&number).is_some_and(is_new) {
+            // What is stored first of a flow is that it was asked for.
+            self.tell(number, |_| FlowState::Accepted);
         }
         self.flow_moved(number);
     }
@@ -213,10 +217,9 @@ impl Engine {
     fn withdraw(&mut self, number: FlowNumber) {
         let Some(flow) = self.flows.get_mut(&number) else { return };
         flow.durable = u64::MAX;
-        if !flow.is_stored {
+        if flow.told().is_none() {
             flow.freed = true;
             self.take_off(number);
-            self.recount(number);
         }
     }
 
@@ -226,7 +229,7 @@ impl Engine {
             return;
         }
         let super::engine::Unsaved { flows, .. } = std::mem::take(&mut self.unsaved);
-        flows.into_iter().for_each(|number| self.save_flow_before_answering(number));
+        flows.into_iter().for_each(|number| self.save_flow(number));
         let nodes: Vec<_> = self.nodes.keys().copied().collect();
         nodes.into_iter().for_each(|id| self.save_node(id));
     }
@@ -260,8 +263,9 @@ impl Engine {
     }
 
     fn give_answer(&mut self, waiter: Waiter) {
+        let is_on_disk = self.are_on_disk(&waiter);
         let Waiter { ticket, kind, flows, .. } = waiter;
-        if !self.are_durable(&flows) {
+        if !is_on_disk {
             // Only a disk that takes too long leads here: the request cannot be called accepted.
             let message = "the store has not confirmed the request in time; ask again with the same flow_id";
             return self.answer(ticket, Err(ErrorBody::new(ErrorCode::Timeout, message)));
@@ -290,7 +294,7 @@ impl Engine {
     }
 
     /// Whether nothing is to be expected of the flow soon: it is durable, and no node that is there is still at it.
-    fn is_at_rest(&self, flow: &Flow, wait: Wait) -> bool {
+    fn is_at_rest(&self, flow: &Flow, waiter: &Waiter) -> bool {
         let has_settled = |placement: &Placement| match placement.stage {
             Stage::Waiting | Stage::Sent | Stage::Undoing | Stage::Removing => {
                 self.nodes.get(&placement.node).is_none_or(|node| node.live().is_none())
@@ -303,7 +307,7 @@ impl Engine {
             | Stage::Expired
             | Stage::Superseded => true,
         };
-        flow.durable <= self.durable && (wait == Wait::Accepted || flow.placements.iter().all(has_settled))
+        self.is_on_disk(flow, waiter) && (waiter.wait == Wait::Accepted || flow.placements.iter().all(has_settled))
     }
 
     /// A flow whose id was freed goes for good once it has ended, is durable so, and nobody waits for it.

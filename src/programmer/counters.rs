@@ -45,7 +45,10 @@ impl Queries {
 
 impl Engine {
     pub(super) fn get_flow(&mut self, ticket: Ticket, id: &FlowId) {
-        let Some(number) = self.ids.get(id).copied() else { return self.answer(ticket, Err(no_such_flow(id))) };
+        let is_told = |number: &FlowNumber| self.flows.get(number).is_some_and(|flow| flow.told().is_some());
+        let Some(number) = self.ids.get(id).copied().filter(is_told) else {
+            return self.answer(ticket, Err(no_such_flow(id)));
+        };
         let placements = self.flows.get(&number).map(|flow| flow.placements.as_slice()).unwrap_or_default();
         let has_rules = placements.iter().filter(|placement| placement.stage.is_desired());
         let connections = has_rules.filter_map(|placement| Some(self.nodes.get(&placement.node)?.live()?.connection));

@@ -60,8 +60,6 @@ pub(super) enum Output {
 pub(super) struct Undurable {
     pub(super) commit: u64,
     pub(super) number: FlowNumber,
-    /// Whether answers about the flow wait for it.
-    pub(super) is_awaited: bool,
 }
 
 /// What is to be stored again.
@@ -297,7 +295,7 @@ impl Engine {
             let upto = self.reserved + NUMBER_BLOCK;
             super::record::put_reservation(&mut self.batch, upto);
             let number = FlowNumber::TABLE_MISS;
-            self.undurable.push_back(Undurable { commit: self.next_commit, number, is_awaited: false });
+            self.undurable.push_back(Undurable { commit: self.next_commit, number });
         }
     }
 

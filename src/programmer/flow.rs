@@ -36,8 +36,6 @@ pub(super) struct Flow {
     pub(super) placements: Vec<Placement>,
     /// The store's ticket that must be durable before the flow's state may be told.
     pub(super) durable: u64,
-    /// Whether the store has it at all.
-    pub(super) is_stored: bool,
     /// When it left for good, on every node.
     pub(super) ended: Option<Timestamp>,
     /// Its id is free again: the record goes when it has ended and nobody waits for it.
@@ -68,8 +66,9 @@ pub(super) struct Placement {
     /// Flows whose places it was given, and that are superseded once it is applied.
     pub(super) replaces: Vec<FlowNumber>,
     pub(super) repairs: Repairs,
-    /// The state under which its node counts it.
-    pub(super) counted: Option<FlowState>,
+    /// The state that is told of it, and under which its node counts it: the last one that the disk knows. Nothing as
+    /// long as the disk does not know the flow.
+    pub(super) told: Option<FlowState>,
 }
 
 /// How often something was repaired lately.
@@ -168,7 +167,7 @@ impl Placement {
             restored: false,
             replaces: Vec::new(),
             repairs: Repairs::default(),
-            counted: None,
+            told: None,
         }
     }
 
@@ -194,6 +193,11 @@ impl Flow {
     /// The flow's state: the worst of its nodes'.
     pub(super) fn state(&self) -> FlowState {
         FlowState::worst(self.placements.iter().map(|placement| placement.stage.state())).unwrap_or(FlowState::Removed)
+    }
+
+    /// The state that is told: nothing as long as the disk does not know the flow.
+    pub(super) fn told(&self) -> Option<FlowState> {
+        FlowState::worst(self.placements.iter().filter_map(|placement| placement.told))
     }
 
     pub(super) fn placement(&self, node: NodeId) -> Option<&Placement> {

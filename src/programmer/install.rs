@@ -173,6 +173,9 @@ impl Engine {
             }
             placements.push(placement);
         }
+        if request.wait == Wait::Applied && placements.iter().any(|placement| placement.queued) {
+            self.batch.expect_more();
+        }
         for placement in &placements {
             let job = Job::Install { number, rules: rules.clone() };
             // What it replaces may be part of a restoring bundle.
@@ -182,18 +185,9 @@ impl Engine {
         self.ids.insert(id.clone(), number);
         self.flows.insert(
             number,
-            Flow {
-                id,
-                request: Box::new(request),
-                rules,
-                placements,
-                durable: 0,
-                is_stored: false,
-                ended: None,
-                freed: false,
-            },
+            Flow { id, request: Box::new(request), rules, placements, durable: 0, ended: None, freed: false },
         );
-        self.save_flow_before_answering(number);
+        self.save_flow(number);
     }
 
     /// An id for a flow whose client did not choose one.

@@ -10,11 +10,12 @@ use tracing::{debug, info, warn};
 use super::cookie::FlowNumber;
 use super::discovered::Guest;
 use super::engine::{Engine, Output, Ticket, no_such_node};
+use super::flow::Placement;
 use super::leaving::{UNCONFIRMED, being_removed};
 use super::node::{About, Link, Live, Node, NodeId};
 use super::reads::TABLE_READ;
 use super::{Admission, Answer};
-use crate::contract::{AddNode, ErrorBody, ErrorCode, GetNode, NodeName, Reply, SwitchAddress as Address};
+use crate::contract::{AddNode, ErrorBody, ErrorCode, FlowState, GetNode, NodeName, Reply, SwitchAddress as Address};
 use crate::session::{CloseReason, Command, Description, Event, MAX_PORTS, describe};
 use crate::southbound::{ConnectionId, Origin, SwitchAddress};
 
@@ -368,13 +369,21 @@ impl Engine {
         }
     }
 
-    /// Counts the flow on each of its nodes under the state it has now.
-    pub(super) fn recount(&mut self, number: FlowNumber) {
+    /// From now on the flow is told of as it stands, unless the disk does not know that yet.
+    pub(super) fn retell(&mut self, number: FlowNumber) {
+        if self.flows.get(&number).is_some_and(|flow| flow.durable <= self.durable) {
+            self.tell(number, |placement| placement.stage.state());
+        }
+    }
+
+    /// From now on the flow is told of, and counted, in these states.
+    pub(super) fn tell(&mut self, number: FlowNumber, state: impl Fn(&Placement) -> FlowState) {
         let Some(flow) = self.flows.get_mut(&number) else { return };
         for placement in &mut flow.placements {
-            let state = (!placement.stage.is_ended()).then(|| placement.stage.state());
-            let before = std::mem::replace(&mut placement.counted, state);
-            if before == state {
+            let state = state(placement);
+            let before = placement.told.replace(state).filter(|before| !before.is_ended());
+            let now = Some(state).filter(|state| !state.is_ended());
+            if before == now {
                 continue;
             }
             let Some(node) = self.nodes.get_mut(&placement.node) else { continue };
@@ -382,7 +391,7 @@ impl Engine {
                 *count -= 1;
             }
             node.counts.retain(|_, count| *count > 0);
-            if let Some(state) = state {
+            if let Some(state) = now {
                 *node.counts.entry(state).or_default() += 1;
             }
         }

@@ -142,7 +142,7 @@ impl Engine {
         placement.stage = Stage::Rejected;
         placement.reason = None;
         self.leave_places(number, id);
-        self.save_flow_before_answering(number);
+        self.save_flow(number);
     }
 
     /// The flow is on the node no more, for good.
@@ -155,7 +155,7 @@ impl Engine {
         {
             flow.ended.get_or_insert(wall);
         }
-        self.save_flow_before_answering(number);
+        self.save_flow(number);
     }
 
     /// An error came for a FLOW_MOD that had been confirmed: the switch's word was wrong, and the answer with it.

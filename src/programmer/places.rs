@@ -37,9 +37,13 @@ impl Engine {
     pub(super) fn confirmed(&mut self, number: FlowNumber, id: NodeId) {
         let wall = self.wall;
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        let was_applied = placement.stage == Stage::Drifted;
         placement.confirm(wall);
         let replaces = std::mem::take(&mut placement.replaces);
-        self.save_flow(number);
+        // What has drifted is stored as applied: to put it back changes nothing there.
+        if !was_applied {
+            self.save_flow(number);
+        }
         replaces.into_iter().for_each(|other| self.supersede(other, id));
     }
 

@@ -168,14 +168,13 @@ impl Engine {
             rules: u32::try_from(rules.len()).unwrap_or(u32::MAX),
             placements,
             durable: 0,
-            is_stored: true,
             ended: record.ended,
             freed: false,
         };
         self.ids.insert(record.flow_id, number);
         self.flows.insert(number, flow);
         nodes.into_iter().for_each(|id| self.index_placement(number, id));
-        self.recount(number);
+        self.retell(number);
     }
 
     fn retire(&mut self, name: NodeName) -> NodeId {
@@ -191,10 +190,15 @@ impl Engine {
         self.batch.put(Table::Node, record.request.name.as_str(), to_json(&record));
     }
 
-    /// Stores the flow as it stands, beside what else is going on: nobody waits for it.
+    /// Stores the flow as it stands; until that is on disk no answer is given about it, and others are told how it
+    /// stood before.
     pub(super) fn save_flow(&mut self, number: FlowNumber) {
-        self.recount(number);
-        let Some(flow) = self.flows.get(&number) else { return self.delete_flow(number) };
+        if self.unsaved.retry_at.is_some() {
+            self.save_nodes_of(number);
+        }
+        let Some(flow) = self.flows.get_mut(&number) else { return self.delete_flow(number) };
+        flow.durable = self.next_commit;
+        let Some(flow) = self.flows.get(&number) else { return };
         let nodes = flow.placements.iter().filter_map(|placement| {
             Some(PlacementRecord {
                 node: self.node_name(placement.node)?.clone(),
@@ -207,22 +211,7 @@ impl Engine {
             FlowRecordRef { flow_id: &flow.id, request: &flow.request, nodes: nodes.collect(), ended: flow.ended };
         let value = to_json(&record);
         self.batch.put(Table::Flow, number.get().to_be_bytes(), value);
-        self.undurable.push_back(Undurable { commit: self.next_commit, number, is_awaited: false });
-    }
-
-    /// Stores the flow as it stands; no answer about it is given before that is on disk.
-    pub(super) fn save_flow_before_answering(&mut self, number: FlowNumber) {
-        if self.unsaved.retry_at.is_some() {
-            self.save_nodes_of(number);
-        }
-        self.save_flow(number);
-        let commit = self.next_commit;
-        if let Some(flow) = self.flows.get_mut(&number) {
-            flow.durable = commit;
-        }
-        if let Some(last) = self.undurable.back_mut() {
-            last.is_awaited = true;
-        }
+        self.undurable.push_back(Undurable { commit: self.next_commit, number });
     }
 
     /// While something waits for room on the disk it may be a node: a flow is not stored without the nodes that it is on.
@@ -241,7 +230,7 @@ impl Engine {
 
     fn delete_flow(&mut self, number: FlowNumber) {
         self.batch.delete(Table::Flow, number.get().to_be_bytes());
-        self.undurable.push_back(Undurable { commit: self.next_commit, number, is_awaited: false });
+        self.undurable.push_back(Undurable { commit: self.next_commit, number });
     }
 
     /// Removes the flows whose last word has been kept long enough, and the names of nodes that only they had.

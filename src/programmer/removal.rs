@@ -61,7 +61,7 @@ impl Engine {
         // The one answer of a rejected flow was given; removing it is what frees its id.
         flow.freed |= flow.state() == FlowState::Rejected;
         self.take_off(number);
-        self.save_flow_before_answering(number);
+        self.save_flow(number);
     }
 
     /// Takes a flow off every node that has it.
@@ -107,6 +107,7 @@ impl Engine {
         if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
             placement.queued = true;
         }
+        self.batch.expect_more();
         self.push_job_behind(id, &[number], Job::Remove { number });
     }
 }

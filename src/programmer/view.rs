@@ -46,20 +46,24 @@ impl Engine {
 
     pub(super) fn flow_view(&self, number: FlowNumber) -> Option<FlowView> {
         let flow = self.flows.get(&number)?;
+        let state = flow.told()?;
         let nodes =
             flow.placements.iter().filter_map(|placement| self.placement_view(number, flow, placement)).collect();
-        Some(self.view_of(flow.id.clone(), flow.state(), &flow.request, nodes))
+        Some(self.view_of(flow.id.clone(), state, &flow.request, nodes))
     }
 
+    /// Where it stands by what is on disk. What a state that is not there yet came with is not told before it.
     fn placement_view(&self, number: FlowNumber, flow: &Flow, placement: &Placement) -> Option<FlowNodeView> {
         let node = self.nodes.get(&placement.node);
+        let state = placement.told?;
+        let is_all = state == placement.stage.state();
         Some(FlowNodeView {
-            state: placement.stage.state(),
+            state,
             cookie: Some(Hex(self.tag.cookie(number)).to_string()),
             rules: flow.rules,
-            error: placement.error.as_deref().cloned(),
-            reason: placement.reason.map(str::to_owned),
-            applied_at: placement.applied_at,
+            error: placement.error.as_deref().filter(|_| is_all || state == FlowState::Rejected).cloned(),
+            reason: placement.reason.filter(|_| is_all).map(str::to_owned),
+            applied_at: placement.applied_at.filter(|_| is_all || state != FlowState::Accepted),
             verified_at: placement.verified_at,
             ..node_of_flow(self.node_name(placement.node)?.clone(), node)
         })
@@ -155,10 +159,10 @@ impl Engine {
             None => FlowNumber::TABLE_MISS,
         };
         let is_meant = |flow: &Flow| {
-            let state = flow.state();
-            let is_shown = match request.state {
-                Some(wanted) => wanted == state,
-                None => !matches!(state, FlowState::Removed | FlowState::Superseded),
+            let is_shown = match (request.state, flow.told()) {
+                (_, None) => false,
+                (Some(wanted), Some(state)) => wanted == state,
+                (None, Some(state)) => !matches!(state, FlowState::Removed | FlowState::Superseded),
             };
             is_shown
                 && node.is_none_or(|id| flow.placement(id).is_some())

@@ -19,7 +19,8 @@
 //!
 //! # Group commit
 //! A durable write costs one wait for the disk however much it carries. The writer takes every batch that waits, up to
-//! [`GROUP_OPERATIONS`] operations, and commits them as one transaction.
+//! [`GROUP_OPERATIONS`] operations, and commits them as one transaction. A batch that [expects more](Batch::expect_more)
+//! waits up to [`PATIENCE`] for the next one: what is asked of a switch nearby and what it answers reach the disk at once.
 //!
 //! # Threads
 //! `flumen-store` is the writer. It ends when its [`Store`] is closed or dropped, after everything submitted has been
@@ -38,6 +39,8 @@ mod tests;
 mod writer;
 
 use std::path::Path;
+use std::sync::mpsc as queue;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -51,6 +54,10 @@ pub const QUEUE_BATCHES: usize = 16_384;
 /// Operations that one commit carries, unless a single batch has more: about 20 ms of the writer's time, which is what
 /// a lone request may have to wait behind a flood.
 pub const GROUP_OPERATIONS: usize = 4_096;
+
+/// How long a commit waits for a batch that is expected: a few times what a switch on the same machine or in the same
+/// rack takes to answer, and less than a wait for the disk, which it saves.
+pub const PATIENCE: Duration = Duration::from_micros(300);
 
 /// Reports that may wait for the driver. When it lags, the writer waits, and then the queue fills.
 const REPORTS: usize = 64;
@@ -96,6 +103,7 @@ pub enum Operation {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     operations: Vec<Operation>,
+    expects_more: bool,
 }
 
 impl Batch {
@@ -112,6 +120,12 @@ impl Batch {
     /// Adds the removal of a record.
     pub fn delete(&mut self, table: Table, key: impl Into<Vec<u8>>) {
         self.operations.push(Operation::Delete { table, key: key.into() });
+    }
+
+    /// Says that a batch about the same things is likely to follow within moments: its commit may wait for that one, so
+    /// that both share a wait for the disk.
+    pub fn expect_more(&mut self) {
+        self.expects_more = true;
     }
 
     /// The operations, in the order they take effect.
@@ -212,7 +226,7 @@ pub struct Store {
 /// Where batches go.
 #[derive(Debug)]
 enum Target {
-    Disk(mpsc::Sender<Job>),
+    Disk(queue::SyncSender<Job>),
     Memory(Memory, mpsc::Sender<Completion>),
 }
 
@@ -241,7 +255,7 @@ impl Store {
     }
 
     fn over(disk: Disk) -> Result<Self, StoreError> {
-        let (queue, jobs) = mpsc::channel(QUEUE_BATCHES);
+        let (queue, jobs) = queue::sync_channel(QUEUE_BATCHES);
         let (reports, completions) = mpsc::channel(REPORTS);
         writer::spawn(disk, jobs, reports)?;
         Ok(Self { target: Target::Disk(queue), completions })
@@ -254,8 +268,8 @@ impl Store {
     pub fn submit(&self, batch: Batch, ticket: u64) -> Result<(), SubmitError> {
         match &self.target {
             Target::Disk(queue) => queue.try_send(Job { batch, ticket }).map_err(|refused| match refused {
-                mpsc::error::TrySendError::Full(job) => SubmitError::Full(job.batch),
-                mpsc::error::TrySendError::Closed(job) => SubmitError::Failed(job.batch),
+                queue::TrySendError::Full(job) => SubmitError::Full(job.batch),
+                queue::TrySendError::Disconnected(job) => SubmitError::Failed(job.batch),
             }),
             Target::Memory(memory, reports) => match reports.try_reserve() {
                 Ok(report) => {

@@ -17,7 +17,9 @@ impl Engine {
                 for placement in flow.placements.iter().filter(|placement| placement.node == *id) {
                     if !placement.stage.is_ended() {
                         flows.insert(*number);
-                        *counts.entry(placement.stage.state()).or_default() += 1;
+                    }
+                    if let Some(told) = placement.told.filter(|told| !told.is_ended()) {
+                        *counts.entry(told).or_default() += 1;
                     }
                 }
             }

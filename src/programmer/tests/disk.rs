@@ -117,3 +117,54 @@ fn a_flow_takes_the_node_that_found_no_room_with_it_to_the_disk() {
     world.connect(0);
     assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 1));
 }
+
+#[test]
+fn applied_is_told_when_the_outcome_is_on_disk_and_stays_true_after_a_crash() {
+    let mut world = World::connected();
+    world.disk(Disk::Lags);
+    let install = world.ask("InstallFlow", voice("a", 1));
+    world.write_one();
+    assert_eq!((world.answer(install), world.rule_count(0)), (None, 1), "only the intent is on disk");
+    world.write_one();
+    assert_eq!(world.answer(install).unwrap()["flow"]["state"], "applied");
+    world.restart();
+    assert_eq!(world.state("a"), "applied", "its switch is away");
+}
+
+#[test]
+fn an_outcome_that_finds_no_room_is_not_acknowledged() {
+    let mut world = World::connected();
+    world.disk(Disk::Lags);
+    let install = world.ask("InstallFlow", voice("a", 1));
+    world.write_one();
+    world.disk(Disk::IsFull);
+    world.refuse_lagging();
+    assert_eq!(world.answer(install).unwrap()["error"]["code"], "unavailable");
+    assert_eq!(world.state("a"), "accepted", "as the disk has it");
+    world.disk(Disk::Writes);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.state("a"), "applied");
+    assert_eq!(world.node("s1")["flows"], json!({"applied": 1}));
+}
+
+#[test]
+fn reading_tells_what_is_on_disk_and_nothing_sooner() {
+    let mut world = World::connected();
+    world.disk(Disk::Lags);
+    let listed = |world: &mut World| world.ok("ListFlows", json!({}))["flows"].as_array().unwrap().len();
+    let install = world.ask("InstallFlow", voice("a", 1));
+    assert_eq!(world.error("GetFlow", json!({"flow_id": "a"}))["code"], "not_found");
+    assert_eq!(listed(&mut world), 0);
+    world.write_one();
+    assert_eq!((world.state("a"), listed(&mut world)), ("accepted".to_owned(), 1));
+    assert!(world.flow("a")["nodes"][0]["applied_at"].is_null());
+    world.write_one();
+    assert_eq!(world.state("a"), "applied");
+    assert!(world.answer(install).is_some());
+    world.ask("RemoveFlow", json!({"flow_id": "a"}));
+    assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 0));
+    assert_eq!(world.node("s1")["flows"], json!({"applied": 1}));
+    world.disk(Disk::Writes);
+    assert_eq!(world.state("a"), "removed");
+    assert_eq!(world.node("s1")["flows"], json!({}));
+}

@@ -76,8 +76,8 @@ fn a_request_with_no_time_to_wait_is_answered_as_soon_as_the_disk_has_it() {
     let ticket = world.ask("InstallFlow", voice_with("a", 1, json!({"timeout_ms": 0})));
     world.pass(Duration::from_secs(1));
     assert_eq!(world.answer(ticket), None, "no state could be told");
-    world.disk(Disk::Writes);
-    assert_eq!(world.answer(ticket).unwrap()["flow"]["state"], "applied");
+    world.write_one();
+    assert_eq!(world.answer(ticket).unwrap()["flow"]["state"], "accepted");
 }
 
 #[test]

@@ -307,6 +307,21 @@ impl World {
         self.run();
     }
 
+    /// A lagging disk writes the batch that has waited longest.
+    pub(super) fn write_one(&mut self) {
+        let (ticket, batch) = self.lagging.pop_front().expect("a batch waits for the disk");
+        self.commit(ticket, batch);
+        self.run();
+    }
+
+    /// A lagging disk has no room for what waits.
+    pub(super) fn refuse_lagging(&mut self) {
+        for (ticket, _) in std::mem::take(&mut self.lagging) {
+            self.engine.handle_completion(no_room(ticket));
+        }
+        self.run();
+    }
+
     /// The disk catches up, and has no room for what comes after.
     pub(super) fn fill_disk(&mut self) {
         for (ticket, batch) in std::mem::take(&mut self.lagging) {
@@ -356,10 +371,7 @@ impl World {
             Output::Commit { ticket, batch } => match self.disk {
                 Disk::Writes => self.commit(ticket, batch),
                 Disk::Lags => self.lagging.push_back((ticket, batch)),
-                Disk::IsFull => {
-                    let completion = Completion::Refused { tickets: vec![ticket], error: StoreError::Stopped };
-                    self.engine.handle_completion(completion);
-                }
+                Disk::IsFull => self.engine.handle_completion(no_room(ticket)),
             },
         }
     }
@@ -424,6 +436,10 @@ impl World {
     fn tell_time(&mut self) {
         self.engine.set_time(self.now, Timestamp::from_micros(self.wall).unwrap());
     }
+}
+
+fn no_room(ticket: u64) -> Completion {
+    Completion::Refused { tickets: vec![ticket], error: StoreError::Stopped }
 }
 
 fn boot(config: &Config, memory: &Memory, now: Instant, wall: i64) -> (Store, Engine) {

@@ -23,6 +23,8 @@ pub(super) struct Asked {
     pub(super) command: Command,
     pub(super) at: Instant,
     pub(super) answer: Option<Answer>,
+    /// The first request that was asked after that.
+    pub(super) answered_before: usize,
     /// The daemon died before it answered.
     pub(super) is_lost: bool,
     /// Writes of others so far, by switch.
@@ -90,7 +92,7 @@ impl Oracle {
 
     pub(super) fn asked(&mut self, command: Command, at: Instant) -> Ticket {
         let meddlings = self.meddlings.clone();
-        self.history.push(Asked { command, at, answer: None, is_lost: false, meddlings });
+        self.history.push(Asked { command, at, answer: None, answered_before: 0, is_lost: false, meddlings });
         Ticket(self.history.len() as u64 - 1)
     }
 
@@ -143,6 +145,7 @@ impl Oracle {
             }
         }
         self.history[index].answer = Some(answer);
+        self.history[index].answered_before = self.history.len();
         Ok(())
     }
 
@@ -196,11 +199,9 @@ impl Oracle {
         if worst != Some(view.state) {
             return Err(format!("the state of {id} is not the worst of its nodes': {view:?}"));
         }
-        // Reading shows the state of the moment, which the disk may not have yet.
-        let is_acknowledged = !matches!(self.history[index].command, Command::GetFlow(_) | Command::ListFlows(_));
         for node in &view.nodes {
             let Some(cookie) = cookie_of(node) else { continue };
-            self.check_node(&body, cookie, node, is_acknowledged, tables)?;
+            self.check_node(&body, cookie, node, tables)?;
         }
         let is_install = matches!(self.history[index].command, Command::InstallFlow(_) | Command::InstallFlows(_));
         if let Some(cookie) = view.nodes.first().and_then(cookie_of).filter(|_| is_install) {
@@ -215,14 +216,7 @@ impl Oracle {
         Ok(())
     }
 
-    fn check_node(
-        &mut self,
-        body: &Body,
-        cookie: u64,
-        node: &FlowNodeView,
-        is_acknowledged: bool,
-        tables: &[Vec<FlowStats>],
-    ) -> Verdict {
+    fn check_node(&mut self, body: &Body, cookie: u64, node: &FlowNodeView, tables: &[Vec<FlowStats>]) -> Verdict {
         let name = node.node.as_str().to_owned();
         let at = switch_of(&name);
         let id = &body.id;
@@ -252,7 +246,7 @@ impl Oracle {
             }
             None => {}
         }
-        if is_last && is_acknowledged {
+        if is_last {
             self.last_words.insert((cookie, name), node.state);
         }
         Ok(())

@@ -87,7 +87,8 @@ impl Oracle {
 
     /// Nobody was told that there is no such flow while there was one.
     fn check_lookups(&self, id: &str) -> Verdict {
-        let mut is_there = false;
+        // The first request at which whoever asks can know of it.
+        let mut known_from = None;
         for (index, asked) in self.history.iter().enumerate() {
             let is_missing = matches!(&asked.answer, Some(Err(ErrorBody { code: ErrorCode::NotFound, .. })));
             match &asked.command {
@@ -95,25 +96,30 @@ impl Oracle {
                 Command::GetFlow(request)
                     if request.flow_id.as_str() == id
                         && is_missing
-                        && is_there
+                        && known_from.is_some_and(|from| from <= index)
                         && !self.removals(id).any(|(at, _)| at > index) =>
                 {
                     return Err(format!("{id} was acknowledged before request {index}, and then called not found"));
                 }
-                Command::RemoveFlow(request) if request.flow_id.as_str() == id && is_missing && is_there => {
+                Command::RemoveFlow(request)
+                    if request.flow_id.as_str() == id && is_missing && known_from.is_some() =>
+                {
                     return Err(format!("{id} was acknowledged before removal {index}, and then called not found"));
                 }
-                Command::RemoveFlow(request) if request.flow_id.as_str() == id => is_there = false,
-                Command::RemoveFlows(_) => is_there = false,
+                Command::RemoveFlow(request) if request.flow_id.as_str() == id => known_from = None,
+                Command::RemoveFlows(_) => known_from = None,
                 _ => {
                     let views = asked.answer.as_ref().and_then(|answer| answer.as_ref().ok()).map(views);
                     let is_install = matches!(asked.command, Command::InstallFlow(_) | Command::InstallFlows(_));
-                    is_there |= is_install
+                    let is_known = is_install
                         && views.unwrap_or_default().iter().any(|view| {
                             view.flow_id.as_str() == id
                                 && view.nodes.iter().all(|node| node.cookie.is_some())
                                 && matches!(view.state, FlowState::Accepted | FlowState::Applied | FlowState::Unknown)
                         });
+                    if is_known {
+                        known_from = Some(known_from.unwrap_or(usize::MAX).min(asked.answered_before));
+                    }
                 }
             }
         }
