@@ -244,7 +244,7 @@ impl Engine {
             return self.happened_to_guest(connection, event);
         };
         match event {
-            Event::Ready(_) => {}
+            Event::Ready(_) | Event::Prepared { .. } => {}
             Event::Settled(settlements) => self.settled(id, settlements),
             Event::LateRefusal { token, error } => self.late_refusal(id, token, &error),
             Event::FlowsRead { token, result } if token != TABLE_READ => self.counters_read(token, &result),
@@ -278,6 +278,7 @@ impl Engine {
             // Nothing was asked of it.
             Event::Ready(_)
             | Event::Settled(_)
+            | Event::Prepared { .. }
             | Event::LateRefusal { .. }
             | Event::FlowsRead { .. }
             | Event::Bundles(_)

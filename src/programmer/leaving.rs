@@ -72,7 +72,7 @@ impl Engine {
                 self.stay(id, format!("the switch refused to delete the flows: {}", describe(error)));
             }
             Outcome::Unknown(UnknownReason::BarrierOverdue) => {}
-            Outcome::Unknown(_) | Outcome::RolledBack | Outcome::NotSent | Outcome::Unencodable => {
+            Outcome::Unknown(_) | Outcome::RolledBack(_) | Outcome::NotSent | Outcome::Unencodable => {
                 self.stay(id, UNCONFIRMED);
             }
         }

@@ -72,7 +72,7 @@ impl Engine {
                 placement.tally.lost = true;
                 placement.reason = Some(words(reason));
             }
-            Outcome::RolledBack => placement.tally.rolled_back = true,
+            Outcome::RolledBack(_) => placement.tally.rolled_back = true,
             Outcome::NotSent => placement.tally.unsent = true,
         }
         if placement.tally.outstanding == 0 {

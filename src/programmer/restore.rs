@@ -75,7 +75,7 @@ impl Engine {
     /// A deletion or the table-miss rule was in a bundle; a bundle that was rolled back leaves it to the next read.
     pub(super) fn other_restored(&mut self, id: NodeId, outcome: &Outcome) {
         match outcome {
-            Outcome::RolledBack => self.read_soon(id),
+            Outcome::RolledBack(_) => self.read_soon(id),
             Outcome::Refused(_) => self.table_miss_settled(id, outcome),
             Outcome::Confirmed | Outcome::Unknown(_) | Outcome::NotSent | Outcome::Unencodable => {}
         }

@@ -59,7 +59,7 @@ impl Engine {
             Outcome::Confirmed => {
                 node.warnings.remove("table-miss");
             }
-            Outcome::Unknown(_) | Outcome::RolledBack | Outcome::NotSent | Outcome::Unencodable => {}
+            Outcome::Unknown(_) | Outcome::RolledBack(_) | Outcome::NotSent | Outcome::Unencodable => {}
         }
     }
 }

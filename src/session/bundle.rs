@@ -1,10 +1,23 @@
 //! Bundles: FLOW_MODs that the switch applies in order, all or none (ONF extension 230).
 //!
-//! One bundle at a time: opened, filled as fast as the transport takes it, committed. The commit's reply confirms every
-//! FLOW_MOD in it. An error for one of them refuses that one, and the commit's own error rolls back the rest. Errors
-//! carry the xid of the message that caused them: an added FLOW_MOD has the xid of its BUNDLE_ADD.
+//! One bundle at a time is opened and filled, as fast as the transport takes it. Then it is committed at once, or it is
+//! closed, and waits for its owner's word beside those that come after it:
+//!
+//! ```text
+//!          filled            no error           owner              reply
+//! Filling ────────▶ Closing ──────────▶ Closed ───────▶ Approved ─▶ Committing ──▶ confirmed
+//!    │                 │ an error          │ owner                   ▲    │ an error
+//!    │                 └───▶ discarded ◀───┘                         │    └──▶ rolled back
+//!    └───────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! The commit's reply confirms every FLOW_MOD of the bundle. An error for one of them refuses that one, and the rest is
+//! rolled back for its sake. Errors carry the xid of the message that caused them: an added FLOW_MOD has the xid of its
+//! BUNDLE_ADD. A switch that refuses a BUNDLE_ADD goes on without it; therefore a bundle that is committed at once is
+//! all or none only as far as the switch finds fault at the commit, and one that is closed first is in any case.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -21,23 +34,52 @@ use super::window::{Heard, take_xid};
 /// which comes meanwhile does not wait behind the whole bundle.
 const CHUNK: usize = 64 << 10;
 
+/// The longest pause in filling a bundle. Open vSwitch forgets a bundle that idles for 10 s, and a BUNDLE_ADD after that
+/// opens another one under the same id: what would be committed then is only the end of it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// The bundles of a session.
 #[derive(Debug)]
 pub(super) struct Bundles {
     patience: Duration,
     hope: Duration,
     next_id: u32,
-    waiting: VecDeque<Vec<(Token, FlowMod)>>,
+    waiting: VecDeque<Order>,
+    /// The one that is being filled, or whose last request is not answered.
     current: Option<Bundle>,
+    /// Those that are closed, until they are settled.
+    closed: Vec<Bundle>,
+    /// Those that came to nothing, until the switch is told.
+    discarded: Vec<BundleId>,
 }
 
-/// The bundle under way.
+/// A bundle to be made. One with a name waits for its owner before it is committed.
+#[derive(Debug)]
+struct Order {
+    name: Option<Token>,
+    mods: Vec<(Token, FlowMod)>,
+}
+
+/// A bundle under way.
 #[derive(Debug)]
 struct Bundle {
     id: BundleId,
+    name: Option<Token>,
     unsent: VecDeque<(Token, FlowMod)>,
     sent: Vec<Added>,
-    commit: Option<Commit>,
+    stage: Stage,
+    /// When something was last added to it.
+    filled: Instant,
+}
+
+/// How far a bundle is; the diagram is in the [module](self).
+#[derive(Debug)]
+enum Stage {
+    Filling,
+    Closing(Request),
+    Closed,
+    Approved,
+    Committing(Request),
 }
 
 #[derive(Debug)]
@@ -47,9 +89,9 @@ struct Added {
     answer: Heard,
 }
 
-/// The commit request is out.
+/// A request that is out.
 #[derive(Debug)]
-struct Commit {
+struct Request {
     xid: Xid,
     sent: Instant,
     overdue: bool,
@@ -57,23 +99,62 @@ struct Commit {
 
 impl Bundles {
     pub(super) fn new(config: &Config) -> Self {
-        let (patience, hope) = (config.barrier, config.barrier_dead);
-        Self { patience, hope, next_id: 1, waiting: VecDeque::new(), current: None }
+        Self {
+            patience: config.barrier,
+            hope: config.barrier_dead,
+            next_id: 1,
+            waiting: VecDeque::new(),
+            current: None,
+            closed: Vec::new(),
+            discarded: Vec::new(),
+        }
     }
 
-    pub(super) fn submit(&mut self, mods: Vec<(Token, FlowMod)>) {
+    /// Takes FLOW_MODs for a bundle. One with a name is closed, and then waits for [`Bundles::commit`].
+    pub(super) fn submit(&mut self, name: Option<Token>, mods: Vec<(Token, FlowMod)>) {
         if !mods.is_empty() {
-            self.waiting.push_back(mods);
+            self.waiting.push_back(Order { name, mods });
         }
     }
 
-    /// Encodes the next part of the bundle under way, or of the next one.
-    pub(super) fn fill(&mut self, out: &mut BytesMut, next_xid: &mut u32, events: &mut VecDeque<Event>, now: Instant) {
-        if self.current.is_none() {
-            let Some(mods) = self.waiting.pop_front() else { return };
-            self.open(mods, out, next_xid);
+    /// Has a closed bundle committed.
+    pub(super) fn commit(&mut self, name: Token) {
+        let is_it = |bundle: &&mut Bundle| bundle.name == Some(name) && matches!(bundle.stage, Stage::Closed);
+        if let Some(bundle) = self.closed.iter_mut().find(is_it) {
+            bundle.stage = Stage::Approved;
         }
-        let Some(bundle) = &mut self.current else { return };
+    }
+
+    /// Gives a bundle up whose commit has not left.
+    pub(super) fn discard(&mut self, name: Token, events: &mut VecDeque<Event>) {
+        let waiting = self.waiting.iter().position(|order| order.name == Some(name));
+        if let Some(order) = waiting.and_then(|at| self.waiting.remove(at)) {
+            tell(events, order.mods.into_iter().map(|(token, _)| not_sent(token)));
+        }
+        let is_it = |bundle: &mut Bundle| bundle.name == Some(name) && !bundle.is_committed();
+        let found = self.current.take_if(is_it).or_else(|| self.closed.extract_if(.., is_it).next());
+        if let Some(bundle) = found {
+            self.abandon(bundle, events);
+        }
+    }
+
+    /// Encodes what the switch is to be told, and the next part of the bundle that is being filled, or of the next one.
+    pub(super) fn fill(&mut self, out: &mut BytesMut, next_xid: &mut u32, events: &mut VecDeque<Event>, now: Instant) {
+        if let Some(late) = self.current.take_if(|bundle| bundle.is_filling() && bundle.filled + LONGEST_PAUSE <= now) {
+            self.abandon(late, events);
+        }
+        for id in std::mem::take(&mut self.discarded) {
+            request(id, BundleControlType::DiscardRequest, out, next_xid, now);
+        }
+        for bundle in self.closed.iter_mut().filter(|bundle| matches!(bundle.stage, Stage::Approved)) {
+            bundle.stage = Stage::Committing(request(bundle.id, BundleControlType::CommitRequest, out, next_xid, now));
+        }
+        if self.current.is_none() {
+            let Some(order) = self.waiting.pop_front() else { return };
+            self.open(order, out, next_xid, now);
+        }
+        let Some(bundle) = self.current.as_mut().filter(|bundle| bundle.is_filling()) else { return };
+        bundle.filled = now;
         let full = out.len() + CHUNK;
         while out.len() < full
             && let Some((token, flow_mod)) = bundle.unsent.pop_front()
@@ -87,70 +168,102 @@ impl Bundles {
                 properties: Vec::new(),
             };
             if Message::Experimenter(Experimenter::BundleAdd(add)).encode(xid, out).is_err() {
-                return self.abandon(token, out, next_xid, events);
+                return self.give_up_for(token, events);
             }
             bundle.sent.push(Added { xid, token, answer: Heard::Nothing });
         }
-        if bundle.unsent.is_empty() && bundle.commit.is_none() {
-            let xid = take_xid(next_xid);
-            // A control message has a fixed size: it always fits.
-            if bundle_control(bundle.id, BundleControlType::CommitRequest).encode(xid, out).is_ok() {
-                bundle.commit = Some(Commit { xid, sent: now, overdue: false });
-            }
+        if bundle.unsent.is_empty() {
+            bundle.stage = match bundle.name {
+                Some(_) => Stage::Closing(request(bundle.id, BundleControlType::CloseRequest, out, next_xid, now)),
+                None => Stage::Committing(request(bundle.id, BundleControlType::CommitRequest, out, next_xid, now)),
+            };
         }
     }
 
-    fn open(&mut self, mods: Vec<(Token, FlowMod)>, out: &mut BytesMut, next_xid: &mut u32) {
+    fn open(&mut self, Order { name, mods }: Order, out: &mut BytesMut, next_xid: &mut u32, now: Instant) {
         let id = BundleId(self.next_id);
         // u32::MAX is the bundle that was only a question.
         self.next_id = if self.next_id == u32::MAX - 1 { 1 } else { self.next_id + 1 };
-        let xid = take_xid(next_xid);
-        if bundle_control(id, BundleControlType::OpenRequest).encode(xid, out).is_ok() {
-            self.current = Some(Bundle { id, unsent: mods.into(), sent: Vec::new(), commit: None });
-        }
+        request(id, BundleControlType::OpenRequest, out, next_xid, now);
+        let bundle = Bundle { id, name, unsent: mods.into(), sent: Vec::new(), stage: Stage::Filling, filled: now };
+        self.current = Some(bundle);
     }
 
     /// Whether there is more to encode.
     pub(super) fn has_more(&self) -> bool {
-        match &self.current {
-            Some(bundle) => bundle.commit.is_none(),
-            None => !self.waiting.is_empty(),
-        }
+        !self.discarded.is_empty()
+            || self.closed.iter().any(|bundle| matches!(bundle.stage, Stage::Approved))
+            || self.current.as_ref().map_or(!self.waiting.is_empty(), Bundle::is_filling)
     }
 
     /// One FLOW_MOD cannot be encoded: nothing of the bundle is to be applied.
-    fn abandon(&mut self, token: Token, out: &mut BytesMut, next_xid: &mut u32, events: &mut VecDeque<Event>) {
+    fn give_up_for(&mut self, token: Token, events: &mut VecDeque<Event>) {
         let Some(bundle) = self.current.take() else { return };
-        let xid = take_xid(next_xid);
-        // Should it not fit, the switch discards the idle bundle by itself.
-        let _ = bundle_control(bundle.id, BundleControlType::DiscardRequest).encode(xid, out);
+        self.discarded.push(bundle.id);
         let culprit = Settlement { token, outcome: Outcome::Unencodable };
-        let others =
-            bundle.sent.into_iter().map(|added| added.token).chain(bundle.unsent.into_iter().map(|(token, _)| token));
-        let others = others.map(|token| Settlement { token, outcome: Outcome::RolledBack });
-        events.push_back(Event::Settled(std::iter::once(culprit).chain(others).collect()));
+        let others = bundle.into_tokens().map(|token| Settlement { token, outcome: Outcome::RolledBack(None) });
+        tell(events, std::iter::once(culprit).chain(others));
     }
 
-    /// Takes the reply to a commit; false for one that nobody waits for.
+    /// Gives a bundle up for no fault of its own.
+    fn abandon(&mut self, bundle: Bundle, events: &mut VecDeque<Event>) {
+        self.discarded.push(bundle.id);
+        tell(events, bundle.into_tokens().map(not_sent));
+    }
+
+    /// Takes the reply to a request about a bundle; false for one that nobody waits for.
     pub(super) fn handle_reply(&mut self, xid: Xid, reply: &BundleControl, events: &mut VecDeque<Event>) -> bool {
         let is_current = self.current.as_ref().is_some_and(|bundle| bundle.id == reply.bundle_id);
+        let answers = |bundle: &Bundle, is_commit: bool| {
+            bundle.id == reply.bundle_id && bundle.is_committed() == is_commit && bundle.waits_for(xid)
+        };
         match reply.control_type {
-            BundleControlType::CommitReply if is_current && self.is_commit(xid) => {
-                self.settle(events, |answer| answer.or(Outcome::Confirmed));
-                true
-            }
-            // It says nothing that the commit's reply will not say.
+            // It says nothing that a later reply will not say.
             BundleControlType::OpenReply => is_current,
+            BundleControlType::CloseReply => match self.take(|bundle| answers(bundle, false)) {
+                Some(bundle) => {
+                    self.handle_closed(bundle, events);
+                    true
+                }
+                None => false,
+            },
+            BundleControlType::CommitReply => match self.take(|bundle| answers(bundle, true)) {
+                Some(bundle) => {
+                    bundle.settle(events, |answer| answer.or(Outcome::Confirmed));
+                    true
+                }
+                None => false,
+            },
             // A bundle is forgotten when it is discarded.
             BundleControlType::DiscardReply => true,
             _ => false,
         }
     }
 
-    /// Finds what an error answers: a FLOW_MOD in the bundle, or the commit.
+    /// The switch has said all it has to say of the messages of a bundle.
+    fn handle_closed(&mut self, bundle: Bundle, events: &mut VecDeque<Event>) {
+        let is_whole = bundle.sent.iter().all(|added| matches!(added.answer, Heard::Nothing));
+        match bundle.name {
+            Some(name) if is_whole => {
+                self.closed.push(Bundle { stage: Stage::Closed, ..bundle });
+                events.push_back(Event::Prepared { bundle: name });
+            }
+            Some(_) | None => {
+                self.discarded.push(bundle.id);
+                bundle.settle(events, |answer| answer.or(Outcome::RolledBack(None)));
+            }
+        }
+    }
+
+    /// Finds what an error answers: a FLOW_MOD in a bundle, or a request about it.
     pub(super) fn handle_error(&mut self, xid: Xid, error: &ErrorMsg, events: &mut VecDeque<Event>) -> bool {
-        if self.is_commit(xid) {
-            self.settle(events, |answer| answer.or(Outcome::RolledBack));
+        if let Some(bundle) = self.take(|bundle| bundle.waits_for(xid)) {
+            if !bundle.is_committed() {
+                self.discarded.push(bundle.id);
+            }
+            let is_blamed = bundle.sent.iter().any(|added| matches!(added.answer, Heard::Refusal(_)));
+            let cause = (!is_blamed).then(|| Arc::new(error.clone()));
+            bundle.settle(events, |answer| answer.or(Outcome::RolledBack(cause.clone())));
             return true;
         }
         let Some(added) = self.find(xid) else { return false };
@@ -160,75 +273,149 @@ impl Bundles {
 
     /// A message with this xid came that cannot be understood: what it answers is not confirmed by what follows.
     pub(super) fn doubt(&mut self, xid: Xid, events: &mut VecDeque<Event>) {
-        if self.is_commit(xid) {
-            self.settle(events, |answer| answer.or(Outcome::Unknown(UnknownReason::AnswerMalformed)));
-        } else if let Some(added) = self.find(xid) {
-            added.answer.doubt();
+        match self.take(|bundle| bundle.waits_for(xid)) {
+            Some(bundle) if bundle.is_committed() => {
+                bundle.settle(events, |answer| answer.or(Outcome::Unknown(UnknownReason::AnswerMalformed)));
+            }
+            Some(bundle) => {
+                self.discarded.push(bundle.id);
+                bundle.settle(events, |answer| answer.or(Outcome::RolledBack(None)));
+            }
+            None => {
+                if let Some(added) = self.find(xid) {
+                    added.answer.doubt();
+                }
+            }
         }
     }
 
     fn find(&mut self, xid: Xid) -> Option<&mut Added> {
-        let bundle = self.current.as_mut()?;
-        let first = bundle.sent.first()?.xid.0;
-        let offset = |xid: Xid| xid.0.wrapping_sub(first);
-        let at = bundle.sent.binary_search_by_key(&offset(xid), |added| offset(added.xid)).ok()?;
-        bundle.sent.get_mut(at)
+        self.current.iter_mut().chain(&mut self.closed).find_map(|bundle| bundle.find(xid))
     }
 
-    fn is_commit(&self, xid: Xid) -> bool {
-        let commit = self.current.as_ref().and_then(|bundle| bundle.commit.as_ref());
-        commit.is_some_and(|commit| commit.xid == xid)
+    /// Takes out the bundle of which this is true.
+    fn take(&mut self, is_it: impl Fn(&Bundle) -> bool) -> Option<Bundle> {
+        let taken = self.current.take_if(|bundle| is_it(bundle));
+        taken.or_else(|| self.closed.extract_if(.., |bundle| is_it(bundle)).next())
     }
 
-    fn settle(&mut self, events: &mut VecDeque<Event>, outcome: impl Fn(Heard) -> Outcome) {
-        let Some(bundle) = self.current.take() else { return };
-        let settle = |added: Added| Settlement { token: added.token, outcome: outcome(added.answer) };
-        events.push_back(Event::Settled(bundle.sent.into_iter().map(settle).collect()));
+    /// The requests that are out.
+    fn requests(&self) -> impl Iterator<Item = &Request> {
+        self.current.iter().chain(&self.closed).filter_map(Bundle::request)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let commit = self.current.as_ref()?.commit.as_ref()?;
-        Some(commit.sent + if commit.overdue { self.hope } else { self.patience })
+        self.requests().map(|request| request.sent + if request.overdue { self.hope } else { self.patience }).min()
     }
 
-    /// Whether a commit will never be answered.
+    /// Whether a request will never be answered.
     pub(super) fn is_stuck(&self, now: Instant) -> bool {
-        let commit = self.current.as_ref().and_then(|bundle| bundle.commit.as_ref());
-        commit.is_some_and(|commit| commit.sent + self.hope <= now)
+        self.requests().any(|request| request.sent + self.hope <= now)
     }
 
-    /// Calls a bundle unknown, once, whose commit is not answered in time, and goes on waiting; true when it did.
+    /// Calls a bundle unknown, once, whose commit is not answered in time, and goes on waiting; true when an answer of
+    /// any kind is overdue.
     pub(super) fn handle_timeout(&mut self, now: Instant, events: &mut VecDeque<Event>) -> bool {
-        let Some(bundle) = &mut self.current else { return false };
-        let Some(commit) =
-            bundle.commit.as_mut().filter(|commit| !commit.overdue && commit.sent + self.patience <= now)
-        else {
-            return false;
-        };
-        commit.overdue = true;
-        let unknown =
-            |added: &Added| Settlement { token: added.token, outcome: Outcome::Unknown(UnknownReason::BarrierOverdue) };
-        events.push_back(Event::Settled(bundle.sent.iter().map(unknown).collect()));
-        true
+        let mut is_late = false;
+        for bundle in self.current.iter_mut().chain(&mut self.closed) {
+            let is_committed = bundle.is_committed();
+            let Some(request) = bundle.request_mut() else { continue };
+            if request.overdue || request.sent + self.patience > now {
+                continue;
+            }
+            request.overdue = true;
+            is_late = true;
+            if is_committed {
+                let outcome = Outcome::Unknown(UnknownReason::BarrierOverdue);
+                let unknown = |added: &Added| Settlement { token: added.token, outcome: outcome.clone() };
+                tell(events, bundle.sent.iter().map(unknown));
+            }
+        }
+        is_late
     }
 
     /// The connection is over. A bundle whose commit left is unknown; one whose commit did not is discarded by the
     /// switch.
     pub(super) fn close(&mut self, events: &mut VecDeque<Event>) {
-        let mut settlements = Vec::new();
-        if let Some(bundle) = self.current.take() {
-            let is_committed = bundle.commit.is_some();
-            settlements.extend(bundle.sent.into_iter().map(|added| Settlement {
-                token: added.token,
-                outcome: if is_committed { Outcome::Unknown(UnknownReason::ConnectionLost) } else { Outcome::NotSent },
-            }));
-            settlements
-                .extend(bundle.unsent.into_iter().map(|(token, _)| Settlement { token, outcome: Outcome::NotSent }));
+        for bundle in self.current.take().into_iter().chain(std::mem::take(&mut self.closed)) {
+            if bundle.is_committed() {
+                bundle.settle(events, |_| Outcome::Unknown(UnknownReason::ConnectionLost));
+            } else {
+                tell(events, bundle.into_tokens().map(not_sent));
+            }
         }
-        let waiting = std::mem::take(&mut self.waiting).into_iter().flatten();
-        settlements.extend(waiting.map(|(token, _)| Settlement { token, outcome: Outcome::NotSent }));
-        if !settlements.is_empty() {
-            events.push_back(Event::Settled(settlements));
+        let waiting = std::mem::take(&mut self.waiting).into_iter().flat_map(|order| order.mods);
+        tell(events, waiting.map(|(token, _)| not_sent(token)));
+    }
+}
+
+impl Bundle {
+    fn is_filling(&self) -> bool {
+        matches!(self.stage, Stage::Filling)
+    }
+
+    /// Whether its commit has left.
+    fn is_committed(&self) -> bool {
+        matches!(self.stage, Stage::Committing(_))
+    }
+
+    fn request(&self) -> Option<&Request> {
+        match &self.stage {
+            Stage::Closing(request) | Stage::Committing(request) => Some(request),
+            Stage::Filling | Stage::Closed | Stage::Approved => None,
         }
+    }
+
+    fn request_mut(&mut self) -> Option<&mut Request> {
+        match &mut self.stage {
+            Stage::Closing(request) | Stage::Committing(request) => Some(request),
+            Stage::Filling | Stage::Closed | Stage::Approved => None,
+        }
+    }
+
+    fn waits_for(&self, xid: Xid) -> bool {
+        self.request().is_some_and(|request| request.xid == xid)
+    }
+
+    fn find(&mut self, xid: Xid) -> Option<&mut Added> {
+        let first = self.sent.first()?.xid.0;
+        let offset = |xid: Xid| xid.0.wrapping_sub(first);
+        let at = self.sent.binary_search_by_key(&offset(xid), |added| offset(added.xid)).ok()?;
+        self.sent.get_mut(at)
+    }
+
+    fn settle(self, events: &mut VecDeque<Event>, outcome: impl Fn(Heard) -> Outcome) {
+        let settle = |added: Added| Settlement { token: added.token, outcome: outcome(added.answer) };
+        tell(events, self.sent.into_iter().map(settle));
+    }
+
+    /// What it is about, in order.
+    fn into_tokens(self) -> impl Iterator<Item = Token> {
+        self.sent.into_iter().map(|added| added.token).chain(self.unsent.into_iter().map(|(token, _)| token))
+    }
+}
+
+/// Encodes a request about a bundle.
+fn request(
+    id: BundleId,
+    control_type: BundleControlType,
+    out: &mut BytesMut,
+    next_xid: &mut u32,
+    now: Instant,
+) -> Request {
+    let xid = take_xid(next_xid);
+    // A control message has a fixed size: it always fits.
+    let _ = bundle_control(id, control_type).encode(xid, out);
+    Request { xid, sent: now, overdue: false }
+}
+
+fn not_sent(token: Token) -> Settlement {
+    Settlement { token, outcome: Outcome::NotSent }
+}
+
+fn tell(events: &mut VecDeque<Event>, settlements: impl Iterator<Item = Settlement>) {
+    let settlements: Vec<_> = settlements.collect();
+    if !settlements.is_empty() {
+        events.push_back(Event::Settled(settlements));
     }
 }

@@ -1,5 +1,6 @@
 //! What goes into a session beside bytes, and what comes out: commands, events, outcomes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use openflow::{
@@ -35,6 +36,25 @@ pub enum Command {
     /// Apply these FLOW_MODs in order, all or none, in one bundle. They settle like those of [`Command::Program`].
     /// Bundles are carried out one after the other, beside single FLOW_MODs.
     Bundle(Vec<(Token, FlowMod)>),
+    /// Put these FLOW_MODs into a bundle and close it: [`Event::Prepared`] tells that the switch has nothing against
+    /// any of them so far, and [`Command::Commit`] or [`Command::Discard`] decides. They settle then, or when the
+    /// switch refuses.
+    Prepare {
+        /// The owner's name for the bundle.
+        bundle: Token,
+        /// What is in it.
+        mods: Vec<(Token, FlowMod)>,
+    },
+    /// Commit a bundle that was prepared.
+    Commit {
+        /// Its name.
+        bundle: Token,
+    },
+    /// Give a bundle up that is not committed: its FLOW_MODs settle as not sent.
+    Discard {
+        /// Its name.
+        bundle: Token,
+    },
     /// Ask for a role. From this moment FLOW_MODs are held back until the switch has granted one that may write.
     ClaimRole {
         /// MASTER, SLAVE or EQUAL.
@@ -59,6 +79,11 @@ pub enum Event {
     /// What became of FLOW_MODs. Each gets exactly one final outcome; [`Outcome::Unknown`] with
     /// [`UnknownReason::BarrierOverdue`] may come before it.
     Settled(Vec<Settlement>),
+    /// A bundle of [`Command::Prepare`] is closed, and only a commit is missing.
+    Prepared {
+        /// Its name.
+        bundle: Token,
+    },
     /// An error for a FLOW_MOD that had been confirmed: the switch answered the barrier too early.
     LateRefusal {
         /// The FLOW_MOD's token.
@@ -153,8 +178,9 @@ pub enum Outcome {
     Refused(Box<ErrorMsg>),
     /// It was sent, and what the switch made of it is not known.
     Unknown(UnknownReason),
-    /// It was part of a bundle that was not applied, for the sake of another FLOW_MOD in it or as a whole.
-    RolledBack,
+    /// It was part of a bundle that was not applied: for the sake of another FLOW_MOD in it, or, where the switch blames
+    /// none of them, with its error for the whole.
+    RolledBack(Option<Arc<ErrorMsg>>),
     /// It never left.
     NotSent,
     /// It cannot be written as an OpenFlow message (it is longer than 65,535 bytes).

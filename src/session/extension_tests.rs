@@ -140,6 +140,125 @@ fn bundles_go_one_after_the_other_and_single_flow_mods_do_not_wait_for_them() {
     assert!(matches!(&second[0].1, Experimenter::BundleControl(control) if control.bundle_id == BundleId(2)));
 }
 
+/// A bundle of the name 7 with these FLOW_MODs, closed: the xids of its BUNDLE_ADDs, and that of its CLOSE_REQUEST.
+fn closing(script: &mut Script, tokens: std::ops::Range<u64>) -> (Vec<Xid>, Xid) {
+    let mods = tokens.map(|token| (Token(token), FlowMod::add())).collect();
+    script.session.handle_command(Command::Prepare { bundle: Token(7), mods }, script.now);
+    let sent = bundle_messages(script);
+    let (close, message) = sent.last().unwrap();
+    assert_eq!(control_type(message), Some(BundleControlType::CloseRequest), "{sent:?}");
+    (sent[1..sent.len() - 1].iter().map(|(xid, _)| *xid).collect(), *close)
+}
+
+fn control_types(script: &mut Script) -> Vec<BundleControlType> {
+    bundle_messages(script).iter().filter_map(|(_, message)| control_type(message)).collect()
+}
+
+fn is_prepared(script: &mut Script) -> bool {
+    matches!(script.events().as_slice(), [Event::Prepared { bundle: Token(7) }])
+}
+
+#[test]
+fn a_prepared_bundle_is_committed_when_its_owner_says_so_and_not_before() {
+    let mut script = Script::ready();
+    let (_, close) = closing(&mut script, 0..2);
+    script.session.handle_command(Command::Commit { bundle: Token(7) }, script.now);
+    assert!(control_types(&mut script).is_empty(), "the switch has not closed it yet");
+    script.reply(close, &bundle_reply(BundleId(1), BundleControlType::CloseReply));
+    assert!(is_prepared(&mut script));
+    assert!(control_types(&mut script).is_empty());
+    script.session.handle_command(Command::Commit { bundle: Token(7) }, script.now);
+    let commits = bundle_messages(&mut script);
+    assert_eq!(control_type(&commits[0].1), Some(BundleControlType::CommitRequest));
+    script.reply(commits[0].0, &bundle_reply(BundleId(1), BundleControlType::CommitReply));
+    assert_eq!(script.outcomes(), [(0, "confirmed"), (1, "confirmed")]);
+}
+
+#[test]
+fn a_bundle_of_which_the_switch_refuses_a_message_is_never_committed() {
+    let mut script = Script::ready();
+    let (added, close) = closing(&mut script, 0..3);
+    script.reply(added[1], &refusal(ErrorCode::BAD_ACTION_BAD_OUT_GROUP));
+    script.reply(close, &bundle_reply(BundleId(1), BundleControlType::CloseReply));
+    assert_eq!(script.outcomes(), [(0, "rolled back"), (1, "refused"), (2, "rolled back")]);
+    assert_eq!(control_types(&mut script), [BundleControlType::DiscardRequest]);
+}
+
+#[test]
+fn a_bundle_that_the_switch_does_not_close_is_rolled_back_with_the_switchs_word() {
+    let mut script = Script::ready();
+    let (_, close) = closing(&mut script, 0..2);
+    script.reply(close, &refusal(ErrorCode::new(ErrorCode::EXPERIMENTER, 2305)));
+    let events = script.events();
+    let [Event::Settled(settlements)] = events.as_slice() else { panic!("{events:?}") };
+    let has_cause = |settlement: &Settlement| matches!(settlement.outcome, Outcome::RolledBack(Some(_)));
+    assert!(settlements.len() == 2 && settlements.iter().all(has_cause), "{settlements:?}");
+    assert_eq!(control_types(&mut script), [BundleControlType::DiscardRequest]);
+}
+
+#[test]
+fn a_bundle_that_its_owner_discards_is_not_sent_however_far_it_is() {
+    for answered in [false, true] {
+        let mut script = Script::ready();
+        let (_, close) = closing(&mut script, 0..2);
+        if answered {
+            script.reply(close, &bundle_reply(BundleId(1), BundleControlType::CloseReply));
+            assert!(is_prepared(&mut script));
+        }
+        script.session.handle_command(Command::Discard { bundle: Token(7) }, script.now);
+        assert_eq!(script.outcomes(), [(0, "not sent"), (1, "not sent")]);
+        assert_eq!(control_types(&mut script), [BundleControlType::DiscardRequest]);
+    }
+    let mut script = Script::ready();
+    bundle(&mut script, 0..1);
+    let mods = vec![(Token(9), FlowMod::add())];
+    script.session.handle_command(Command::Prepare { bundle: Token(7), mods }, script.now);
+    script.session.handle_command(Command::Discard { bundle: Token(7) }, script.now);
+    assert_eq!(script.outcomes(), [(9, "not sent")]);
+    assert!(control_types(&mut script).is_empty(), "the switch never heard of it");
+}
+
+#[test]
+fn a_prepared_bundle_keeps_no_other_bundle_waiting() {
+    let mut script = Script::ready();
+    let (_, close) = closing(&mut script, 0..2);
+    script.reply(close, &bundle_reply(BundleId(1), BundleControlType::CloseReply));
+    let second = bundle(&mut script, 2..3);
+    script.reply(second[2].0, &bundle_reply(BundleId(2), BundleControlType::CommitReply));
+    assert_eq!(script.outcomes(), [(2, "confirmed")]);
+}
+
+#[test]
+fn a_prepared_bundle_is_not_sent_when_the_connection_goes_and_unknown_once_its_commit_has_left() {
+    for (committed, expected) in [(false, "not sent"), (true, "unknown")] {
+        let mut script = Script::ready();
+        let (_, close) = closing(&mut script, 0..1);
+        script.reply(close, &bundle_reply(BundleId(1), BundleControlType::CloseReply));
+        if committed {
+            script.session.handle_command(Command::Commit { bundle: Token(7) }, script.now);
+            script.sent();
+        }
+        script.session.handle_disconnect(CloseReason::PeerClosed);
+        assert_eq!(script.outcomes(), [(0, expected)]);
+    }
+}
+
+#[test]
+fn a_bundle_that_could_not_be_filled_for_long_is_given_up_before_the_switch_forgets_its_beginning() {
+    let mut script = Script::ready();
+    let sent = bundle(&mut script, 0..5_000);
+    assert!(sent.len() < 5_000, "it goes out in parts: {}", sent.len());
+    script.pass(Duration::from_secs(5));
+    let is_discard = |message: &Message| match message {
+        Message::Experimenter(message) => control_type(message) == Some(BundleControlType::DiscardRequest),
+        _ => false,
+    };
+    assert!(script.sent().iter().any(|(_, message)| is_discard(message)));
+    let outcomes = script.outcomes();
+    assert_eq!(outcomes.len(), 5_000);
+    assert!(outcomes.iter().all(|(_, outcome)| *outcome == "not sent"));
+}
+
 #[test]
 fn a_monitor_tells_what_others_do_and_not_what_we_do() {
     let mut script = Script::ready();

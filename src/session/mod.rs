@@ -235,8 +235,9 @@ impl Session {
         match command {
             Command::Close(reason) => self.close(reason),
             Command::Program(mods) if is_ready => self.window.submit(mods),
-            Command::Bundle(mods) if is_ready => self.bundles.submit(mods),
-            Command::Program(mods) | Command::Bundle(mods) => {
+            Command::Bundle(mods) if is_ready => self.bundles.submit(None, mods),
+            Command::Prepare { bundle, mods } if is_ready => self.bundles.submit(Some(bundle), mods),
+            Command::Program(mods) | Command::Bundle(mods) | Command::Prepare { mods, .. } => {
                 let unsent = |(token, _): (Token, FlowMod)| Settlement { token, outcome: Outcome::NotSent };
                 self.events.push_back(Event::Settled(mods.into_iter().map(unsent).collect()));
             }
@@ -259,6 +260,8 @@ impl Session {
                 let xid = self.send(&control::monitor_request());
                 self.control.asked_to_monitor(xid);
             }
+            Command::Commit { bundle } => self.bundles.commit(bundle),
+            Command::Discard { bundle } => self.bundles.discard(bundle, &mut self.events),
             Command::ClaimRole { role, generation_id } => {
                 let xid = self.send(&control::role_request(role, generation_id));
                 self.control.claimed(xid, role);

@@ -117,7 +117,7 @@ fn name(outcome: &Outcome) -> &'static str {
         Outcome::Confirmed => "confirmed",
         Outcome::Refused(_) => "refused",
         Outcome::Unknown(_) => "unknown",
-        Outcome::RolledBack => "rolled back",
+        Outcome::RolledBack(_) => "rolled back",
         Outcome::NotSent => "not sent",
         Outcome::Unencodable => "unencodable",
     }
