@@ -7,6 +7,9 @@ use std::time::Duration;
 pub struct Config {
     /// From the first byte to [`Event::Ready`](super::Event::Ready).
     pub handshake: Duration,
+    /// From the other answers of the handshake to the moment when a switch that has not said what its tables can do is
+    /// taken as it is.
+    pub tables: Duration,
     /// Silence after which the peer is asked whether it is there.
     pub idle: Duration,
     /// Silence after which it is taken for dead.
@@ -43,6 +46,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             handshake: Duration::from_secs(10),
+            tables: Duration::from_secs(3),
             idle: Duration::from_secs(5),
             dead: Duration::from_secs(10),
             barrier: Duration::from_secs(5),

@@ -9,6 +9,8 @@ use openflow::{
 };
 use thiserror::Error;
 
+use super::tables::Tables;
+
 /// The owner's name for something it asked for; means nothing to the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(pub u64);
@@ -142,6 +144,8 @@ pub struct Description {
     pub meters: Option<MeterFeatures>,
     /// What groups it can have, where it says.
     pub groups: Option<GroupFeatures>,
+    /// What its flow tables can do, where it says.
+    pub tables: Tables,
 }
 
 impl Description {
@@ -156,6 +160,7 @@ impl Description {
             ports: Vec::new(),
             meters: None,
             groups: None,
+            tables: Tables::default(),
         }
     }
 }

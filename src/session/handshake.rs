@@ -1,12 +1,13 @@
-//! From HELLO to a described switch: version negotiation, features, description, ports, meters and groups.
+//! From HELLO to a described switch: version negotiation, features, description, ports, meters, groups and tables.
 
 use bytes::Bytes;
 use openflow::{
-    DecodeError, ErrorCode, ErrorMsg, FeaturesReply, Header, Hello, Message, MultipartReplyBody, MultipartRequest,
-    MultipartRequestBody, OFP_VERSION, Xid,
+    DecodeError, ErrorCode, ErrorMsg, FeaturesReply, Header, Hello, Message, MultipartReply, MultipartReplyBody,
+    MultipartRequest, MultipartRequestBody, OFP_VERSION, Xid,
 };
 
 use super::event::{CloseReason, Description, describe};
+use super::tables::Tables;
 
 /// Bytes of the offending message that an error quotes (OpenFlow 1.3.5, 7.4.4: "at least 64 bytes").
 const QUOTED: usize = 64;
@@ -78,11 +79,13 @@ fn words(data: &[u8]) -> String {
 }
 
 /// What is asked once the features are known. A switch may refuse each; it is no worse for that.
-const QUESTIONS: [(Question, MultipartRequestBody); 4] = [
+const QUESTIONS: [(Question, MultipartRequestBody); 5] = [
     (Question::Desc, MultipartRequestBody::Desc),
     (Question::PortDesc, MultipartRequestBody::PortDesc),
     (Question::MeterFeatures, MultipartRequestBody::MeterFeatures),
     (Question::GroupFeatures, MultipartRequestBody::GroupFeatures),
+    // Without tables in the request it changes none.
+    (Question::TableFeatures, MultipartRequestBody::TableFeatures(Vec::new())),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +94,7 @@ enum Question {
     PortDesc,
     MeterFeatures,
     GroupFeatures,
+    TableFeatures,
 }
 
 /// What has been learned of the switch so far.
@@ -100,6 +104,8 @@ pub(super) struct Handshake {
     description: Option<Box<Description>>,
     /// Questions without a full answer.
     open: Vec<(Xid, Question)>,
+    /// The part of the last answer that is there.
+    tables: Tables,
 }
 
 /// What a message of the handshake leads to.
@@ -117,7 +123,7 @@ pub(super) enum Progress {
 impl Handshake {
     /// The features have been asked for with this xid.
     pub(super) fn new(features_xid: Xid) -> Self {
-        Self { features_xid, description: None, open: Vec::new() }
+        Self { features_xid, description: None, open: Vec::new(), tables: Tables::default() }
     }
 
     /// Asks the rest; `send` gives the xid that a message went out with.
@@ -145,6 +151,7 @@ impl Handshake {
                 Progress::Failed(CloseReason::HandshakeRefused(describe(&error)))
             }
             (Message::Error(_), Some(question)) => self.close(question),
+            (Message::MultipartReply(reply), Some(Question::TableFeatures)) => self.learn_tables(reply),
             (Message::MultipartReply(reply), Some(question)) => {
                 let is_last = !reply.more;
                 match self.learn(question, reply.body) {
@@ -194,6 +201,36 @@ impl Handshake {
             (_, _) => return Err(CloseReason::HandshakeMixedTypes),
         }
         Ok(())
+    }
+
+    /// Takes a part of what the switch says of its tables. What makes no sense is as good as nothing: no flow needs it.
+    fn learn_tables(&mut self, reply: MultipartReply) -> Progress {
+        let MultipartReplyBody::TableFeatures(part) = reply.body else { return self.without_tables() };
+        if !self.tables.learn(part) {
+            return self.without_tables();
+        }
+        if reply.more {
+            return Progress::Waiting;
+        }
+        if let Some(description) = &mut self.description {
+            description.tables = std::mem::take(&mut self.tables);
+        }
+        self.close(Question::TableFeatures)
+    }
+
+    /// The switch does not say what its tables can do, or not so that it can be understood.
+    pub(super) fn without_tables(&mut self) -> Progress {
+        self.close(Question::TableFeatures)
+    }
+
+    /// Whether nothing else is missing than what the tables can do.
+    pub(super) fn waits_only_for_tables(&self) -> bool {
+        matches!(self.open.as_slice(), [(_, Question::TableFeatures)])
+    }
+
+    /// Whether `xid` is that of the question what the tables can do.
+    pub(super) fn asked_for_tables(&self, xid: Xid) -> bool {
+        self.open.contains(&(xid, Question::TableFeatures))
     }
 
     /// The question is answered, or never will be.

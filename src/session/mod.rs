@@ -12,7 +12,7 @@
 //! who it is.
 //!
 //! ```text
-//!                 HELLO            FEATURES, DESC, PORT_DESC
+//!                 HELLO         FEATURES, DESC, PORT_DESC, ...
 //! Negotiating ───────────▶ Describing ───────────▶ Ready
 //!      │                        │                    │   version, deadline, silence, the peer's end
 //!      └────────────────────────┴────────────────────┴──────────────────────────────────▶ Closed
@@ -29,7 +29,9 @@ mod control;
 mod event;
 mod handshake;
 mod keepalive;
+mod opening;
 mod reading;
+mod tables;
 mod window;
 
 #[cfg(test)]
@@ -56,10 +58,11 @@ pub use control::is_generation_current;
 pub use event::{
     CloseReason, Command, Counters, Description, Event, Outcome, ReadError, Settlement, Token, UnknownReason, describe,
 };
+use handshake::Handshake;
 pub use handshake::MAX_PORTS;
-use handshake::{Handshake, Progress};
 use keepalive::Keepalive;
 use reading::Reads;
+pub use tables::{Lack, Table, Tables};
 use window::Window;
 
 /// Bytes that are kept of what an error quotes: the header and the fixed part of every message, and of the message
@@ -148,10 +151,7 @@ impl Session {
     pub fn handle_timeout(&mut self, now: Instant) {
         match &self.phase {
             Phase::Closed => return,
-            Phase::Negotiating { deadline } | Phase::Describing { deadline, .. } if *deadline <= now => {
-                return self.close(CloseReason::HandshakeTimeout);
-            }
-            Phase::Negotiating { .. } | Phase::Describing { .. } => return,
+            Phase::Negotiating { .. } | Phase::Describing { .. } => return self.give_up_opening(now),
             Phase::Ready => {}
         }
         let is_late = self.window.handle_timeout(now, &mut self.events);
@@ -293,7 +293,9 @@ impl Session {
     fn handle_malformed(&mut self, header: Header, error: DecodeError, frame: &Bytes, now: Instant) {
         self.counters.malformed += 1;
         match &self.phase {
-            Phase::Negotiating { .. } | Phase::Describing { .. } => self.close(CloseReason::Malformed(error)),
+            Phase::Negotiating { .. } | Phase::Describing { .. } => {
+                self.handle_malformed_opening(header.xid, error, now);
+            }
             Phase::Ready if self.reads.fail(header.xid, ReadError::Malformed(error), &mut self.events) => {}
             Phase::Ready => {
                 self.window.doubt(header.xid, &mut self.events);
@@ -314,33 +316,8 @@ impl Session {
     }
 
     fn handle_message(&mut self, xid: Xid, message: Message, frame: &Bytes, now: Instant) {
-        match &mut self.phase {
-            Phase::Negotiating { deadline } => {
-                let deadline = *deadline;
-                match handshake::negotiate(&message, frame) {
-                    Ok(()) => {
-                        let handshake = Box::new(Handshake::new(self.send(&Message::FeaturesRequest)));
-                        self.phase = Phase::Describing { deadline, handshake };
-                    }
-                    Err((reply, reason)) => {
-                        if let Some(reply) = reply {
-                            self.send_error(reply, xid);
-                        }
-                        self.close(reason);
-                    }
-                }
-            }
-            Phase::Describing { handshake, .. } => match handshake.handle_message(xid, message) {
-                Progress::Waiting => {}
-                Progress::Ask => self.ask_description(),
-                Progress::Done(description) => {
-                    self.phase = Phase::Ready;
-                    self.keepalive.heard(now);
-                    self.events.push_back(Event::Ready(description));
-                }
-                Progress::Failed(reason) => self.close(reason),
-                Progress::Other(message) => self.handle_unasked(xid, *message, frame, now),
-            },
+        match &self.phase {
+            Phase::Negotiating { .. } | Phase::Describing { .. } => self.handle_opening(xid, message, frame, now),
             Phase::Ready => self.handle_ready(xid, message, frame, now),
             Phase::Closed => {}
         }
@@ -441,17 +418,6 @@ impl Session {
                 self.complain(handshake::bad_type(frame), xid, now);
             }
         }
-    }
-
-    fn ask_description(&mut self) {
-        let Phase::Describing { handshake, .. } = &mut self.phase else { return };
-        let (next_xid, transmit) = (&mut self.next_xid, &mut self.transmit);
-        handshake.ask(|message| {
-            let xid = window::take_xid(next_xid);
-            // A request for a description is its header and a type: it always fits.
-            let _ = message.encode(xid, transmit);
-            xid
-        });
     }
 
     fn probe_within(&mut self, now: Instant, within: Duration) {

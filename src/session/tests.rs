@@ -14,6 +14,7 @@ mod confirmation;
 mod handshake;
 mod reading;
 mod stream;
+mod tables;
 
 /// The switch's end of a session.
 pub(super) struct Script {

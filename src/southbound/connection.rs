@@ -221,7 +221,8 @@ impl Reporter<'_> {
     fn report_of(&mut self, event: Event) -> Option<Report> {
         let connection = self.link.connection;
         match event {
-            Event::Ready(description) => {
+            Event::Ready(mut description) => {
+                description.tables = self.shared.kinds.share(description.tables);
                 let (commands, receiver) = mpsc::channel(COMMANDS);
                 self.commands = Some(receiver);
                 let (peer, origin) = (self.link.peer, self.link.origin.clone());

@@ -17,6 +17,7 @@ mod address;
 mod backoff;
 mod connection;
 mod dialer;
+mod kinds;
 mod listener;
 mod tally;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::session::{self, Command, Description, Event};
+use kinds::Kinds;
 use tally::Tally;
 
 pub use address::SwitchAddress;
@@ -112,6 +114,7 @@ struct Shared {
     reports: mpsc::Sender<Report>,
     tls: Option<Arc<Tls>>,
     tally: Tally,
+    kinds: Kinds,
     /// The second, since the start, in which a refusal was last told as a warning.
     warned: AtomicU64,
     started: Instant,
@@ -137,6 +140,7 @@ impl Southbound {
             reports,
             tls,
             tally: Tally::default(),
+            kinds: Kinds::default(),
             warned: AtomicU64::new(0),
             started: Instant::now(),
             next_connection: AtomicU64::new(1),

@@ -155,7 +155,7 @@ fn m25_a_second_switch_with_the_datapath_id_of_a_living_one_is_refused_and_repor
 fn m25_a_switch_whose_old_connection_is_dead_takes_its_place() {
     let mut world = World::new(1);
     world.add_node(1);
-    let dead = world.connect_with(0, vec![Fault::Silent { after: 6 }], Origin::Accepted);
+    let dead = world.connect_with(0, vec![Fault::Silent { after: 7 }], Origin::Accepted);
     let alive = world.connect(0);
     assert!(world.is_open(dead) && world.is_open(alive));
     world.pass(Duration::from_secs(1));
@@ -243,7 +243,7 @@ fn a_flow_is_not_called_removed_before_its_node_is_wiped() {
 fn a_second_connection_of_a_node_that_is_removed_is_closed_with_the_first() {
     let mut world = World::new(1);
     world.add_node(1);
-    let silent = world.connect_with(0, vec![Fault::Silent { after: 6 }], Origin::Accepted);
+    let silent = world.connect_with(0, vec![Fault::Silent { after: 7 }], Origin::Accepted);
     let second = world.connect(0);
     assert!(world.is_open(silent) && world.is_open(second));
     world.ok("RemoveNode", json!({"name": "s1", "flows": "leave"}));

@@ -47,6 +47,8 @@ impl Play {
         for id in 1..=count {
             let small = rng.u32(0..4) == 0;
             let config = SwitchConfig {
+                // Each reconnect reads what all of them can do.
+                n_tables: 8,
                 table_limit: if small { rng.usize(2..=6) } else { 1_000 },
                 bundles: rng.u32(0..3) > 0,
                 flow_monitors: rng.u32(0..3) > 0,

@@ -1,0 +1,176 @@
+//! What a switch says, or does not say, of its flow tables.
+
+use openflow::{
+    Action, EthType, Instruction, MeterId, MultipartRequestBody, OxmField, OxmId, PortNo, QueueId,
+    TableFeatureProperty as Property, TableFeatures, TypeId,
+};
+
+use super::*;
+
+/// Table 3: takes flows by Ethernet type and VLAN, sends them out of ports and on to table 5, and writes the VLAN.
+fn able() -> TableFeatures {
+    table(
+        3,
+        vec![
+            Property::Instructions(vec![TypeId::standard(1), TypeId::standard(4)]),
+            Property::NextTables(vec![TableId(5), TableId(200)]),
+            Property::ApplyActions(vec![TypeId::standard(0), TypeId::standard(25)]),
+            Property::ApplySetField(vec![OxmId::basic(6, false, 2)]),
+            Property::Match(vec![OxmId::basic(5, false, 2), OxmId::basic(6, true, 4)]),
+            Property::InstructionsMiss(vec![TypeId::standard(6)]),
+        ],
+    )
+}
+
+fn table(id: u8, properties: Vec<Property>) -> TableFeatures {
+    TableFeatures {
+        table_id: TableId(id),
+        name: "a table".into(),
+        metadata_match: 0,
+        metadata_write: 0,
+        config: 0,
+        max_entries: 2_000,
+        properties,
+    }
+}
+
+/// A switch that has answered everything but what its tables can do: the question's xid.
+fn asked() -> (Script, Xid) {
+    let mut script = Script::begin();
+    script.sent();
+    script.reply(Xid(9), &Message::Hello(Hello::with_versions(&[OFP_VERSION])));
+    let features = script.only_sent();
+    script.reply(features.0, &features_reply());
+    let mut question = None;
+    for (xid, message) in script.sent() {
+        match message {
+            Message::MultipartRequest(request) if request.body == MultipartRequestBody::TableFeatures(Vec::new()) => {
+                question = Some(xid);
+            }
+            _ => script.reply(xid, &Message::Error(ErrorMsg::new(ErrorCode::BAD_REQUEST_BAD_MULTIPART, Bytes::new()))),
+        }
+    }
+    assert!(script.events().is_empty(), "the switch is not described yet");
+    (script, question.unwrap())
+}
+
+fn part(tables: Vec<TableFeatures>, more: bool) -> Message {
+    Message::MultipartReply(MultipartReply { more, body: MultipartReplyBody::TableFeatures(tables) })
+}
+
+/// The tables of the switch that is ready now.
+fn ready(script: &mut Script) -> Tables {
+    match script.events().as_slice() {
+        [Event::Ready(description)] => description.tables.clone(),
+        other => panic!("expected a described switch, not {other:?}"),
+    }
+}
+
+fn apply(actions: Vec<Action>) -> [Instruction; 1] {
+    [Instruction::ApplyActions(actions)]
+}
+
+#[test]
+fn a_switch_is_taken_at_its_word_about_what_its_tables_can_do() {
+    let (mut script, xid) = asked();
+    script.reply(xid, &part(vec![able()], true));
+    assert!(script.events().is_empty());
+    script.reply(xid, &part(vec![table(5, Vec::new())], false));
+    let tables = ready(&mut script);
+    assert_eq!(tables.get(TableId(3)).unwrap().max_entries, 2_000);
+
+    let check = |table, flow_match: &Match, instructions: &[Instruction]| {
+        tables.check(TableId(table), flow_match, instructions).map_err(|lack| lack.to_string())
+    };
+    let any = Match::any();
+    let output = Action::output(PortNo(1));
+    let vlan = Action::set_field(OxmField::VlanVid(openflow::Masked::exact(0x1005))).unwrap();
+    let dscp = Action::set_field(OxmField::IpDscp(46)).unwrap();
+    let ip = Match::builder().eth_type(EthType::IPV4).build().unwrap();
+    let address = Match::builder().eth_type(EthType::IPV4).ipv4_src([10, 0, 0, 1].into()).build().unwrap();
+    let refused = |words: &str| Err(words.to_owned());
+
+    assert_eq!(check(3, &ip, &apply(vec![vlan, output.clone()])), Ok(()));
+    assert_eq!(check(3, &any, &[Instruction::GotoTable(TableId(200))]), Ok(()));
+    assert_eq!(check(4, &any, &[]), refused("the switch has no table 4"));
+    assert_eq!(check(3, &address, &[]), refused("table 3 cannot match ipv4_src"));
+    assert_eq!(
+        check(3, &any, &[Instruction::Meter(MeterId(1))]),
+        refused("table 3 does not have the instruction meter")
+    );
+    assert_eq!(
+        check(3, &any, &apply(vec![Action::SetQueue(QueueId(1))])),
+        refused("table 3 cannot apply the action set_queue")
+    );
+    assert_eq!(check(3, &any, &apply(vec![output, dscp.clone()])), refused("table 3 cannot set ip_dscp"));
+    assert_eq!(check(3, &any, &[Instruction::GotoTable(TableId(4))]), refused("table 3 does not lead to table 4"));
+    let everything = [Instruction::Meter(MeterId(1)), Instruction::GotoTable(TableId(9)), apply(vec![dscp])[0].clone()];
+    assert_eq!(check(5, &address, &everything), Ok(()), "a table that leaves it out may be able to");
+}
+
+#[test]
+fn a_switch_that_refuses_to_say_what_its_tables_can_do_may_be_able_to_do_anything() {
+    let (mut script, xid) = asked();
+    script.reply(xid, &part(vec![able()], true));
+    script.reply(xid, &table_full());
+    let tables = ready(&mut script);
+    assert_eq!(tables, Tables::default());
+    assert_eq!(tables.check(TableId(200), &Match::any(), &[Instruction::Meter(MeterId(1))]), Ok(()));
+}
+
+#[test]
+fn a_switch_that_never_says_what_its_tables_can_do_is_ready_after_3_seconds() {
+    let (mut script, xid) = asked();
+    script.pass(Duration::from_millis(1_500));
+    script.reply(xid, &part(vec![able()], true));
+    assert_eq!(
+        script.session.poll_timeout(),
+        Some(script.now + Duration::from_millis(1_500)),
+        "parts do not prolong it"
+    );
+    script.pass(Duration::from_millis(1_499));
+    assert!(script.events().is_empty());
+    script.pass(Duration::from_millis(1));
+    assert_eq!(ready(&mut script), Tables::default(), "half an answer is none");
+    script.reply(xid, &part(vec![table(5, Vec::new())], false));
+    assert!(script.events().is_empty() && script.session.counters().stray_replies == 1);
+}
+
+#[test]
+fn nonsense_about_tables_is_no_answer_and_no_reason_to_refuse_the_switch() {
+    let nonsense: [fn(Xid) -> BytesMut; 3] = [
+        |xid| bytes_of(xid, &part(vec![able(), able()], true)),
+        |xid| bytes_of(xid, &part_of_ports()),
+        |xid| {
+            let mut bytes = bytes_of(xid, &part(vec![able()], false));
+            bytes[16..18].copy_from_slice(&[0, 0]);
+            bytes
+        },
+    ];
+    for bytes in nonsense {
+        let (mut script, xid) = asked();
+        script.raw(&bytes(xid));
+        assert_eq!(ready(&mut script), Tables::default());
+    }
+}
+
+#[test]
+fn a_silent_switch_is_not_saved_by_what_it_says_of_its_tables() {
+    let mut script = Script::begin();
+    script.sent();
+    script.reply(Xid(9), &Message::Hello(Hello::with_versions(&[OFP_VERSION])));
+    let features = script.only_sent();
+    script.reply(features.0, &features_reply());
+    script.pass(Duration::from_secs(10));
+    assert_eq!(script.close_reason(), CloseReason::HandshakeTimeout);
+}
+
+fn part_of_ports() -> Message {
+    Message::MultipartReply(MultipartReply { more: false, body: MultipartReplyBody::PortDesc(Vec::new()) })
+}
+
+fn bytes_of(xid: Xid, message: &Message) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    message.encode(xid, &mut bytes).unwrap();
+    bytes
+}
