@@ -12,6 +12,7 @@
 //! contract <- programmer, northbound, client        openflow <- emulator        client, emulator <- cli
 //! ```
 
+mod backoff;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -7,10 +7,10 @@ use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::debug;
 
-use super::backoff::Backoff;
 use super::connection::{self, Ended, Link};
 use super::tally::Refusal;
 use super::{Origin, Report, Shared, SwitchAddress};
+use crate::backoff::Backoff;
 
 /// The time a TCP connection has to be made.
 const CONNECT: Duration = Duration::from_secs(5);

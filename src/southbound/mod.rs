@@ -14,7 +14,6 @@
 //! | connection | each accepted switch; a dialer drives its own | with the session |
 
 mod address;
-mod backoff;
 mod connection;
 mod dialer;
 mod kinds;

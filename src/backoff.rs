@@ -1,30 +1,30 @@
-//! How long to wait before the next attempt.
+//! How long to wait before the next attempt to connect, to a switch or to its database.
 
 use std::time::Duration;
 
 /// The first wait.
 const FIRST: Duration = Duration::from_millis(250);
-/// No wait is longer: a switch that comes back is found within this and its jitter.
+/// No wait is longer: a peer that comes back is found within this and its jitter.
 const LONGEST: Duration = Duration::from_secs(4);
 
-/// Doubling waits with jitter, so that switches that went away together do not come back together.
+/// Doubling waits with jitter, so that peers that went away together do not come back together.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
 }
 
 impl Backoff {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { next: FIRST }
     }
 
     /// The last attempt was a success: begin again.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.next = FIRST;
     }
 
     /// The wait before the next attempt: the current step, give or take a quarter.
-    pub(super) fn wait(&mut self) -> Duration {
+    pub(crate) fn wait(&mut self) -> Duration {
         let wait = self.next.mul_f64(0.75 + fastrand::f64() / 2.0);
         self.next = (self.next * 2).min(LONGEST);
         wait
