@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! openflow <- session <- southbound <- programmer <- northbound <- daemon <- cli <- main
-//!                         store, policy <- programmer only
+//!                  store, policy, ovsdb <- programmer only
 //! contract <- programmer, northbound, client        openflow <- emulator        client, emulator <- cli
 //! ```
 
@@ -20,6 +20,7 @@ pub mod contract;
 pub mod daemon;
 pub mod emulator;
 pub mod northbound;
+pub mod ovsdb;
 pub mod policy;
 pub mod programmer;
 pub mod session;
