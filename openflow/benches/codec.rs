@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use openflow::{
-    Action, EthType, FlowMod, FlowModFlags, FlowStats, Instruction, IpProto, Match, Message, MeterId,
+    Action, EthType, FlowMod, FlowModFlags, FlowStats, Hex, Instruction, IpProto, Match, Message, MeterId,
     MultipartReplyBody, OxmField, PortNo, QueueId, TableId, Xid, split_frame,
 };
 
@@ -26,7 +26,7 @@ fn main() {
 /// The same flow in os-ken, if there is a Python that has it: `OSKEN_PYTHON`, or the one of the conformance tests.
 fn beside_osken() {
     let entry = encoded(&flow_stats(1)).slice(16..);
-    let hex: String = entry.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = Hex(&entry).to_string();
     let manifest = env!("CARGO_MANIFEST_DIR");
     let python = std::env::var("OSKEN_PYTHON");
     let python = python.unwrap_or_else(|_| format!("{manifest}/../target/conformance/venv/bin/python"));

@@ -15,7 +15,7 @@
 //! | change a switch | [`FlowMod`], [`GroupMod`], [`MeterMod`], [`BundleControl`], [`BundleAdd`] |
 //! | ask a switch | [`MultipartRequest`], [`MultipartReply`] |
 //! | understand an error | [`ErrorMsg`], [`ErrorCode`]; of bytes: [`DecodeError`] |
-//! | print, and read what people type | `Display` of every message, `FromStr` of [`FlowMod`] and [`Match`] |
+//! | print, and read what people type | `Display` of every message, `FromStr` of [`FlowMod`] and [`Match`]; [`Hex`], [`parse_hex`] |
 //!
 //! # Promises
 //!
@@ -107,6 +107,7 @@ mod error_code;
 mod fixed_text;
 mod flow_match;
 mod frame;
+mod hex;
 mod instruction;
 mod macros;
 mod match_builder;
@@ -127,6 +128,7 @@ pub use self::error_code::ErrorCode;
 pub use self::fixed_text::FixedText;
 pub use self::flow_match::{Match, MatchError};
 pub use self::frame::{FrameError, Header, split_frame};
+pub use self::hex::{Hex, HexError, parse_hex};
 pub use self::instruction::{ExperimenterInstruction, Instruction};
 pub use self::match_builder::MatchBuilder;
 pub use self::message::{

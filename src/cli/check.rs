@@ -10,9 +10,10 @@ use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
 
 use super::args::{
-    AddNode, Admission, Args, Command as Typed, Emulate, FlowCommand, Global, Install, ListFlows, LogFormat,
+    self, AddNode, Admission, Args, Command as Typed, Emulate, FlowCommand, Global, Install, ListFlows, LogFormat,
     NodeCommand, RemoveFlows, Serve, TableMiss,
 };
+use super::decode::{Decode, View};
 use crate::client::{Token, Url, UrlError};
 use crate::config::{self, ServeConfig};
 use crate::contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit};
@@ -24,6 +25,7 @@ pub(super) enum Job {
     Ask(Box<Ask>),
     Demo,
     Emulate(Emulate),
+    Decode(Decode),
     Completions(clap_complete::Shell),
 }
 
@@ -62,6 +64,10 @@ pub(super) fn check(args: Args) -> Result<Job, clap::Error> {
         Typed::Serve(serve) => return check_serve(serve),
         Typed::Demo => return Ok(Job::Demo),
         Typed::Emulate(emulate) => return Ok(Job::Emulate(emulate)),
+        Typed::Decode(args::Decode { file, form, count }) => {
+            let view = if count { View::Count } else { View::Messages };
+            return Ok(Job::Decode(Decode { file, form, view, json: global.json }));
+        }
         Typed::Completions { shell } => return Ok(Job::Completions(shell)),
         Typed::Node(command) => Question::Command(node(command)),
         Typed::Flow(FlowCommand::List(list)) => list_flows(list, global.json),

@@ -10,6 +10,7 @@ mod args;
 mod ask;
 mod check;
 mod completions;
+mod decode;
 mod demo;
 mod emulate;
 mod exit;
@@ -60,6 +61,7 @@ fn run_job(job: Job, output: &mut Output) -> Result<Exit, Failure> {
         Job::Ask(ask) => on(runtime::Builder::new_current_thread(), ask::run(*ask, output)),
         Job::Demo => on(runtime::Builder::new_multi_thread(), demo::run(output)),
         Job::Emulate(emulate) => on(runtime::Builder::new_multi_thread(), emulate::run(emulate, output)),
+        Job::Decode(decode) => decode::run(&decode, output),
         Job::Completions(shell) => completions::run(shell, output).map(|()| Exit::Done),
     }
 }

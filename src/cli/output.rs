@@ -82,6 +82,11 @@ impl Output {
         Painted { text, style: if self.colour { Style::new().bold() } else { Style::new() } }
     }
 
+    /// Whether whoever read the output has gone away, so that writing on is in vain.
+    pub(super) fn reader_gone(&self) -> bool {
+        self.reader_gone
+    }
+
     /// Writes data.
     pub(super) fn data(&mut self, text: impl AsRef<[u8]>) -> Result<(), Failure> {
         if self.reader_gone {

@@ -287,7 +287,7 @@ fn flow_mod_view(flow_mod: FlowMod) -> FlowModView {
     let text = format!("{flow_mod:#}");
     let mut bytes = BytesMut::new();
     let hex = match Message::FlowMod(flow_mod).encode(Xid(0), &mut bytes) {
-        Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Ok(()) => openflow::Hex(&bytes).to_string(),
         Err(error) => error.to_string(),
     };
     FlowModView { text, hex }

@@ -15,6 +15,7 @@ fn help_is_as_it_was_agreed() {
         ("flow-remove", "flow remove"),
         ("flow-list", "flow list"),
         ("emulate", "emulate"),
+        ("decode", "decode"),
     ] {
         let arguments = line.split_whitespace().chain(["--help"]);
         let ended = run(flumen(arguments).env("COLUMNS", "80")).with(0);

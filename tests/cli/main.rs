@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod binary;
+mod decode;
 mod demo;
 mod flows;
 mod help;

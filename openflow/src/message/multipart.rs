@@ -214,10 +214,10 @@ impl MultipartRequest {
             13 => (input, B::PortDesc),
             EXPERIMENTER => match experimenter(input)? {
                 (body, ONF, FLOW_MONITOR) => (&[][..], B::FlowMonitor(FlowMonitorRequest::list(body)?)),
-                (body, experimenter, exp_type) => {
-                    let data = frame.slice_ref(body);
-                    (&[][..], B::Experimenter(ExperimenterMultipart { experimenter, exp_type, data }))
-                }
+                (body, experimenter, exp_type) => (
+                    &[][..],
+                    B::Experimenter(ExperimenterMultipart { experimenter, exp_type, data: frame.slice_ref(body) }),
+                ),
             },
             _ => return refuse(input, ErrorCode::BAD_REQUEST_BAD_MULTIPART),
         };
@@ -235,14 +235,8 @@ impl MultipartRequest {
             B::Group(body) => body.encode(out),
             B::Meter(body) | B::MeterConfig(body) => body.encode(out),
             B::TableFeatures(tables) => encode_all(tables, out),
-            B::FlowMonitor(monitors) => {
-                encode_experimenter(ONF, FLOW_MONITOR, out);
-                encode_all(monitors, out);
-            }
-            B::Experimenter(body) => {
-                encode_experimenter(body.experimenter, body.exp_type, out);
-                out.put_slice(&body.data);
-            }
+            B::FlowMonitor(monitors) => encode_flow_monitor(monitors, out),
+            B::Experimenter(body) => body.encode(out),
         }
     }
 }
@@ -293,10 +287,10 @@ impl MultipartReply {
                 (body, ONF, FLOW_MONITOR) => {
                     (&[][..], B::FlowMonitor(list(body, FlowUpdate::ELEMENT, FlowUpdate::decode)?))
                 }
-                (body, experimenter, exp_type) => {
-                    let data = frame.slice_ref(body);
-                    (&[][..], B::Experimenter(ExperimenterMultipart { experimenter, exp_type, data }))
-                }
+                (body, experimenter, exp_type) => (
+                    &[][..],
+                    B::Experimenter(ExperimenterMultipart { experimenter, exp_type, data: frame.slice_ref(body) }),
+                ),
             },
             _ => return refuse(input, ErrorCode::BAD_REQUEST_BAD_MULTIPART),
         };
@@ -321,14 +315,8 @@ impl MultipartReply {
             B::MeterFeatures(body) => body.encode(out),
             B::TableFeatures(tables) => encode_all(tables, out),
             B::PortDesc(ports) => encode_all(ports, out),
-            B::FlowMonitor(updates) => {
-                encode_experimenter(ONF, FLOW_MONITOR, out);
-                encode_all(updates, out);
-            }
-            B::Experimenter(body) => {
-                encode_experimenter(body.experimenter, body.exp_type, out);
-                out.put_slice(&body.data);
-            }
+            B::FlowMonitor(updates) => encode_flow_monitor(updates, out),
+            B::Experimenter(body) => body.encode(out),
         }
     }
 }
@@ -367,7 +355,16 @@ fn experimenter(input: &[u8]) -> Result<(&[u8], u32, u32), nom::Err<DecodeError>
     Ok((rest, experimenter, exp_type))
 }
 
-fn encode_experimenter(experimenter: u32, exp_type: u32, out: &mut BytesMut) {
-    experimenter.encode(out);
-    exp_type.encode(out);
+fn encode_flow_monitor<T: Wire>(items: &[T], out: &mut BytesMut) {
+    ONF.encode(out);
+    FLOW_MONITOR.encode(out);
+    encode_all(items, out);
+}
+
+impl ExperimenterMultipart {
+    fn encode(&self, out: &mut BytesMut) {
+        self.experimenter.encode(out);
+        self.exp_type.encode(out);
+        out.put_slice(&self.data);
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 
 use super::print_match::Plain;
 use crate::action::Action;
+use crate::hex::Hex;
 use crate::instruction::Instruction;
 use crate::oxm::OxmField;
 use crate::port::PortNo;
@@ -59,11 +60,7 @@ fn settable_name(field: &OxmField) -> &'static str {
 
 /// The end of a word with opaque bytes.
 fn hex_argument(f: &mut fmt::Formatter<'_>, data: &[u8]) -> fmt::Result {
-    if !data.is_empty() {
-        f.write_str(",")?;
-        data.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-    }
-    f.write_str(")")
+    if data.is_empty() { f.write_str(")") } else { write!(f, ",{})", Hex(data)) }
 }
 
 impl Display for Instruction {

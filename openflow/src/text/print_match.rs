@@ -4,6 +4,7 @@ use std::fmt::{self, Display, LowerHex};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::flow_match::Match;
+use crate::hex::Hex;
 use crate::number::{EthType, IpProto};
 use crate::oxm::{Masked, OxmField, VID_PRESENT};
 
@@ -196,6 +197,19 @@ impl<T: Display> Display for Named<T> {
     }
 }
 
+impl OxmField {
+    /// The value as text, and the mask behind a slash if there is one.
+    ///
+    /// ```
+    /// # use openflow::{Masked, OxmField, PortNo};
+    /// assert_eq!(OxmField::Ipv4Src(Masked::exact([10, 0, 0, 1].into())).value().to_string(), "10.0.0.1");
+    /// assert_eq!(OxmField::InPort(PortNo::LOCAL).value().to_string(), "LOCAL");
+    /// ```
+    pub fn value(&self) -> impl Display + '_ {
+        Plain(self)
+    }
+}
+
 /// The value of a field, and its mask behind a slash.
 pub(super) struct Plain<'a>(pub(super) &'a OxmField);
 
@@ -233,8 +247,7 @@ impl Display for Plain<'_> {
                 if raw.has_mask() {
                     f.write_str("masked,")?;
                 }
-                raw.body().iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-                f.write_str(")")
+                write!(f, "{})", Hex(raw.body()))
             }
         }
     }

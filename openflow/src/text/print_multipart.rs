@@ -2,13 +2,15 @@
 
 use std::fmt::{self, Display};
 
-use crate::message::{MultipartReply, MultipartReplyBody, MultipartRequest, MultipartRequestBody};
+use crate::message::{
+    ExperimenterMultipart, MultipartReply, MultipartReplyBody, MultipartRequest, MultipartRequestBody,
+};
 use crate::multipart::{AggregateStats, Desc, TableFeatures, TableStats};
 
 impl Display for MultipartRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use MultipartRequestBody as B;
-        write!(f, "{} request:", name(self.body.number(), matches!(self.body, B::FlowMonitor(_))))?;
+        write!(f, "{} request:", ovs_name(self.body.type_name()))?;
         more(f, self.more)?;
         match &self.body {
             B::Desc | B::Table | B::GroupFeatures | B::MeterFeatures => Ok(()),
@@ -25,10 +27,7 @@ impl Display for MultipartRequest {
             B::Meter(request) | B::MeterConfig(request) => write!(f, " meter={}", request.meter_id),
             B::TableFeatures(tables) => lines(f, "", tables),
             B::FlowMonitor(requests) => lines(f, " ", requests),
-            B::Experimenter(body) => {
-                write!(f, " experimenter={:#010x} type={}", body.experimenter, body.exp_type)?;
-                write!(f, " {} bytes", body.data.len())
-            }
+            B::Experimenter(body) => write!(f, " {body}"),
         }
     }
 }
@@ -36,7 +35,7 @@ impl Display for MultipartRequest {
 impl Display for MultipartReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use MultipartReplyBody as B;
-        write!(f, "{} reply:", name(self.body.number(), matches!(self.body, B::FlowMonitor(_))))?;
+        write!(f, "{} reply:", ovs_name(self.body.type_name()))?;
         more(f, self.more)?;
         match &self.body {
             B::Desc(desc) => write!(f, "\n{desc}"),
@@ -60,33 +59,58 @@ impl Display for MultipartReply {
             B::TableFeatures(tables) => lines(f, "", tables),
             B::PortDesc(ports) => lines(f, " ", ports),
             B::FlowMonitor(updates) => lines(f, " ", updates),
-            B::Experimenter(body) => {
-                write!(f, " experimenter={:#010x} type={}", body.experimenter, body.exp_type)?;
-                write!(f, " {} bytes", body.data.len())
-            }
+            B::Experimenter(body) => write!(f, " {body}"),
         }
     }
 }
 
-/// The name that Open vSwitch gives to a type of statistics.
-fn name(number: u16, flow_monitor: bool) -> &'static str {
+impl MultipartRequestBody {
+    /// The name of the type in the specification, such as `OFPMP_FLOW`.
+    pub const fn type_name(&self) -> &'static str {
+        name(self.number(), matches!(self, Self::FlowMonitor(_)))
+    }
+}
+
+impl MultipartReplyBody {
+    /// The name of the type in the specification, such as `OFPMP_FLOW`.
+    pub const fn type_name(&self) -> &'static str {
+        name(self.number(), matches!(self, Self::FlowMonitor(_)))
+    }
+}
+
+const fn name(number: u16, flow_monitor: bool) -> &'static str {
     match number {
-        0 => "OFPST_DESC",
-        1 => "OFPST_FLOW",
-        2 => "OFPST_AGGREGATE",
-        3 => "OFPST_TABLE",
-        4 => "OFPST_PORT",
-        5 => "OFPST_QUEUE",
-        6 => "OFPST_GROUP",
-        7 => "OFPST_GROUP_DESC",
-        8 => "OFPST_GROUP_FEATURES",
-        9 => "OFPST_METER",
-        10 => "OFPST_METER_CONFIG",
-        11 => "OFPST_METER_FEATURES",
-        12 => "OFPST_TABLE_FEATURES",
-        13 => "OFPST_PORT_DESC",
-        _ if flow_monitor => "ONFST_FLOW_MONITOR",
-        _ => "OFPST_EXPERIMENTER",
+        0 => "OFPMP_DESC",
+        1 => "OFPMP_FLOW",
+        2 => "OFPMP_AGGREGATE",
+        3 => "OFPMP_TABLE",
+        4 => "OFPMP_PORT_STATS",
+        5 => "OFPMP_QUEUE",
+        6 => "OFPMP_GROUP",
+        7 => "OFPMP_GROUP_DESC",
+        8 => "OFPMP_GROUP_FEATURES",
+        9 => "OFPMP_METER",
+        10 => "OFPMP_METER_CONFIG",
+        11 => "OFPMP_METER_FEATURES",
+        12 => "OFPMP_TABLE_FEATURES",
+        13 => "OFPMP_PORT_DESC",
+        _ if flow_monitor => "ONFMP_FLOW_MONITOR",
+        _ => "OFPMP_EXPERIMENTER",
+    }
+}
+
+/// The name that Open vSwitch gives to a type of statistics: its own prefix, and `PORT` for the statistics of ports.
+fn ovs_name(name: &'static str) -> impl Display {
+    fmt::from_fn(move |f| match name.split_once("MP_") {
+        Some((prefix, "PORT_STATS")) => write!(f, "{prefix}ST_PORT"),
+        Some((prefix, bare)) => write!(f, "{prefix}ST_{bare}"),
+        None => f.write_str(name),
+    })
+}
+
+impl Display for ExperimenterMultipart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "experimenter={:#010x} type={} {} bytes", self.experimenter, self.exp_type, self.data.len())
     }
 }
 

@@ -1,8 +1,7 @@
 //! Flows print as `ovs-ofctl` prints them.
 
-use crate::support::hex;
 use bytes::{Bytes, BytesMut};
-use openflow::{FlowMod, FlowStats, Message};
+use openflow::{FlowMod, FlowStats, Message, parse_hex};
 
 /// A flow mod that Open vSwitch made.
 struct Vector {
@@ -19,7 +18,7 @@ fn vectors() -> Vec<Vector> {
     lines
         .map(|line| {
             let [bytes, printed, typed] = line.split('\t').collect::<Vec<_>>().try_into().unwrap();
-            let frame = hex(bytes);
+            let frame = parse_hex(bytes).unwrap();
             match Message::decode(&frame) {
                 Ok((_, Message::FlowMod(flow_mod))) => Vector { frame, flow_mod, printed, typed },
                 other => panic!("{printed}: {other:?}"),

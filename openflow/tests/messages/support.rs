@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
+use openflow::parse_hex;
 
 /// A message that somebody else made.
 pub(crate) struct Vector {
@@ -11,12 +12,6 @@ pub(crate) struct Vector {
     pub(crate) name: String,
     /// The message.
     pub(crate) frame: Bytes,
-}
-
-/// Hexadecimal digits, two a byte.
-pub(crate) fn hex(text: &str) -> Bytes {
-    let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16).unwrap() as u8).collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 /// The files of a directory of the tests, by name, with their text.
@@ -40,7 +35,7 @@ pub(crate) fn vectors() -> Vec<Vector> {
         let Some(file) = file.strip_suffix(".hex") else { continue };
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, bytes) = line.split_once(' ').unwrap();
-            vectors.push(Vector { name: format!("{file}: {name}"), frame: hex(bytes) });
+            vectors.push(Vector { name: format!("{file}: {name}"), frame: parse_hex(bytes).unwrap() });
         }
     }
     vectors

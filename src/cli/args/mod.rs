@@ -3,6 +3,7 @@
 //! Options carry the contract's names. Only what clap can say better than the contract is checked here: which options
 //! there are, which exclude each other, which take one of a few words.
 
+mod decode;
 mod emulate;
 mod flow;
 mod node;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::contract::Reason;
 
+pub(super) use self::decode::{Decode, Form};
 pub(super) use self::emulate::Emulate;
 pub(super) use self::flow::{FlowCommand, Install, ListFlows, RemoveFlows};
 pub(super) use self::node::{AddNode, NodeCommand};
@@ -71,7 +73,7 @@ pub(super) struct Global {
     /// File that holds the bearer token [env: FLUMEN_TOKEN, the token itself]
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(super) token_file: Option<PathBuf>,
-    /// Print exactly the payload of the daemon's Reply, as JSON
+    /// Print JSON for programs: exactly the payload of the daemon's Reply
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// When to use colours; NO_COLOR is respected
@@ -106,6 +108,7 @@ pub(super) enum Command {
     /// every verdict is as it should be.
     Demo,
     Emulate(Emulate),
+    Decode(Decode),
     /// Write the completions of a shell to standard output
     #[command(after_help = COMPLETIONS_HELP)]
     Completions {

@@ -169,7 +169,7 @@ impl Ovs {
 
     /// What `ovs-ofctl ofp-print` says about one message, its log included.
     pub(crate) fn print_message(&self, message: &[u8]) -> String {
-        let hex: String = message.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = openflow::Hex(message).to_string();
         let mut command = Command::new("ovs-ofctl");
         let printed = environment(command.args(["ofp-print", &hex, "2"]), self.directory.path()).output().unwrap();
         String::from_utf8_lossy(&printed.stdout).into_owned() + &String::from_utf8_lossy(&printed.stderr)
