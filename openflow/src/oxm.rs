@@ -230,6 +230,7 @@ mod tests {
         assert_eq!(OxmField::EthType(crate::EthType::IPV4).bits(), Some((0x0800, 0xffff)));
         assert_eq!(OxmField::InPort(crate::PortNo(7)).bits(), Some((7, 0xffff_ffff)));
         assert_eq!(OxmField::IpProto(crate::IpProto::TCP).bits(), Some((6, 0xff)));
+        assert_eq!(OxmField::Metadata(Masked::exact(0x102)).bits(), Some((0x102, u128::from(u64::MAX))));
         assert_eq!(
             OxmField::EthDst(Masked::exact(crate::MacAddr([0, 0, 0, 0, 1, 2]))).bits(),
             Some((0x102, (1 << 48) - 1))

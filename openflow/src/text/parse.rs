@@ -6,6 +6,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 
 use crate::flow_match::MatchError;
+use crate::hex::parse_hex;
 use crate::oxm::{Masked, Value};
 use crate::port::PortNo;
 
@@ -226,10 +227,7 @@ impl<'a> Span<'a> {
 
     /// Bytes as hexadecimal digits.
     pub(super) fn bytes(self) -> Parsed<Bytes> {
-        let (pairs, []) = self.text.as_bytes().as_chunks::<2>() else { return self.fail(FlowTextFault::BadValue) };
-        let digit = |digit: u8| char::from(digit).to_digit(16);
-        let bytes = pairs.iter().map(|[high, low]| u8::try_from(digit(*high)? << 4 | digit(*low)?).ok());
-        bytes.collect::<Option<Bytes>>().map_or_else(|| self.fail(FlowTextFault::BadValue), Ok)
+        parse_hex(self.text).or_else(|_| self.fail(FlowTextFault::BadValue))
     }
 }
 

@@ -468,6 +468,14 @@ fn the_time_grows_with_the_input_and_not_faster() {
 }
 
 #[test]
+fn an_update_of_a_flow_monitor_is_a_multiple_of_eight_bytes_long() {
+    let update = [0, 12, 0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 0];
+    let body = [&0x4f4e_4600_u32.to_be_bytes()[..], &1870_u32.to_be_bytes(), &update].concat();
+    let error = decode(19, &reply(0xffff, &body)).unwrap_err();
+    assert_eq!((error.fault, error.structure.name()), (Fault::Length, "onf_flow_update_header"));
+}
+
+#[test]
 fn a_header_is_there_or_not() {
     for length in 0..8 {
         assert_eq!(Header::peek(&vec![4; length]), None);

@@ -1,7 +1,7 @@
 //! Flows print as `ovs-ofctl` prints them.
 
 use bytes::{Bytes, BytesMut};
-use openflow::{FlowMod, FlowStats, Message, parse_hex};
+use openflow::{FlowMod, FlowStats, Match, Message, SwitchConfig, TableId, parse_hex};
 
 /// A flow mod that Open vSwitch made.
 struct Vector {
@@ -67,6 +67,34 @@ fn a_line_of_dump_flows_reads_as_the_flow_that_it_shows() {
         flow.to_string(),
         "ADD table:2 priority=100,ip,nw_src=10.0.0.0/24 cookie:0x1 idle:9 send_flow_rem actions=NORMAL"
     );
+}
+
+#[test]
+fn a_flow_without_a_table_is_of_the_first_and_a_delete_that_is_built_of_all() {
+    for command in ["", "MOD ", "MOD_STRICT ", "DEL ", "DEL_STRICT "] {
+        let flow: FlowMod = format!("{command}actions=drop").parse().unwrap();
+        assert_eq!(flow.table_id, TableId(0), "{command}");
+    }
+    let built = [FlowMod::add(), FlowMod::modify(), FlowMod::modify_strict(), FlowMod::delete_strict()];
+    assert!(built.iter().all(|flow| flow.table_id == TableId(0)));
+    assert_eq!(FlowMod::delete().table_id, TableId::ALL);
+}
+
+#[test]
+fn dl_vlan_says_no_tag_with_all_ones() {
+    let none: FlowMod = "dl_vlan=0xffff,actions=drop".parse().unwrap();
+    assert_eq!(none.flow_match, Match::builder().vlan_none().build().unwrap());
+    let five: FlowMod = "dl_vlan=5,actions=drop".parse().unwrap();
+    assert_eq!(five.flow_match, Match::builder().vlan_vid(5).build().unwrap());
+    assert!("dl_vlan=4096,actions=drop".parse::<FlowMod>().is_err());
+}
+
+#[test]
+fn what_a_switch_does_with_fragments_has_a_word() {
+    for (flags, text) in [(0, "frags=normal"), (1, "frags=drop"), (2, "frags=reassemble"), (3, "flags=0x3")] {
+        let config = SwitchConfig { flags, miss_send_len: 128 };
+        assert_eq!(config.to_string(), format!("{text} miss_send_len=128"));
+    }
 }
 
 #[test]
