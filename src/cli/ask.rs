@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::check::{Ask, Question};
 use super::exit::{Exit, Failure};
 use super::output::{Output, shown};
-use super::{verdict, view};
+use super::{diff, export, verdict, view};
 use crate::client::{Client, ConnectError, RequestError, Url};
 use crate::contract::{Command, ErrorBody, ErrorCode, FlowView, ListFlows, Reply};
 
@@ -37,6 +37,9 @@ async fn answer(client: &Client, question: Question, json: bool, output: &mut Ou
             output.data(view::flows(&flows, output))?;
             Ok(Exit::Done)
         }
+        Question::Apply(apply) => apply.run(client, json, output).await,
+        Question::Diff(items) => diff::run(client, items, json, output).await,
+        Question::Export(list, form) => export::run(client, list, form, output).await,
     }
 }
 
@@ -59,7 +62,7 @@ async fn one(
     Ok(verdict::judge(command, &reply, output))
 }
 
-async fn all_flows(client: &Client, mut list: ListFlows) -> Result<Vec<FlowView>, Failure> {
+pub(super) async fn all_flows(client: &Client, mut list: ListFlows) -> Result<Vec<FlowView>, Failure> {
     let mut all = Vec::new();
     loop {
         let payload = request(client, &Command::ListFlows(list.clone())).await?;
@@ -72,9 +75,13 @@ async fn all_flows(client: &Client, mut list: ListFlows) -> Result<Vec<FlowView>
     }
 }
 
-async fn request(client: &Client, command: &Command) -> Result<Box<RawValue>, Failure> {
+pub(super) async fn request(client: &Client, command: &Command) -> Result<Box<RawValue>, Failure> {
     let own = match command {
         Command::InstallFlow(install) => Duration::from_millis(install.timeout_ms.into()),
+        Command::InstallFlows(install) => {
+            let longest = install.flows.iter().map(|flow| flow.timeout_ms).max();
+            Duration::from_millis(longest.unwrap_or_default().into())
+        }
         _ => Duration::ZERO,
     };
     match timeout(own + PATIENCE, client.request(command)).await {
@@ -86,16 +93,16 @@ async fn request(client: &Client, command: &Command) -> Result<Box<RawValue>, Fa
     }
 }
 
-fn understood(payload: &RawValue) -> Result<Reply, Failure> {
+pub(super) fn understood(payload: &RawValue) -> Result<Reply, Failure> {
     serde_json::from_str(payload.get()).map_err(|_| strange())
 }
 
-fn strange() -> Failure {
+pub(super) fn strange() -> Failure {
     let what = "the daemon's answer is not one that this flumen understands";
     Failure::new(Exit::No, what).hint("compare 'flumen --version' with the daemon's; --json prints the answer as it is")
 }
 
-fn failed(command: &Command, error: &RequestError) -> Failure {
+pub(super) fn failed(command: &Command, error: &RequestError) -> Failure {
     let failure = Failure::new(Exit::No, shown(&error.to_string()));
     match error {
         RequestError::Refused(refusal) => match hint_for(command, refusal) {
@@ -106,7 +113,9 @@ fn failed(command: &Command, error: &RequestError) -> Failure {
             Command::InstallFlow(install) if install.flow_id.is_some() => {
                 failure.hint("the outcome is not known; asking again with the same --flow-id does nothing twice")
             }
-            Command::InstallFlow(_) => failure.hint("the outcome is not known; 'flumen flow list' shows what there is"),
+            Command::InstallFlow(_) | Command::InstallFlows(_) => {
+                failure.hint("the outcome is not known; 'flumen flow list' shows what there is")
+            }
             _ => failure.hint("the outcome is not known; asking again is harmless"),
         },
         RequestError::Encode(_) => failure,

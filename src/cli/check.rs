@@ -9,11 +9,14 @@ use std::str::FromStr;
 use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
 
+use super::apply::Apply;
 use super::args::{
-    self, AddNode, Admission, Args, Command as Typed, Emulate, FlowCommand, Global, Install, ListFlows, LogFormat,
-    NodeCommand, RemoveFlows, Serve, TableMiss,
+    self, AddNode, Admission, ApplyFlows, Args, Command as Typed, DiffFlows, Emulate, ExportFlows, FlowCommand,
+    FlowFile, Global, Install, ListFlows, LogFormat, NodeCommand, RemoveFlows, Serve, TableMiss,
 };
 use super::decode::{Decode, View};
+use super::flow_file::{self, Fault, Form, Item};
+use super::output::shown;
 use crate::client::{Token, Url, UrlError};
 use crate::config::{self, ServeConfig};
 use crate::contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit};
@@ -55,6 +58,12 @@ pub(super) enum Question {
     AllFlows(contract::ListFlows),
     /// The classes out of `GetInfo`.
     Classes,
+    /// The flows of a file are to be installed.
+    Apply(Apply),
+    /// The flows of a file are to be compared with the daemon's.
+    Diff(Vec<Item>),
+    /// The daemon's flows are to be written as a file.
+    Export(contract::ListFlows, Form),
 }
 
 /// Checks what was typed.
@@ -71,7 +80,16 @@ pub(super) fn check(args: Args) -> Result<Job, clap::Error> {
         Typed::Completions { shell } => return Ok(Job::Completions(shell)),
         Typed::Node(command) => Question::Command(node(command)),
         Typed::Flow(FlowCommand::List(list)) => list_flows(list, global.json),
-        Typed::Flow(command) => Question::Command(flow(command)),
+        Typed::Flow(FlowCommand::Apply(apply)) => Question::Apply(apply_flows(apply)?),
+        Typed::Flow(FlowCommand::Diff(DiffFlows { file })) => Question::Diff(flow_file(&file)?),
+        Typed::Flow(FlowCommand::Export(export)) => export_flows(export),
+        Typed::Flow(FlowCommand::Install(install)) => {
+            Question::Command(Command::InstallFlow(Box::new(install_flow(*install))))
+        }
+        Typed::Flow(FlowCommand::Remove(remove)) => Question::Command(remove_flows(remove)),
+        Typed::Flow(FlowCommand::Show { flow_id }) => {
+            Question::Command(Command::GetFlow(contract::GetFlow { flow_id }))
+        }
         Typed::Info => Question::Command(Command::GetInfo),
         Typed::Classes => Question::Classes,
     };
@@ -100,18 +118,14 @@ fn node(command: NodeCommand) -> Command {
     }
 }
 
-fn flow(command: FlowCommand) -> Command {
-    match command {
-        FlowCommand::Install(install) => Command::InstallFlow(Box::new(install_flow(*install))),
-        FlowCommand::Remove(RemoveFlows { flow_ids, node, traffic_type, all }) => match <[_; 1]>::try_from(flow_ids) {
-            Ok([flow_id]) => Command::RemoveFlow(contract::RemoveFlow { flow_id }),
-            Err(flow_ids) => {
-                let flow_ids = (!flow_ids.is_empty()).then_some(flow_ids);
-                Command::RemoveFlows(contract::RemoveFlows { flow_ids, node, traffic_type, all })
-            }
-        },
-        FlowCommand::List(list) => Command::ListFlows(page_of_flows(list)),
-        FlowCommand::Show { flow_id } => Command::GetFlow(contract::GetFlow { flow_id }),
+fn remove_flows(remove: RemoveFlows) -> Command {
+    let RemoveFlows { flow_ids, node, traffic_type, all } = remove;
+    match <[_; 1]>::try_from(flow_ids) {
+        Ok([flow_id]) => Command::RemoveFlow(contract::RemoveFlow { flow_id }),
+        Err(flow_ids) => {
+            let flow_ids = (!flow_ids.is_empty()).then_some(flow_ids);
+            Command::RemoveFlows(contract::RemoveFlows { flow_ids, node, traffic_type, all })
+        }
     }
 }
 
@@ -147,6 +161,58 @@ fn list_flows(list: ListFlows, json: bool) -> Question {
     let all = list.limit.is_none() && !json;
     let page = page_of_flows(list);
     if all { Question::AllFlows(page) } else { Question::Command(Command::ListFlows(page)) }
+}
+
+fn apply_flows(apply: ApplyFlows) -> Result<Apply, clap::Error> {
+    let ApplyFlows { file, atomic, dry_run, replace, on_conflict, set, prune, wait } = apply;
+    let mut items = flow_file(&file)?;
+    for Item { flow, .. } in &mut items {
+        flow.dry_run |= dry_run;
+        flow.replace |= replace;
+        flow.on_conflict = on_conflict.unwrap_or(flow.on_conflict);
+        flow.wait = wait.unwrap_or(flow.wait);
+    }
+    Ok(Apply { items, atomic, dry_run, set, prune })
+}
+
+/// The items of the file that was named.
+fn flow_file(file: &FlowFile) -> Result<Vec<Item>, clap::Error> {
+    let FlowFile { file: path, format, nodes } = file;
+    let name = if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
+    let text = match name.as_str() {
+        "standard input" => std::io::read_to_string(std::io::stdin()),
+        _ => std::fs::read_to_string(path),
+    };
+    let text = text.map_err(|error| wrong(ErrorKind::Io, format!("cannot read {name}: {error}")))?;
+    let Some(form) = format.or_else(|| Form::of(path)) else {
+        let message =
+            format!("{name} does not say by its name how it is written: say --format json, yaml, csv or flows");
+        return Err(wrong(ErrorKind::MissingRequiredArgument, message));
+    };
+    let mut items = flow_file::read(&text, form).map_err(|faults| faulty(&name, &faults))?;
+    if !nodes.is_empty() {
+        for Item { flow, .. } in &mut items {
+            flow.nodes.get_or_insert_with(|| nodes.clone());
+        }
+    }
+    Ok(items)
+}
+
+/// Everything that is wrong with a file, or the first of it.
+fn faulty(name: &str, faults: &[Fault]) -> clap::Error {
+    const SHOWN: usize = 20;
+    let mut lines: Vec<String> = faults.iter().take(SHOWN).map(|fault| format!("{name}: {fault}")).collect();
+    if faults.len() > SHOWN {
+        lines.push(format!("{name}: and {} more", faults.len() - SHOWN));
+    }
+    wrong(ErrorKind::ValueValidation, lines.iter().map(|line| shown(line)).collect::<Vec<_>>().join("\nerror: "))
+}
+
+fn export_flows(export: ExportFlows) -> Question {
+    let ExportFlows { format, node, traffic_type } = export;
+    let list =
+        contract::ListFlows { node, traffic_type, limit: contract::MAX_LIST_LIMIT, ..contract::ListFlows::default() };
+    Question::Export(list, format)
 }
 
 fn page_of_flows(list: ListFlows) -> contract::ListFlows {

@@ -6,14 +6,19 @@
 //!
 //! The subcommands that ask a daemon go through [`crate::client`], like any other client.
 
+mod apply;
 mod args;
 mod ask;
+mod asked;
 mod check;
 mod completions;
 mod decode;
 mod demo;
+mod diff;
 mod emulate;
 mod exit;
+mod export;
+mod flow_file;
 mod output;
 mod serve;
 mod table;

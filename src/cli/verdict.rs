@@ -93,7 +93,7 @@ fn is_off(state: FlowState) -> bool {
     matches!(state, FlowState::Removed | FlowState::Expired | FlowState::Superseded)
 }
 
-fn trouble(node: &FlowNodeView) -> String {
+pub(super) fn trouble(node: &FlowNodeView) -> String {
     let FlowNodeView { node: name, state, error, reason, .. } = node;
     let because = match (error, reason) {
         (Some(error), _) => format!("{} {}: {}", shown(&error.error_type), shown(&error.code), shown(&error.message)),

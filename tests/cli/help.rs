@@ -14,6 +14,8 @@ fn help_is_as_it_was_agreed() {
         ("flow-install", "flow install"),
         ("flow-remove", "flow remove"),
         ("flow-list", "flow list"),
+        ("flow-apply", "flow apply"),
+        ("flow-diff", "flow diff"),
         ("emulate", "emulate"),
         ("decode", "decode"),
     ] {
@@ -28,9 +30,19 @@ fn help_is_as_it_was_agreed() {
 
 #[test]
 fn every_command_has_help() {
-    for line in
-        ["node", "node remove", "node list", "node show", "flow", "flow show", "info", "classes", "demo", "completions"]
-    {
+    for line in [
+        "node",
+        "node remove",
+        "node list",
+        "node show",
+        "flow",
+        "flow show",
+        "flow export",
+        "info",
+        "classes",
+        "demo",
+        "completions",
+    ] {
         let ended = run(&mut flumen(line.split_whitespace().chain(["-h"]))).with(0);
         assert!(ended.stdout.contains("Usage: flumen"), "{line}");
     }

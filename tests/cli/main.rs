@@ -4,6 +4,7 @@
 mod binary;
 mod decode;
 mod demo;
+mod files;
 mod flows;
 mod help;
 mod scripted;

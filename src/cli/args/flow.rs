@@ -2,6 +2,7 @@
 
 use clap::{Subcommand, value_parser};
 
+use super::flow_file::{APPLY_EXAMPLES, ApplyFlows, DIFF_EXAMPLES, DiffFlows, ExportFlows};
 use super::words;
 use crate::contract::{
     DEFAULT_TIMEOUT_MS, Endpoint, FlowId, FlowState, Forward, MAX_LIST_LIMIT, NodeName, OnConflict, PortRange,
@@ -51,6 +52,14 @@ pub(crate) enum FlowCommand {
         /// The flow's id
         flow_id: FlowId,
     },
+    /// Install the flows of a file: YAML, JSON, CSV or lines of ovs-ofctl
+    #[command(after_help = APPLY_EXAMPLES)]
+    Apply(ApplyFlows),
+    /// Compare the flows of a file with the daemon's
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(DiffFlows),
+    /// Write the daemon's flows as a file for 'flumen flow apply'
+    Export(ExportFlows),
 }
 
 #[derive(Debug, clap::Args)]

@@ -6,6 +6,7 @@
 mod decode;
 mod emulate;
 mod flow;
+mod flow_file;
 mod node;
 mod serve;
 
@@ -20,6 +21,7 @@ use crate::contract::Reason;
 pub(super) use self::decode::{Decode, Form};
 pub(super) use self::emulate::Emulate;
 pub(super) use self::flow::{FlowCommand, Install, ListFlows, RemoveFlows};
+pub(super) use self::flow_file::{ApplyFlows, DiffFlows, ExportFlows, FlowFile};
 pub(super) use self::node::{AddNode, NodeCommand};
 pub(super) use self::serve::{Admission, LogFormat, Serve, TableMiss};
 

@@ -94,6 +94,15 @@ fn nodes(nodes: &[FlowNodeView], explained: bool, output: &Output) -> String {
     table.render(output)
 }
 
+/// The same of many flows, one a line.
+pub(super) fn all_flow_mods(flows: &[FlowView]) -> String {
+    let mut text = String::new();
+    for (node, flow_mod) in flows.iter().flat_map(|flow| flow_mods(&flow.nodes)) {
+        let _ = writeln!(text, "{node}  {flow_mod}");
+    }
+    text
+}
+
 /// What a dry run would send, in the syntax of ovs-ofctl.
 fn flow_mods(nodes: &[FlowNodeView]) -> impl Iterator<Item = (&NodeName, &str)> {
     nodes

@@ -4,6 +4,8 @@ mod flow;
 mod info;
 mod node;
 
+use std::collections::BTreeMap;
+
 use super::output::{Output, Tone};
 use crate::contract::{Command, FlowState, FlowView, Reply};
 
@@ -33,6 +35,16 @@ pub(super) fn classes(command: &Command, reply: &Reply, output: &Output) -> Stri
 /// Flows as a table.
 pub(super) fn flows(flows: &[FlowView], output: &Output) -> String {
     flow::list(flows, output)
+}
+
+/// What a dry run of many would send, in the syntax of ovs-ofctl.
+pub(super) fn flow_mods(flows: &[FlowView]) -> String {
+    flow::all_flow_mods(flows)
+}
+
+/// How many flows are in each state.
+pub(super) fn summary(summary: &BTreeMap<FlowState, u64>, output: &Output) -> String {
+    flow::summary(summary, output)
 }
 
 /// How good the news of a state is.
