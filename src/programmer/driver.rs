@@ -1,5 +1,7 @@
 //! The task that owns the engine: brings it commands, reports and the time, and carries out what it says.
 //!
+//! While the store takes no more, neither commands nor reports are taken: they wait where they are, and are bounded there.
+//!
 //! Tasks: one, on the daemon's tracker. The shutdown token stops it; what was submitted to the store is written by the
 //! store's own thread whatever becomes of the task, and a command without an answer finds its channel closed.
 
@@ -10,20 +12,18 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+use super::commits::Commits;
 use super::engine::{Engine, Output, Ticket};
 use super::node::NodeId;
 use super::{Answer, Request};
 use crate::contract::Timestamp;
 use crate::session::Command;
 use crate::southbound::{ConnectionId, Dial, Report, Southbound};
-use crate::store::{Store, StoreError, SubmitError};
+use crate::store::{Store, StoreError};
 
 /// Inputs taken at a time before the engine's outputs are carried out: enough to share a commit and a barrier, few
 /// enough that nobody waits long behind them.
 const TAKE: usize = 512;
-
-/// The pause before a batch is offered again to a store whose queue is full.
-const STORE_PAUSE: Duration = Duration::from_millis(1);
 
 pub(super) struct Driver {
     pub(super) engine: Engine,
@@ -47,27 +47,32 @@ impl Driver {
     pub(super) async fn run(self, shutdown: CancellationToken) -> Result<(), StoreError> {
         let Self { mut engine, mut store, southbound, mut inbox, mut reports } = self;
         let mut ends = Ends::default();
+        let mut commits = Commits::default();
         let mut commands = Vec::with_capacity(TAKE);
         let mut news = Vec::with_capacity(TAKE);
         loop {
             engine.flush();
             while let Some(output) = engine.poll_output() {
-                ends.carry_out(output, &store, &southbound).await;
+                ends.carry_out(output, &mut commits, &southbound);
             }
-            let deadline = engine.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            commits.submit(&store, Instant::now());
+            let deadline = engine.poll_timeout().into_iter().chain(commits.deadline()).min();
+            let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             tokio::select! {
                 completion = store.completion() => {
                     engine.set_time(Instant::now(), Timestamp::now());
                     engine.handle_completion(completion);
                 }
-                _ = reports.recv_many(&mut news, TAKE) => {
+                _ = reports.recv_many(&mut news, TAKE), if !commits.are_blocked() => {
                     engine.set_time(Instant::now(), Timestamp::now());
                     for report in news.drain(..) {
                         ends.note(&report);
                         engine.handle_report(report);
                     }
                 }
-                _ = inbox.recv_many(&mut commands, TAKE), if !(inbox.is_closed() && inbox.is_empty()) => {
+                _ = inbox.recv_many(&mut commands, TAKE),
+                    if !(commits.are_blocked() || inbox.is_closed() && inbox.is_empty()) =>
+                {
                     engine.set_time(Instant::now(), Timestamp::now());
                     for request in commands.drain(..) {
                         let ticket = ends.ticket(request.answer);
@@ -83,6 +88,7 @@ impl Driver {
             }
         }
         drop(ends);
+        commits.finish(&mut store).await;
         store.close().await;
         Ok(())
     }
@@ -109,7 +115,7 @@ impl Ends {
         }
     }
 
-    async fn carry_out(&mut self, output: Output, store: &Store, southbound: &Southbound) {
+    fn carry_out(&mut self, output: Output, commits: &mut Commits, southbound: &Southbound) {
         match output {
             Output::Answer { ticket, answer } => {
                 if let Some(channel) = self.answers.remove(&ticket) {
@@ -124,14 +130,7 @@ impl Ends {
             Output::HangUp { node } => {
                 self.dials.remove(&node);
             }
-            Output::Commit { ticket, mut batch } => loop {
-                match store.submit(batch, ticket) {
-                    // A failed store says so itself, as its last completion.
-                    Ok(()) | Err(SubmitError::Failed(_)) => return,
-                    Err(SubmitError::Full(refused)) => batch = refused,
-                }
-                tokio::time::sleep(STORE_PAUSE).await;
-            },
+            Output::Commit { ticket, batch } => commits.add(ticket, batch, Instant::now()),
         }
     }
 

@@ -173,9 +173,7 @@ impl Engine {
             }
             placements.push(placement);
         }
-        if request.wait == Wait::Applied && placements.iter().any(|placement| placement.queued) {
-            self.batch.expect_more();
-        }
+        let expects_verdict = request.wait == Wait::Applied && placements.iter().any(|placement| placement.queued);
         for placement in &placements {
             let job = Job::Install { number, rules: rules.clone() };
             // What it replaces may be part of a restoring bundle.
@@ -188,6 +186,9 @@ impl Engine {
             Flow { id, request: Box::new(request), rules, placements, durable: 0, ended: None, freed: false },
         );
         self.save_flow(number);
+        if expects_verdict {
+            self.batch.expect_more();
+        }
     }
 
     /// An id for a flow whose client did not choose one.

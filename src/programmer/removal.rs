@@ -62,6 +62,9 @@ impl Engine {
         flow.freed |= flow.state() == FlowState::Rejected;
         self.take_off(number);
         self.save_flow(number);
+        if self.flows.get(&number).is_some_and(|flow| flow.placements.iter().any(|placement| placement.queued)) {
+            self.batch.expect_more();
+        }
     }
 
     /// Takes a flow off every node that has it.
@@ -107,7 +110,6 @@ impl Engine {
         if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
             placement.queued = true;
         }
-        self.batch.expect_more();
         self.push_job_behind(id, &[number], Job::Remove { number });
     }
 }

@@ -19,8 +19,7 @@
 //!
 //! # Group commit
 //! A durable write costs one wait for the disk however much it carries. The writer takes every batch that waits, up to
-//! [`GROUP_OPERATIONS`] operations, and commits them as one transaction. A batch that [expects more](Batch::expect_more)
-//! waits up to [`PATIENCE`] for the next one: what is asked of a switch nearby and what it answers reach the disk at once.
+//! [`GROUP_OPERATIONS`] operations, and commits them as one transaction.
 //!
 //! # Threads
 //! `flumen-store` is the writer. It ends when its [`Store`] is closed or dropped, after everything submitted has been
@@ -39,8 +38,6 @@ mod tests;
 mod writer;
 
 use std::path::Path;
-use std::sync::mpsc as queue;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -54,10 +51,6 @@ pub const QUEUE_BATCHES: usize = 16_384;
 /// Operations that one commit carries, unless a single batch has more: about 20 ms of the writer's time, which is what
 /// a lone request may have to wait behind a flood.
 pub const GROUP_OPERATIONS: usize = 4_096;
-
-/// How long a commit waits for a batch that is expected: a few times what a switch on the same machine or in the same
-/// rack takes to answer, and less than a wait for the disk, which it saves.
-pub const PATIENCE: Duration = Duration::from_micros(300);
 
 /// Reports that may wait for the driver. When it lags, the writer waits, and then the queue fills.
 const REPORTS: usize = 64;
@@ -103,7 +96,8 @@ pub enum Operation {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     operations: Vec<Operation>,
-    expects_more: bool,
+    /// How many of them are about things that will soon change again.
+    passing: usize,
 }
 
 impl Batch {
@@ -122,10 +116,21 @@ impl Batch {
         self.operations.push(Operation::Delete { table, key: key.into() });
     }
 
-    /// Says that a batch about the same things is likely to follow within moments: its commit may wait for that one, so
-    /// that both share a wait for the disk.
+    /// Says that what the last operation is about is likely to change again within moments.
     pub fn expect_more(&mut self) {
-        self.expects_more = true;
+        self.passing = (self.passing + 1).min(self.operations.len());
+    }
+
+    /// Whether all that is in it is likely to change again within moments: a batch that waits for the next one spares
+    /// the disk a commit.
+    pub fn expects_more(&self) -> bool {
+        !self.operations.is_empty() && self.passing == self.operations.len()
+    }
+
+    /// Adds a later batch.
+    pub fn append(&mut self, later: Self) {
+        self.operations.extend(later.operations);
+        self.passing += later.passing;
     }
 
     /// The operations, in the order they take effect.
@@ -226,7 +231,7 @@ pub struct Store {
 /// Where batches go.
 #[derive(Debug)]
 enum Target {
-    Disk(queue::SyncSender<Job>),
+    Disk(mpsc::Sender<Job>),
     Memory(Memory, mpsc::Sender<Completion>),
 }
 
@@ -255,7 +260,7 @@ impl Store {
     }
 
     fn over(disk: Disk) -> Result<Self, StoreError> {
-        let (queue, jobs) = queue::sync_channel(QUEUE_BATCHES);
+        let (queue, jobs) = mpsc::channel(QUEUE_BATCHES);
         let (reports, completions) = mpsc::channel(REPORTS);
         writer::spawn(disk, jobs, reports)?;
         Ok(Self { target: Target::Disk(queue), completions })
@@ -268,8 +273,8 @@ impl Store {
     pub fn submit(&self, batch: Batch, ticket: u64) -> Result<(), SubmitError> {
         match &self.target {
             Target::Disk(queue) => queue.try_send(Job { batch, ticket }).map_err(|refused| match refused {
-                queue::TrySendError::Full(job) => SubmitError::Full(job.batch),
-                queue::TrySendError::Disconnected(job) => SubmitError::Failed(job.batch),
+                mpsc::error::TrySendError::Full(job) => SubmitError::Full(job.batch),
+                mpsc::error::TrySendError::Closed(job) => SubmitError::Failed(job.batch),
             }),
             Target::Memory(memory, reports) => match reports.try_reserve() {
                 Ok(report) => {

@@ -93,7 +93,7 @@ async fn what_was_reported_survives_a_kill() {
 async fn batches_that_wait_share_a_commit() {
     let dir = TempDir::new().unwrap();
     let (disk, _) = Disk::open(dir.path()).unwrap();
-    let (queue, jobs) = queue::sync_channel(QUEUE_BATCHES);
+    let (queue, jobs) = mpsc::channel(QUEUE_BATCHES);
     let (reports, mut completions) = mpsc::channel(REPORTS);
     for ticket in 0..10_000 {
         queue.try_send(Job { batch: put(&ticket.to_string(), "x"), ticket }).unwrap();
@@ -107,28 +107,6 @@ async fn batches_that_wait_share_a_commit() {
     let sizes: Vec<usize> = commits.iter().map(Vec::len).collect();
     assert_eq!(sizes, [GROUP_OPERATIONS, GROUP_OPERATIONS, 10_000 - 2 * GROUP_OPERATIONS]);
     assert!(commits.concat().into_iter().eq(0..10_000), "in the order of submission");
-}
-
-#[tokio::test]
-async fn a_batch_that_expects_more_shares_the_commit_of_the_next() {
-    let dir = TempDir::new().unwrap();
-    let (store, _) = Store::open(dir.path()).unwrap();
-    let mut intent = put("a", "asked for");
-    intent.expect_more();
-    store.submit(intent, 1).unwrap();
-    // It is not waited for without end.
-    let mut store = store;
-    assert!(matches!(store.completion().await, Completion::Committed { tickets } if tickets == [1]));
-
-    let (disk, _) = Disk::open(TempDir::new().unwrap().path()).unwrap();
-    let (queue, jobs) = queue::sync_channel(QUEUE_BATCHES);
-    let (reports, mut completions) = mpsc::channel(REPORTS);
-    let mut intent = put("b", "asked for");
-    intent.expect_more();
-    queue.try_send(Job { batch: intent, ticket: 1 }).unwrap();
-    queue.try_send(Job { batch: put("b", "done"), ticket: 2 }).unwrap();
-    writer::spawn(disk, jobs, reports).unwrap();
-    assert_eq!(tickets(vec![completions.recv().await.unwrap()]), [1, 2]);
 }
 
 #[tokio::test]
@@ -160,7 +138,7 @@ fn fill(store: &Store) -> u64 {
 async fn a_full_queue_gives_the_batch_back_and_loses_nothing() {
     let dir = TempDir::new().unwrap();
     let (disk, _) = Disk::open(dir.path()).unwrap();
-    let (queue, jobs) = queue::sync_channel(QUEUE_BATCHES);
+    let (queue, jobs) = mpsc::channel(QUEUE_BATCHES);
     let (reports, completions) = mpsc::channel(REPORTS);
     let store = Store { target: Target::Disk(queue), completions };
     let taken = fill(&store);

@@ -65,6 +65,13 @@ impl Daemon {
         answer
     }
 
+    /// The memory that the daemon has, in KiB.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// What the daemon has logged so far.
     pub(crate) fn log(&self) -> String {
         self.process.log()
