@@ -102,6 +102,7 @@ pub async fn run(
         admission: config.admission,
         table_miss: config.table_miss,
         dial_tls: tls.is_some(),
+        max_flows: programmer::MAX_FLOWS,
         limits: limits(&north_config),
     };
 

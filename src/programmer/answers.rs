@@ -173,6 +173,7 @@ impl Engine {
                 self.flow_stored(number);
             }
         }
+        self.nodes_forgotten(durable);
         let later = self.waiters.by_commit.split_off(&(durable + 1));
         for (ticket, answer) in std::mem::replace(&mut self.waiters.by_commit, later).into_values().flatten() {
             self.answer(ticket, answer);
@@ -197,6 +198,7 @@ impl Engine {
             }
             self.withdraw(number);
         }
+        self.nodes_not_forgotten(last, &body);
         let later = self.waiters.by_commit.split_off(&(last + 1));
         for (ticket, _) in std::mem::replace(&mut self.waiters.by_commit, later).into_values().flatten() {
             self.answer(ticket, Err(body.clone()));

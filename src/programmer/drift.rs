@@ -104,6 +104,8 @@ impl Engine {
                 if placement.expired_rules >= rules {
                     placement.stage = Stage::Expired;
                     self.flow_left(number, id);
+                } else {
+                    self.save_flow(number);
                 }
                 self.flow_moved(number);
             }

@@ -32,6 +32,8 @@ pub struct Config {
     pub table_miss: TableMiss,
     /// Whether switches can be dialled over TLS.
     pub dial_tls: bool,
+    /// How many flows there may be.
+    pub max_flows: usize,
     /// The bounds that `GetInfo` tells; those of the northbound side come from there.
     pub limits: Limits,
 }
@@ -93,6 +95,8 @@ pub(super) struct Engine {
     /// The names of nodes that are gone but stand in the last word on some flow.
     pub(super) retired: HashMap<NodeId, NodeName>,
     next_node: u32,
+    /// Nodes that the disk is to forget, and with which commit.
+    pub(super) going: VecDeque<(u64, NodeId)>,
 
     pub(super) flows: Flows,
     pub(super) ids: HashMap<FlowId, FlowNumber>,
@@ -146,6 +150,7 @@ impl Engine {
             contenders: HashMap::new(),
             retired: HashMap::new(),
             next_node: 0,
+            going: VecDeque::new(),
             flows: Flows::new(),
             ids: HashMap::new(),
             claims: HashMap::new(),

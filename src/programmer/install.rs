@@ -151,6 +151,10 @@ impl Engine {
         {
             return Ok(Admitted::Conflict(Box::new(Conflict { message, field: None, plan })));
         }
+        if self.flows.len() >= self.config.max_flows {
+            let message = format!("there are {} flows, which is as many as are kept; remove some", self.flows.len());
+            return Err(ErrorBody::new(ErrorCode::Overloaded, message));
+        }
         let Some(number) = self.new_number() else {
             let message = "the store has not reserved more flow numbers yet; try again in a moment";
             return Err(ErrorBody::new(ErrorCode::Unavailable, message));

@@ -3,7 +3,7 @@
 use super::cookie::FlowNumber;
 use super::engine::{Engine, Output, Ticket};
 use super::flow::Stage;
-use super::node::{Job, Link, Node, NodeId};
+use super::node::{Job, Leaving, Link, Node, NodeId};
 use crate::contract::{ErrorBody, ErrorCode, FlowsOnRemoval, NodeName, RemoveNode};
 use crate::session::{CloseReason, Command, Outcome, UnknownReason, describe};
 
@@ -18,18 +18,15 @@ impl Engine {
         };
         let Some(node) = self.nodes.get(&id) else { return };
         match (request.flows, &node.link) {
-            (FlowsOnRemoval::Leave, _) => {
+            (FlowsOnRemoval::Leave, _) if !matches!(node.leaving, Some(Leaving::Going(_))) => {
                 self.stay(id, "another RemoveNode left the flows on the switch");
                 self.forget_node(ticket, id);
             }
-            (FlowsOnRemoval::Remove, _) if node.leaving.is_some() => {
-                self.answer(ticket, Err(being_removed(&request.name)));
-            }
-            (FlowsOnRemoval::Remove, Link::Up(_)) => self.wipe(ticket, id),
-            (FlowsOnRemoval::Remove, Link::Never | Link::Lost) if node.flows.is_empty() && node.about.is_none() => {
-                self.forget_node(ticket, id);
-            }
-            (FlowsOnRemoval::Remove, Link::Never | Link::Lost) => {
+            (_, _) if node.leaving.is_some() => self.answer(ticket, Err(being_removed(&request.name))),
+            (_, Link::Up(_)) => self.wipe(ticket, id),
+            // What never left this side can simply go.
+            (_, Link::Never | Link::Lost) if !node.was_seen => self.forget_node(ticket, id),
+            (_, Link::Never | Link::Lost) => {
                 let message = format!(
                     "node {} is away, so its flows cannot be taken off the switch now; try again when it is connected, \
                      or leave them there with \"flows\": \"leave\"",
@@ -43,7 +40,7 @@ impl Engine {
     /// Deletes all that is ours at once, instead of whatever was to be sent.
     fn wipe(&mut self, ticket: Ticket, id: NodeId) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
-        node.leaving = Some(ticket);
+        node.leaving = Some(Leaving::Wiping(ticket));
         node.queue.clear();
         let flows: Vec<FlowNumber> = node.flows.iter().copied().collect();
         let jobs = [Job::Wipe, Job::Synced];
@@ -64,7 +61,7 @@ impl Engine {
     pub(super) fn wiped(&mut self, id: NodeId, outcome: &Outcome) {
         match outcome {
             Outcome::Confirmed => {
-                if let Some(ticket) = self.nodes.get_mut(&id).and_then(|node| node.leaving.take()) {
+                if let Some(Leaving::Wiping(ticket)) = self.nodes.get(&id).and_then(|node| node.leaving) {
                     self.forget_node(ticket, id);
                 }
             }
@@ -81,7 +78,8 @@ impl Engine {
     /// The node does not go after all. Its flows are to go nevertheless, as the next read of the switch finds them.
     pub(super) fn stay(&mut self, id: NodeId, message: impl Into<String>) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
-        let Some(ticket) = node.leaving.take() else { return };
+        let Some(Leaving::Wiping(ticket)) = node.leaving else { return };
+        node.leaving = None;
         for number in node.flows.clone() {
             if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
                 placement.queued = false;
@@ -91,10 +89,36 @@ impl Engine {
         self.answer(ticket, Err(ErrorBody::new(ErrorCode::Unavailable, message.into())));
     }
 
-    /// What is ours is off the switch, or is to be left there: the node goes.
+    /// What is ours is off the switch, or is to be left there: the node goes as soon as the disk has forgotten it.
     fn forget_node(&mut self, ticket: Ticket, id: NodeId) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        node.leaving = Some(Leaving::Going(ticket));
+        node.queue.clear();
+        super::record::delete_node(&mut self.batch, &node.request.name);
+        self.going.push_back((self.next_commit, id));
+    }
+
+    /// Batches up to this one are on disk.
+    pub(super) fn nodes_forgotten(&mut self, durable: u64) {
+        while let Some((_, id)) = self.going.pop_front_if(|(commit, _)| *commit <= durable) {
+            self.node_gone(id);
+        }
+    }
+
+    /// Batches up to this one found no room: the nodes stay.
+    pub(super) fn nodes_not_forgotten(&mut self, last: u64, error: &ErrorBody) {
+        while let Some((_, id)) = self.going.pop_front_if(|(commit, _)| *commit <= last) {
+            let leaving = self.nodes.get_mut(&id).and_then(|node| node.leaving.take());
+            if let Some(Leaving::Going(ticket) | Leaving::Wiping(ticket)) = leaving {
+                self.answer(ticket, Err(error.clone()));
+            }
+            self.read_soon(id);
+        }
+    }
+
+    fn node_gone(&mut self, id: NodeId) {
         let reply = self.node_reply(id);
-        let Some(Node { request, datapath_id, flows, link, .. }) = self.nodes.remove(&id) else { return };
+        let Some(Node { request, datapath_id, flows, link, leaving, .. }) = self.nodes.remove(&id) else { return };
         self.names.remove(&request.name);
         if let Some(datapath_id) = datapath_id {
             self.datapaths.remove(&datapath_id);
@@ -111,7 +135,6 @@ impl Engine {
                 placement.tally = Default::default();
             });
         }
-        super::record::delete_node(&mut self.batch, &request.name);
         self.outputs.push_back(Output::HangUp { node: id });
         if let Link::Up(live) = link {
             self.connections.remove(&live.connection);
@@ -120,7 +143,9 @@ impl Engine {
                 self.command(connection, Command::Close(CloseReason::Removed));
             }
         }
-        self.answer_when_durable(ticket, Ok(reply));
+        if let Some(Leaving::Going(ticket) | Leaving::Wiping(ticket)) = leaving {
+            self.answer_when_durable(ticket, Ok(reply));
+        }
     }
 }
 

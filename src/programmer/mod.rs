@@ -50,6 +50,9 @@ pub use crate::southbound::{Refusal, Totals};
 /// more of its own requests.
 const INBOX: usize = 4_096;
 
+/// Flows that there may be, those that have ended and are remembered included: about a gigabyte of memory.
+pub const MAX_FLOWS: usize = 2_000_000;
+
 /// The ticket of the first commit, before the engine counts its own.
 const FIRST_COMMIT: u64 = 0;
 

@@ -38,11 +38,22 @@ pub(super) struct Node {
     pub(super) queue: VecDeque<Job>,
     /// Rules of others as they were when the table was last read: hash of table, priority and match to cookie.
     pub(super) foreign: HashMap<u64, u64>,
-    /// It is to go once its switch has confirmed that nothing of ours is left; then this is answered.
-    pub(super) leaving: Option<Ticket>,
+    /// It is on its way out.
+    pub(super) leaving: Option<Leaving>,
+    /// Its switch has been connected once, perhaps to a daemon before this one: something of ours may be on it.
+    pub(super) was_seen: bool,
     table_miss_repairs: Repairs,
     /// What an operator should know, by subject, so that a newer word takes the place of the older.
     pub(super) warnings: BTreeMap<&'static str, String>,
+}
+
+/// How far the removal of a node is, and who is to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// Its switch is to confirm that nothing of ours is left.
+    Wiping(Ticket),
+    /// The disk is to forget it.
+    Going(Ticket),
 }
 
 /// What a switch says of itself.
@@ -136,6 +147,7 @@ impl Node {
             queue: VecDeque::new(),
             foreign: HashMap::new(),
             leaving: None,
+            was_seen: false,
             table_miss_repairs: Repairs::default(),
             warnings: BTreeMap::new(),
         }

@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::cookie::{FlowNumber, Tag};
 use super::engine::{Engine, NUMBER_BLOCK, Undurable};
 use super::flow::{Flow, Placement, Stage};
-use super::node::{Node, NodeId};
+use super::node::{Leaving, Node, NodeId};
 use crate::contract::{AddNode, FlowId, InstallFlow, NodeName, SwitchError, Timestamp};
 use crate::store::{Batch, Snapshot, Table};
 
@@ -29,6 +29,8 @@ pub(super) struct NodeRecord {
     request: AddNode,
     /// The one asked for, or the one that the dialled switch turned out to have.
     datapath_id: Option<crate::contract::DatapathId>,
+    /// Its switch has been connected once.
+    was_seen: bool,
 }
 
 /// A flow as it is stored.
@@ -50,6 +52,9 @@ struct PlacementRecord {
     error: Option<Box<SwitchError>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     applied_at: Option<Timestamp>,
+    /// Rules that ended by their own timeout.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    expired_rules: u32,
 }
 
 /// The stages that outlive the daemon. What was under way when it stopped is not known, and that is said.
@@ -134,8 +139,10 @@ pub(super) fn delete_node(batch: &mut Batch, name: &NodeName) {
 impl Engine {
     /// Takes in what the store remembers.
     pub(super) fn recall(&mut self, nodes: Vec<NodeRecord>, flows: Vec<(FlowNumber, FlowRecord)>) {
-        for NodeRecord { request, datapath_id } in nodes {
-            self.insert_node(Node::new(request, datapath_id.map(|id| DatapathId(id.0))));
+        for NodeRecord { request, datapath_id, was_seen } in nodes {
+            let mut node = Node::new(request, datapath_id.map(|id| DatapathId(id.0)));
+            node.was_seen = was_seen;
+            self.insert_node(node);
         }
         for (number, record) in flows {
             self.restore_flow(number, record);
@@ -146,10 +153,16 @@ impl Engine {
         let rules = self.rules_of(&record.request);
         let mut placements = Vec::with_capacity(record.nodes.len());
         for stored in record.nodes {
-            let id = self.names.get(&stored.node).copied().unwrap_or_else(|| self.retire(stored.node));
+            let known = self.names.get(&stored.node).copied();
+            let id = known.unwrap_or_else(|| self.retire(stored.node));
             let mut placement = Placement::new(id);
             placement.restored = true;
             placement.stage = stored.stage.stage();
+            placement.expired_rules = stored.expired_rules;
+            // The daemon died between forgetting the node and what was to be on it.
+            if known.is_none() && !placement.stage.is_ended() {
+                placement.stage = Stage::Removed;
+            }
             if placement.stage == Stage::Unknown {
                 placement.reason = Some("the daemon restarted before the switch confirmed it");
             }
@@ -184,9 +197,10 @@ impl Engine {
     }
 
     pub(super) fn save_node(&mut self, id: NodeId) {
-        let Some(node) = self.nodes.get(&id) else { return };
+        let is_going = |node: &&Node| matches!(node.leaving, Some(Leaving::Going(_)));
+        let Some(node) = self.nodes.get(&id).filter(|node| !is_going(node)) else { return };
         let datapath_id = node.datapath_id.map(|id| crate::contract::DatapathId(id.0));
-        let record = NodeRecord { request: node.request.clone(), datapath_id };
+        let record = NodeRecord { request: node.request.clone(), datapath_id, was_seen: node.was_seen };
         self.batch.put(Table::Node, record.request.name.as_str(), to_json(&record));
     }
 
@@ -205,6 +219,7 @@ impl Engine {
                 stage: StoredStage::of(placement),
                 error: placement.error.clone(),
                 applied_at: placement.applied_at,
+                expired_rules: placement.expired_rules,
             })
         });
         let record =
@@ -284,6 +299,10 @@ impl StoredStage {
             Self::Superseded => Stage::Superseded,
         }
     }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The types stored here have no map with other than string keys and no number that JSON lacks, so they always

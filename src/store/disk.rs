@@ -127,17 +127,20 @@ impl Disk {
         transaction.set_durability(Durability::Immediate)?;
         transaction.set_quick_repair(true);
         {
-            let [nodes, flows, meta] = Table::ALL.map(|table| transaction.open_table(definition(table)));
-            let mut tables = [nodes?, flows?, meta?];
+            let mut tables = [const { None }; Table::ALL.len()];
             for operation in operations {
+                let (name, key) = operation.place();
+                let opened = tables[name as usize].take();
+                let mut table = opened.map_or_else(|| transaction.open_table(definition(name)), Ok)?;
                 match operation {
-                    Operation::Put { table, key, value } => {
-                        tables[*table as usize].insert(key.as_slice(), record::seal(key, value).as_slice())?;
+                    Operation::Put { value, .. } => {
+                        table.insert(key, record::seal(key, value).as_slice())?;
                     }
-                    Operation::Delete { table, key } => {
-                        tables[*table as usize].remove(key.as_slice())?;
+                    Operation::Delete { .. } => {
+                        table.remove(key)?;
                     }
                 }
+                tables[name as usize] = Some(table);
             }
             transaction.open_table(ABOUT)?.insert(ABOUT_COMMIT, number)?;
         }

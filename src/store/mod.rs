@@ -52,6 +52,9 @@ pub const QUEUE_BATCHES: usize = 16_384;
 /// a lone request may have to wait behind a flood.
 pub const GROUP_OPERATIONS: usize = 4_096;
 
+/// Operations of two batches that are compared with each other.
+const FEW: usize = 64;
+
 /// Reports that may wait for the driver. When it lags, the writer waits, and then the queue fills.
 const REPORTS: usize = 64;
 
@@ -92,6 +95,15 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    /// The record that it is about.
+    fn place(&self) -> (Table, &[u8]) {
+        match self {
+            Self::Put { table, key, .. } | Self::Delete { table, key } => (*table, key),
+        }
+    }
+}
+
 /// Changes that reach the disk together or not at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
@@ -127,8 +139,14 @@ impl Batch {
         !self.operations.is_empty() && self.passing == self.operations.len()
     }
 
-    /// Adds a later batch.
+    /// Adds a later batch. What it changes again need not be written twice, where that is soon found out.
     pub fn append(&mut self, later: Self) {
+        if self.operations.len() * later.operations.len() <= FEW * FEW {
+            let is_again = |earlier: &Operation| later.operations.iter().any(|later| later.place() == earlier.place());
+            let before = self.operations.len();
+            self.operations.retain(|earlier| !is_again(earlier));
+            self.passing = self.passing.saturating_sub(before - self.operations.len());
+        }
         self.operations.extend(later.operations);
         self.passing += later.passing;
     }

@@ -6,6 +6,7 @@ use openflow::DatapathId;
 
 use super::*;
 use crate::emulator::{Fault, MissingPorts, SwitchConfig};
+use crate::programmer::engine::Config;
 use crate::southbound::Origin;
 
 #[test]
@@ -167,4 +168,48 @@ fn reading_tells_what_is_on_disk_and_nothing_sooner() {
     world.disk(Disk::Writes);
     assert_eq!(world.state("a"), "removed");
     assert_eq!(world.node("s1")["flows"], json!({}));
+}
+
+#[test]
+fn a_node_whose_removal_found_no_room_is_still_there() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.disk(Disk::IsFull);
+    for flows in ["remove", "leave"] {
+        let error = world.error("RemoveNode", json!({"name": "s1", "flows": flows}));
+        assert_eq!(error["code"], "unavailable");
+        assert_eq!(world.node("s1")["state"], "connected");
+    }
+    world.disk(Disk::Writes);
+    world.pass(Duration::from_secs(1));
+    world.ok("RemoveNode", json!({"name": "s1"}));
+    assert_eq!(
+        (world.error("GetNode", json!({"name": "s1"}))["code"].clone(), world.rule_count(0)),
+        (json!("not_found"), 0)
+    );
+    world.restart();
+    assert_eq!(world.error("GetNode", json!({"name": "s1"}))["code"], "not_found");
+    assert_eq!(world.state("a"), "removed");
+}
+
+#[test]
+fn a_node_that_goes_takes_its_flows_along_whenever_the_daemon_dies() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.disk(Disk::Lags);
+    world.ask("RemoveNode", json!({"name": "s1", "flows": "leave"}));
+    world.write_one();
+    world.restart();
+    assert_eq!(world.error("GetNode", json!({"name": "s1"}))["code"], "not_found");
+    assert_eq!(world.state("a"), "removed");
+}
+
+#[test]
+fn flows_beyond_what_is_kept_are_refused() {
+    let mut world = World::with(Config { max_flows: 2, ..config() }, 1);
+    world.add_node(1);
+    world.ok("InstallFlow", voice("a", 1));
+    world.ok("InstallFlow", voice("b", 2));
+    assert_eq!(world.error("InstallFlow", voice("c", 3))["code"], "overloaded");
+    assert_eq!(world.ok("InstallFlow", voice("b", 2))["flow"]["flow_id"], "b", "it is there already");
 }

@@ -306,3 +306,18 @@ fn a_rule_under_the_cookie_of_a_flow_that_has_no_such_rule_is_swept() {
         assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 1), "{:?}", world.rules(0));
     }
 }
+
+#[test]
+fn a_flow_of_which_a_rule_has_run_out_is_not_made_whole_by_a_restart() {
+    let mut world = World::connected();
+    let both_ways = json!({"idle_timeout": 10, "bidirectional": true});
+    world.ok("InstallFlow", voice_with("a", 1, both_ways));
+    assert_eq!(world.rule_count(0), 2);
+    world.pass(Duration::from_secs(6));
+    world.count_traffic(0, 0);
+    world.pass(Duration::from_secs(5));
+    assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 1));
+    world.restart();
+    world.connect(0);
+    assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 1));
+}

@@ -6,9 +6,9 @@ use openflow::{DatapathId, Port, PortNo, PortReason, PortStatus};
 
 use super::*;
 use crate::emulator::{Fault, Switch, SwitchConfig};
-use crate::programmer::Admission;
 use crate::programmer::cookie::Purpose;
 use crate::programmer::engine::{Config, Ticket};
+use crate::programmer::{Admission, TableMiss};
 use crate::session::{Event, MAX_PORTS};
 use crate::southbound::{ConnectionId, Origin, Report, SwitchAddress};
 
@@ -313,4 +313,35 @@ fn a_flow_that_is_sent_again_is_counted_as_it_is_shown() {
     world.restart_switch(0);
     world.connect_with(0, vec![Fault::NoBarrierReply], Origin::Accepted);
     assert_eq!((world.state("a"), &world.node("s1")["flows"]), ("accepted".to_owned(), &json!({"accepted": 1})));
+}
+
+#[test]
+fn a_node_that_never_connected_goes_with_the_flows_that_never_left() {
+    let mut world = World::new(1);
+    for dies in [false, true] {
+        world.add_node(1);
+        world.ok("InstallFlow", voice("a", 1));
+        if dies {
+            world.restart();
+        }
+        world.ok("RemoveNode", json!({"name": "s1"}));
+        assert_eq!(world.state("a"), "removed");
+        assert_eq!(world.error("GetNode", json!({"name": "s1"}))["code"], "not_found");
+        world.restart();
+        assert_eq!(world.state("a"), "removed");
+        world = World::new(1);
+    }
+}
+
+#[test]
+fn a_node_that_was_connected_before_the_daemon_died_may_have_our_table_miss_rule() {
+    let mut world = World::with(Config { table_miss: TableMiss::Drop, ..config() }, 1);
+    world.add_node(1);
+    world.connect(0);
+    assert_eq!(world.rule_count(0), 1);
+    world.restart();
+    assert_eq!(world.error("RemoveNode", json!({"name": "s1"}))["code"], "unavailable");
+    world.connect(0);
+    world.ok("RemoveNode", json!({"name": "s1"}));
+    assert_eq!(world.rule_count(0), 0);
 }

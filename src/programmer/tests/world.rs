@@ -69,7 +69,7 @@ pub(super) fn config() -> Config {
         connections: 0,
         discovered_nodes: 0,
     };
-    Config { admission: Admission::Discover, table_miss: TableMiss::None, dial_tls: false, limits }
+    Config { admission: Admission::Discover, table_miss: TableMiss::None, dial_tls: false, max_flows: 1_000, limits }
 }
 
 impl World {
@@ -277,6 +277,13 @@ impl World {
         let mut rules: Vec<_> = self.switches[switch].flows(self.now).into_iter().map(text).collect();
         rules.sort();
         rules
+    }
+
+    /// A packet takes the rule that the switch lists at this place.
+    pub(super) fn count_traffic(&mut self, switch: usize, place: usize) {
+        let rule = self.switches[switch].flows(self.now).swap_remove(place);
+        let switch = &mut self.switches[switch];
+        assert!(switch.count_traffic(rule.table_id, rule.priority, &rule.flow_match, 1, 100, self.now));
     }
 
     pub(super) fn rule_count(&self, switch: usize) -> usize {

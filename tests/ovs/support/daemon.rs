@@ -17,7 +17,7 @@ pub(crate) fn binary() -> OsString {
 /// A running daemon; dropping it kills it.
 #[derive(Debug)]
 pub(crate) struct Daemon {
-    process: Process,
+    pub(crate) process: Process,
     options: Vec<String>,
     data: TempDir,
     /// The port of WebSocket and HTTP.
@@ -63,13 +63,6 @@ impl Daemon {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
-    }
-
-    /// The memory that the daemon has, in KiB.
-    pub(crate) fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// What the daemon has logged so far.
