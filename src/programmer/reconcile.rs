@@ -63,7 +63,7 @@ impl Engine {
                     seen.ours.insert(number, strays);
                 }
             }
-            self.sweep(id, &seen, began);
+            self.sweep(id, &seen);
         }
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let lacking = node.queue.iter().skip(before).filter(|job| matches!(job, Job::Install { .. })).count();
@@ -92,10 +92,8 @@ impl Engine {
         let wall = self.wall;
         let Some(flow) = self.flows.get(&number) else { return found };
         let Some(placement) = flow.placement(id) else { return found };
-        if placement.touched > began || placement.is_under_way() {
-            return Vec::new();
-        }
         let stage = placement.stage;
+        let is_moving = placement.touched > began || placement.is_under_way();
         if stage != Stage::Removing && !stage.is_desired() {
             return found;
         }
@@ -103,6 +101,9 @@ impl Engine {
         let places: HashSet<u64> =
             if found.is_empty() { HashSet::new() } else { rules.iter().map(rule_hash).collect() };
         let strays: Vec<_> = found.extract_if(.., |entry| !places.contains(&place_of(entry))).collect();
+        if is_moving {
+            return strays;
+        }
         if stage == Stage::Removing {
             self.reconcile_removal(id, number, !found.is_empty());
             return strays;
@@ -152,24 +153,19 @@ impl Engine {
         }
     }
 
-    /// Deletes what carries our tag and belongs to no flow here.
-    fn sweep(&mut self, id: NodeId, seen: &Seen<'_>, began: u64) {
+    /// Deletes what carries our tag and belongs to no flow here. No flow will: its number is never used again, and one
+    /// that is not wanted any more never is again. So it does not matter what is under way.
+    fn sweep(&mut self, id: NodeId, seen: &Seen<'_>) {
         let mut swept = 0;
-        for (number, entries) in &seen.ours {
-            let placement = self.flows.get(number).and_then(|flow| flow.placement(id));
-            if placement.is_some_and(|placement| placement.touched > began || placement.is_under_way()) {
-                continue;
-            }
-            for entry in entries {
-                let rule = Rule {
-                    table_id: entry.table_id,
-                    priority: entry.priority,
-                    flow_match: entry.flow_match.clone(),
-                    instructions: Vec::new(),
-                };
-                self.push_job(id, Job::Sweep { cookie: entry.cookie, rule });
-                swept += 1;
-            }
+        for entry in seen.ours.values().flatten() {
+            let rule = Rule {
+                table_id: entry.table_id,
+                priority: entry.priority,
+                flow_match: entry.flow_match.clone(),
+                instructions: Vec::new(),
+            };
+            self.push_job(id, Job::Sweep { cookie: entry.cookie, rule });
+            swept += 1;
         }
         if swept > 0 {
             info!(

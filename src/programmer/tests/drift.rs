@@ -13,6 +13,7 @@ use crate::programmer::TableMiss;
 use crate::programmer::cookie::FlowNumber;
 use crate::programmer::drift::MAX_WAITING;
 use crate::programmer::engine::Config;
+use crate::programmer::node::Sync;
 use crate::session::Event;
 use crate::southbound::{ConnectionId, Report};
 
@@ -320,4 +321,23 @@ fn a_flow_of_which_a_rule_has_run_out_is_not_made_whole_by_a_restart() {
     world.restart();
     world.connect(0);
     assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 1));
+}
+
+#[test]
+fn a_rule_under_the_cookie_of_a_flow_that_moves_while_the_switch_is_read_is_swept_too() {
+    for goes in [true, false] {
+        let mut world = World::connected();
+        world.ok("InstallFlow", voice("a", 1));
+        let ours = world.switches[0].flows(world.now).remove(0);
+        world.cut(ConnectionId(1));
+        let stray = FlowMod { cookie: ours.cookie, priority: 3, flow_match: Match::any(), ..FlowMod::add() };
+        world.meddle(0, &[Message::FlowMod(stray)]);
+        world.connect_until(0, |sync| matches!(sync, Sync::Reading { .. }));
+        if goes {
+            world.ask("RemoveFlow", json!({"flow_id": "a"}));
+        } else {
+            world.ok("InstallFlow", voice_with("b", 1, json!({"replace": true})));
+        }
+        assert_eq!(world.rule_count(0), usize::from(!goes), "{:?}", world.rules(0));
+    }
 }

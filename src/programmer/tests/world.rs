@@ -133,12 +133,16 @@ impl World {
 
     /// The switch dials in, and the world stands still when its first repairs are on their way in a bundle.
     pub(super) fn connect_until_restoring(&mut self, switch: usize) {
+        self.connect_until(switch, |sync| sync == Sync::Restoring);
+    }
+
+    /// The switch dials in, and the world stands still when its first reconciliation has come so far.
+    pub(super) fn connect_until(&mut self, switch: usize, has_come: fn(Sync) -> bool) {
         self.open(switch, Vec::new(), Origin::Accepted);
-        let is_restoring = |engine: &Engine| {
-            engine.nodes.values().any(|node| node.live().is_some_and(|live| live.sync == Sync::Restoring))
-        };
-        while !is_restoring(&self.engine) {
-            assert!(self.step(), "there was nothing to restore");
+        let is_there =
+            |engine: &Engine| engine.nodes.values().any(|node| node.live().is_some_and(|live| has_come(live.sync)));
+        while !is_there(&self.engine) {
+            assert!(self.step(), "it did not come so far");
         }
     }
 
