@@ -74,7 +74,12 @@ impl Waiters {
 
 impl Engine {
     /// Answers now if all is at rest, else when it is, or after `timeout_ms`.
-    pub(super) fn wait_for(&mut self, mut waiter: Waiter, timeout_ms: u32) {
+    pub(super) fn wait_for(&mut self, waiter: Waiter, timeout_ms: u32) {
+        let deadline = self.now + Duration::from_millis(timeout_ms.into());
+        self.wait_until(waiter, deadline);
+    }
+
+    fn wait_until(&mut self, mut waiter: Waiter, deadline: Instant) {
         let ticket = waiter.ticket;
         let is_pending =
             |number: &FlowNumber| self.flows.get(number).is_some_and(|flow| !self.is_at_rest(flow, &waiter));
@@ -89,7 +94,6 @@ impl Engine {
         for number in &waiter.flows {
             *self.waiters.holds.entry(*number).or_default() += 1;
         }
-        let deadline = self.now + Duration::from_millis(timeout_ms.into());
         waiter.deadline = Some(deadline);
         self.waiters.deadlines.insert((deadline, ticket));
         self.waiters.waiting.insert(ticket, waiter);
@@ -110,10 +114,19 @@ impl Engine {
             let Some(waiter) = self.waiters.waiting.get_mut(&ticket) else { continue };
             waiter.pending -= 1;
             if waiter.pending == 0 {
-                self.finish(ticket);
+                self.rested(ticket);
             }
         }
         self.forget_freed(number);
+    }
+
+    /// The last flow that a command waited for has come to rest. One that had before may have moved again since: then
+    /// that is waited for.
+    fn rested(&mut self, ticket: Ticket) {
+        if let Some(waiter) = self.take_waiter(ticket) {
+            let deadline = waiter.deadline.unwrap_or(self.now);
+            self.wait_until(waiter, deadline);
+        }
     }
 
     /// Answers whose time is up.

@@ -288,3 +288,22 @@ fn a_cut_at_every_byte_towards_the_switch_ends_truthfully() {
 fn a_cut_at_every_byte_from_the_switch_ends_truthfully() {
     cut_at_every_byte(|after| Fault::CutOutput { after }, 700);
 }
+
+#[test]
+fn a_batch_of_which_a_flow_moves_again_before_the_last_one_has_settled_is_answered_once_the_disk_has_both() {
+    let mut world = World::new(2);
+    (1..=2).for_each(|id| world.add_node(id));
+    let cut_soon = world.connect_with(0, vec![Fault::NoBarrierReply], Origin::Accepted);
+    world.connect_with(1, vec![Fault::NoBarrierReply], Origin::Accepted);
+    let flow = |id, host, node| voice_with(id, host, json!({"nodes": [node], "timeout_ms": 60_000}));
+    let ticket = world.ask("InstallFlows", json!({"flows": [flow("a", 1, "s1"), flow("b", 2, "s2")]}));
+    world.cut(cut_soon);
+    world.disk(Disk::Lags);
+    // The first flow was unknown and is applied, which the disk does not know yet when the second turns out to be unknown.
+    world.connect(0);
+    world.pass(Duration::from_secs(6));
+    assert_eq!(world.answer(ticket), None);
+    world.disk(Disk::Writes);
+    let summary = world.answer(ticket).unwrap()["summary"].take();
+    assert_eq!(summary, json!({"applied": 1, "unknown": 1}));
+}
