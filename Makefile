@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ovs test conformance lint advisories prerequisites sim
+.PHONY: help demo demo-ovs test conformance lint advisories prerequisites sim soak
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +25,10 @@ conformance: ## Open vSwitch, tshark and os-ken judge what the codec writes
 
 sim: ## the programmer in a world where everything goes wrong: FLUMEN_SEEDS (100000) seeds from FLUMEN_FROM (0)
 	FLUMEN_SEEDS=$${FLUMEN_SEEDS:-100000} $(CARGO) test --profile sim --lib whatever_happens -- --nocapture
+
+soak: ## FLUMEN_SOAK_KILLS (500), _RESTARTS (200) and _CUTS (1000) of daemon, Open vSwitch and connections, all checked
+	FLUMEN_SOAK_KILLS=$${FLUMEN_SOAK_KILLS:-500} FLUMEN_SOAK_RESTARTS=$${FLUMEN_SOAK_RESTARTS:-200} \
+	FLUMEN_SOAK_CUTS=$${FLUMEN_SOAK_CUTS:-1000} $(CARGO) test --profile sim --test ovs soak:: -- --nocapture
 
 lint: ## format, clippy, documentation, licences
 	$(CARGO) fmt --all --check

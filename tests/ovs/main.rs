@@ -25,6 +25,7 @@ mod pipeline;
 mod readme;
 mod reconnects;
 mod removals;
+mod soak;
 mod support;
 mod table_miss;
 mod tls;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{ChildStdin, Command};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -41,15 +41,20 @@ enum Outward {
 impl Client {
     /// Connects to a daemon on loopback.
     pub(crate) fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_nodelay(true).unwrap();
+        Self::try_connect(port).expect("the daemon to be there")
+    }
+
+    /// Connects to a daemon that may not be there.
+    pub(crate) fn try_connect(port: u16) -> Option<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.set_nodelay(true).ok()?;
         let mut request = format!("ws://127.0.0.1:{port}/v1/ws").into_client_request().unwrap();
         request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("flumen.v1.json"));
-        let (socket, _) = client(request, stream).unwrap();
+        let (socket, _) = client(request, stream).ok()?;
         let mut reader = WebSocket::from_raw_socket(socket.get_ref().try_clone().unwrap(), Role::Client, None);
         let (sender, inward) = channel();
         thread::spawn(move || while reader.read().is_ok_and(|message| pass_on(&sender, message)) {});
-        Self { outward: Outward::Tungstenite(Box::new(socket)), inward, requests: 0 }
+        Some(Self { outward: Outward::Tungstenite(Box::new(socket)), inward, requests: 0 })
     }
 
     /// Connects through a relay program, which is given the address of the daemon as its last argument.
@@ -124,6 +129,23 @@ impl Client {
         match &mut self.outward {
             Outward::Tungstenite(socket) => socket.send(message).unwrap(),
             Outward::Relay { lines, .. } => writeln!(lines, "{message}").unwrap(),
+        }
+    }
+
+    /// Sends a command under this id; false when the connection has ended.
+    pub(crate) fn try_ask(&mut self, id: &str, command: &str, payload: &Value) -> bool {
+        let request = json!({"type": command, "id": id, "payload": payload}).to_string();
+        match &mut self.outward {
+            Outward::Tungstenite(socket) => socket.send(Message::text(request)).is_ok(),
+            Outward::Relay { lines, .. } => writeln!(lines, "{request}").is_ok(),
+        }
+    }
+
+    /// The next message of the daemon: none when the connection has ended, or when nothing comes in time.
+    pub(crate) fn try_receive(&mut self, patience: Duration) -> Result<Value, RecvTimeoutError> {
+        match self.inward.recv_timeout(patience)? {
+            Message::Text(text) => Ok(serde_json::from_str(&text).unwrap()),
+            _ => Err(RecvTimeoutError::Disconnected),
         }
     }
 

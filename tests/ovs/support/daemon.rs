@@ -50,6 +50,11 @@ impl Daemon {
         self.restart();
     }
 
+    /// Stops the daemon in its tracks, connections open, or lets it go on.
+    pub(crate) fn pause(&self, pause: bool) {
+        self.process.signal(if pause { "STOP" } else { "CONT" });
+    }
+
     /// A new connection to the daemon.
     pub(crate) fn client(&self) -> Client {
         Client::connect(self.northbound)

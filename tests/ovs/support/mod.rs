@@ -18,4 +18,4 @@ pub(crate) use ovs::Ovs;
 pub(crate) use process::{Process, output, spawned};
 pub(crate) use requirements::{have, have_root, project};
 pub(crate) use tap::{Tap, bytes_of, messages};
-pub(crate) use wait::{free_port, within};
+pub(crate) use wait::{eventually, free_port, within};

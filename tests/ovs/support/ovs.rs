@@ -124,10 +124,14 @@ impl Ovs {
 
     /// The rules in all tables of a bridge, sorted.
     pub(crate) fn rules(&self, bridge: &str) -> Vec<Rule> {
-        let lines = self.ofctl(&["--no-stats", "--no-names"], "dump-flows", bridge, &[]);
-        let mut rules: Vec<_> = lines.lines().filter_map(Rule::parse).collect();
+        let mut rules: Vec<_> = self.dump(bridge).lines().filter_map(Rule::parse).collect();
         rules.sort();
         rules
+    }
+
+    /// The same as `ovs-ofctl` prints them.
+    pub(crate) fn dump(&self, bridge: &str) -> String {
+        self.ofctl(&["--no-stats", "--no-names"], "dump-flows", bridge, &[])
     }
 
     /// The rules of one priority.

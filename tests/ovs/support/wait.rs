@@ -8,13 +8,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Asks `probe` every few milliseconds until it answers; panics after `seconds`.
-pub(crate) fn within<T>(seconds: u64, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn within<T>(seconds: u64, what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    eventually(seconds, probe).unwrap_or_else(|| panic!("waited {seconds} s in vain for {what}"))
+}
+
+/// The same without a panic: `None` after `seconds`.
+pub(crate) fn eventually<T>(seconds: u64, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + Duration::from_secs(seconds);
     loop {
-        if let Some(found) = probe() {
+        let found = probe();
+        if found.is_some() || Instant::now() >= deadline {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited {seconds} s in vain for {what}");
         thread::park_timeout(Duration::from_millis(20));
     }
 }
