@@ -5,7 +5,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
-/// Cancels `token` at the first SIGINT or SIGTERM. A second one ends the process as if nobody had asked for order.
+/// What a shell adds to the number of the signal that ended a process.
+const BY_SIGNAL: i32 = 128;
+
+/// Cancels `token` at the first SIGINT or SIGTERM. A second one ends the process as if nobody had asked for order, with
+/// the code of its signal.
 ///
 /// # Errors
 /// When the system refuses to tell about signals.
@@ -16,15 +20,15 @@ pub fn on_signals(token: CancellationToken) -> std::io::Result<()> {
     tokio::spawn(async move {
         let mut next = async || {
             tokio::select! {
-                _ = interrupt.recv() => "SIGINT",
-                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => ("SIGINT", SignalKind::interrupt()),
+                _ = terminate.recv() => ("SIGTERM", SignalKind::terminate()),
             }
         };
-        let name = next().await;
+        let (name, _) = next().await;
         info!(signal = name, "shutting down");
         token.cancel();
-        next().await;
-        std::process::exit(128 + 15);
+        let (_, again) = next().await;
+        std::process::exit(BY_SIGNAL + again.as_raw_value());
     });
     Ok(())
 }

@@ -131,10 +131,7 @@ async fn readiness(server: &Server) -> Response {
 }
 
 async fn exposition(server: &Server) -> Response {
-    let nodes = match ask(server, Command::ListNodes).await {
-        Some(Reply::Nodes { nodes }) => nodes,
-        _ => Vec::new(),
-    };
+    let nodes = timeout(PROGRAMMER_TIMEOUT, server.programmer.node_states()).await.ok().flatten().unwrap_or_default();
     let mut response =
         hyper::Response::new(Full::from(server.metrics.render(&nodes, server.programmer.switch_totals().as_ref())));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));

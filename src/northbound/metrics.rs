@@ -2,12 +2,11 @@
 //!
 //! Hand-written: a counter is one atomic addition, and every series exists from the start, so that rates begin at 0.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::contract::{CommandName, ErrorCode, NodeState, NodeView};
-use crate::programmer::{Counters, Refusal, Totals};
+use crate::contract::{CommandName, ErrorCode, NodeState};
+use crate::programmer::{Counters, NodeStates, Refusal, Totals};
 
 /// The media type of the exposition format.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -64,7 +63,7 @@ impl Metrics {
     }
 
     /// The exposition.
-    pub(super) fn render(&self, nodes: &[NodeView], switches: Option<&Totals>) -> String {
+    pub(super) fn render(&self, nodes: &NodeStates, switches: Option<&Totals>) -> String {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         // Read in this order, a connection that ends meanwhile cannot make the gauge negative.
         let closed = read(&self.closed);
@@ -119,10 +118,7 @@ impl Metrics {
     }
 }
 
-fn by_state(nodes: &[NodeView]) -> Vec<(String, u64)> {
-    let mut counts: BTreeMap<NodeState, u64> = NodeState::ALL.iter().map(|&state| (state, 0)).collect();
-    for node in nodes {
-        *counts.entry(node.state).or_default() += 1;
-    }
-    counts.into_iter().map(|(state, count)| (format!(r#"{{state="{state}"}}"#), count)).collect()
+fn by_state(nodes: &NodeStates) -> Vec<(String, u64)> {
+    let count = |state| nodes.get(state).copied().unwrap_or_default();
+    NodeState::ALL.iter().map(|state| (format!(r#"{{state="{state}"}}"#), count(state))).collect()
 }

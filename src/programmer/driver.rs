@@ -15,7 +15,7 @@ use tracing::error;
 use super::commits::Commits;
 use super::engine::{Engine, Output, Ticket};
 use super::node::NodeId;
-use super::{Answer, Request};
+use super::{Answer, NodeStates, Request};
 use crate::contract::Timestamp;
 use crate::session::Command;
 use crate::southbound::{ConnectionId, Dial, Report, Southbound};
@@ -30,6 +30,7 @@ pub(super) struct Driver {
     pub(super) store: Store,
     pub(super) southbound: Southbound,
     pub(super) inbox: mpsc::Receiver<Request>,
+    pub(super) surveys: mpsc::Receiver<oneshot::Sender<NodeStates>>,
     pub(super) reports: mpsc::Receiver<Report>,
 }
 
@@ -45,7 +46,7 @@ struct Ends {
 impl Driver {
     /// Runs until `shutdown` is cancelled or the store can no longer be trusted.
     pub(super) async fn run(self, shutdown: CancellationToken) -> Result<(), StoreError> {
-        let Self { mut engine, mut store, southbound, mut inbox, mut reports } = self;
+        let Self { mut engine, mut store, southbound, mut inbox, mut surveys, mut reports } = self;
         let mut ends = Ends::default();
         let mut commits = Commits::default();
         let mut commands = Vec::with_capacity(TAKE);
@@ -78,6 +79,10 @@ impl Driver {
                         let ticket = ends.ticket(request.answer);
                         engine.handle_command(ticket, request.command);
                     }
+                }
+                Some(answer) = surveys.recv() => {
+                    // Whoever asked may have gone away meanwhile.
+                    let _ = answer.send(engine.node_states());
                 }
                 () = tokio::time::sleep_until(deadline.into()) => engine.set_time(Instant::now(), Timestamp::now()),
                 () = shutdown.cancelled() => break,

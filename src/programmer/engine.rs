@@ -88,6 +88,7 @@ pub(super) struct Engine {
     pub(super) nodes: BTreeMap<NodeId, Node>,
     pub(super) names: HashMap<NodeName, NodeId>,
     pub(super) datapaths: HashMap<DatapathId, NodeId>,
+    pub(super) dialed: HashMap<SwitchAddress, NodeId>,
     pub(super) connections: HashMap<ConnectionId, NodeId>,
     pub(super) discovered: Discovered,
     /// Second connections of nodes whose first is being asked whether it is alive.
@@ -145,6 +146,7 @@ impl Engine {
             nodes: BTreeMap::new(),
             names: HashMap::new(),
             datapaths: HashMap::new(),
+            dialed: HashMap::new(),
             connections: HashMap::new(),
             discovered: Discovered::default(),
             contenders: HashMap::new(),

@@ -14,8 +14,10 @@ use super::flow::Placement;
 use super::leaving::{UNCONFIRMED, being_removed};
 use super::node::{About, Link, Live, Node, NodeId};
 use super::reads::TABLE_READ;
-use super::{Admission, Answer};
-use crate::contract::{AddNode, ErrorBody, ErrorCode, FlowState, GetNode, NodeName, Reply, SwitchAddress as Address};
+use super::{Admission, Answer, NodeStates};
+use crate::contract::{
+    AddNode, ErrorBody, ErrorCode, FlowState, GetNode, NodeName, NodeState, Reply, SwitchAddress as Address,
+};
 use crate::session::{CloseReason, Command, Description, Event, MAX_PORTS, describe};
 use crate::southbound::{ConnectionId, Origin, SwitchAddress};
 
@@ -57,9 +59,9 @@ impl Engine {
             return Err(taken(&request.name, "name", "a discovered switch goes by the name"));
         }
         if let Some(address) = &request.address
-            && let Some(other) = self.nodes.values().find(|node| node.request.address.as_ref() == Some(address))
+            && let Some(other) = self.dialed.get(&switch_address(address)).and_then(|id| self.node_name(*id))
         {
-            return Err(taken(&other.request.name, "address", "is dialled at this address"));
+            return Err(taken(other, "address", "is dialled at this address"));
         }
         let id = self.register(request, datapath_id);
         Ok(self.node_reply(id))
@@ -83,6 +85,7 @@ impl Engine {
             self.datapaths.insert(datapath_id, id);
         }
         if let Some(address) = node.request.address.as_ref().map(switch_address) {
+            self.dialed.insert(address.clone(), id);
             self.outputs.push_back(Output::Dial { node: id, address });
         }
         self.nodes.insert(id, node);
@@ -94,6 +97,16 @@ impl Engine {
         nodes.extend(self.discovered.iter().map(|(datapath_id, guest)| super::view::guest_view(datapath_id, guest)));
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
         Reply::Nodes { nodes }
+    }
+
+    /// How many nodes are in each state.
+    pub(super) fn node_states(&self) -> NodeStates {
+        let mut states: NodeStates = NodeState::ALL.iter().map(|&state| (state, 0)).collect();
+        let discovered = self.discovered.iter().map(|_| NodeState::Discovered);
+        for state in self.nodes.values().map(Node::state).chain(discovered) {
+            *states.entry(state).or_default() += 1;
+        }
+        states
     }
 
     pub(super) fn get_node(&self, request: &GetNode) -> Answer {
@@ -145,7 +158,7 @@ impl Engine {
         address: &SwitchAddress,
         datapath_id: DatapathId,
     ) -> Result<Option<NodeId>, CloseReason> {
-        let Some(id) = self.dialed_node(address) else { return Err(CloseReason::Removed) };
+        let Some(id) = self.dialed.get(address).copied() else { return Err(CloseReason::Removed) };
         let owner = self.datapaths.get(&datapath_id).copied();
         let Some(node) = self.nodes.get_mut(&id) else { return Err(CloseReason::Removed) };
         match (node.datapath_id, owner) {
@@ -353,18 +366,13 @@ impl Engine {
     }
 
     pub(super) fn dial_failed(&mut self, address: &SwitchAddress, reason: &str) {
-        if let Some(node) = self.dialed_node(address).and_then(|id| self.nodes.get_mut(&id)) {
+        if let Some(node) = self.dialed.get(address).copied().and_then(|id| self.nodes.get_mut(&id)) {
             let news = format!("cannot connect to {address}: {reason}");
             if node.warnings.get("address") != Some(&news) {
                 info!(node = %node.request.name, "{news}; trying on");
                 node.warnings.insert("address", news);
             }
         }
-    }
-
-    fn dialed_node(&self, address: &SwitchAddress) -> Option<NodeId> {
-        let is_it = |node: &Node| node.request.address.as_ref().map(switch_address).as_ref() == Some(address);
-        self.nodes.iter().find(|(_, node)| is_it(node)).map(|(id, _)| *id)
     }
 
     pub(super) fn node_reply(&self, id: NodeId) -> Reply {
@@ -419,6 +427,6 @@ fn taken(name: &NodeName, field: &str, what: &str) -> ErrorBody {
     ErrorBody::new(ErrorCode::AlreadyExists, format!("{name}: {what}")).at(format!("payload.{field}"))
 }
 
-fn switch_address(address: &Address) -> SwitchAddress {
+pub(super) fn switch_address(address: &Address) -> SwitchAddress {
     SwitchAddress { tls: address.tls, host: address.target.host.clone(), port: address.target.port }
 }

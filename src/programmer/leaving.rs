@@ -3,6 +3,7 @@
 use super::cookie::FlowNumber;
 use super::engine::{Engine, Output, Ticket};
 use super::flow::Stage;
+use super::inventory::switch_address;
 use super::node::{Job, Leaving, Link, Node, NodeId};
 use crate::contract::{ErrorBody, ErrorCode, FlowsOnRemoval, NodeName, RemoveNode};
 use crate::session::{CloseReason, Command, Outcome, UnknownReason, describe};
@@ -122,6 +123,9 @@ impl Engine {
         self.names.remove(&request.name);
         if let Some(datapath_id) = datapath_id {
             self.datapaths.remove(&datapath_id);
+        }
+        if let Some(address) = &request.address {
+            self.dialed.remove(&switch_address(address));
         }
         self.ready.remove(&id);
         self.retired.insert(id, request.name.clone());

@@ -30,13 +30,14 @@ mod table_miss;
 mod tests;
 mod view;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::contract::{Command, ErrorBody, Reply, Timestamp};
+use crate::contract::{Command, ErrorBody, NodeState, Reply, Timestamp};
 use crate::southbound::{Report, Southbound};
 use crate::store::{Completion, Snapshot, Store, StoreError};
 
@@ -52,6 +53,9 @@ const INBOX: usize = 4_096;
 
 /// Flows that there may be, those that have ended and are remembered included: about a gigabyte of memory.
 pub const MAX_FLOWS: usize = 2_000_000;
+
+/// Questions after the states of all nodes that wait for the programmer. Each costs it a look at every node.
+const SURVEYS: usize = 4;
 
 /// The ticket of the first commit, before the engine counts its own.
 const FIRST_COMMIT: u64 = 0;
@@ -97,18 +101,29 @@ pub(crate) struct Request {
     pub(crate) answer: oneshot::Sender<Answer>,
 }
 
+/// How many nodes are in each state.
+pub type NodeStates = BTreeMap<NodeState, u64>;
+
 /// A handle on the programmer: cheap to clone, good for any number of callers.
 #[derive(Debug, Clone)]
 pub struct Programmer {
     inbox: mpsc::Sender<Request>,
+    surveys: mpsc::Sender<oneshot::Sender<NodeStates>>,
     southbound: Option<Southbound>,
 }
 
 impl Programmer {
     /// A handle whose commands go to `inbox`, where a test answers them.
     #[cfg(test)]
-    pub(crate) const fn new(inbox: mpsc::Sender<Request>) -> Self {
-        Self { inbox, southbound: None }
+    pub(crate) fn new(inbox: mpsc::Sender<Request>) -> Self {
+        Self { inbox, surveys: mpsc::channel(1).0, southbound: None }
+    }
+
+    /// How many nodes are in each state; `None` when the programmer has stopped.
+    pub async fn node_states(&self) -> Option<NodeStates> {
+        let (answer, receiver) = oneshot::channel();
+        self.surveys.send(answer).await.ok()?;
+        receiver.await.ok()
     }
 
     /// What the connections to switches have counted.
@@ -165,7 +180,8 @@ pub async fn start(
     }
     let engine = engine::Engine::new(config, loaded, Instant::now(), Timestamp::now());
     let (inbox, receiver) = mpsc::channel(INBOX);
-    let handle = Programmer { inbox, southbound: Some(southbound.clone()) };
-    let driver = driver::Driver { engine, store, southbound, inbox: receiver, reports };
+    let (surveys, surveyed) = mpsc::channel(SURVEYS);
+    let handle = Programmer { inbox, surveys, southbound: Some(southbound.clone()) };
+    let driver = driver::Driver { engine, store, southbound, inbox: receiver, surveys: surveyed, reports };
     Ok((handle, driver.run(shutdown)))
 }

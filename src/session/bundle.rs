@@ -304,6 +304,13 @@ impl Bundles {
         self.current.iter().chain(&self.closed).filter_map(Bundle::request)
     }
 
+    /// For so long nobody listened on this side.
+    pub(super) fn stalled(&mut self, lasted: Duration) {
+        for request in self.current.iter_mut().chain(&mut self.closed).filter_map(Bundle::request_mut) {
+            request.sent += lasted;
+        }
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.requests().map(|request| request.sent + if request.overdue { self.hope } else { self.patience }).min()
     }

@@ -43,6 +43,15 @@ impl Keepalive {
         self.asked = Some(Asked { xid, at, deadline });
     }
 
+    /// For so long nobody listened on this side.
+    pub(super) fn stalled(&mut self, lasted: Duration) {
+        self.last_heard += lasted;
+        if let Some(asked) = &mut self.asked {
+            asked.at += lasted;
+            asked.deadline += lasted;
+        }
+    }
+
     /// Whether `xid` is the outstanding question's.
     pub(super) fn answered(&mut self, xid: Xid) -> bool {
         self.asked.take_if(|asked| asked.xid == xid).is_some()

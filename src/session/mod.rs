@@ -147,6 +147,15 @@ impl Session {
         self.close(reason);
     }
 
+    /// For so long this side has neither read nor written: the peer's silence meanwhile is no sign of its death, and a
+    /// barrier that it did not answer is not overdue.
+    pub fn handle_stall(&mut self, lasted: Duration) {
+        self.keepalive.stalled(lasted);
+        self.window.stalled(lasted);
+        self.bundles.stalled(lasted);
+        self.reads.stalled(lasted);
+    }
+
     /// Does what is due at `now`; early calls do nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         match &self.phase {

@@ -97,6 +97,14 @@ impl Reads {
         self.waiting.iter().map(|read| read.deadline).min()
     }
 
+    /// For so long nobody listened on this side.
+    pub(super) fn stalled(&mut self, lasted: Duration) {
+        for read in &mut self.waiting {
+            read.deadline += lasted;
+            read.last += lasted;
+        }
+    }
+
     pub(super) fn handle_timeout(&mut self, now: Instant, events: &mut VecDeque<Event>) {
         while let Some(xid) = self.waiting.iter().find(|read| read.deadline <= now).map(|read| read.xid) {
             self.fail(xid, ReadError::Timeout, events);

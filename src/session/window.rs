@@ -193,6 +193,14 @@ impl Window {
         overdue.into_iter().chain(self.stuck_from()).min()
     }
 
+    /// For so long nobody listened on this side.
+    pub(super) fn stalled(&mut self, lasted: Duration) {
+        for group in &mut self.groups {
+            group.sent += lasted;
+        }
+        self.moved = self.moved.map(|moved| moved + lasted);
+    }
+
     /// Whether the oldest barrier will never be answered. A slow switch that moves on is only slow.
     pub(super) fn is_stuck(&self, now: Instant) -> bool {
         self.stuck_from().is_some_and(|from| from <= now)

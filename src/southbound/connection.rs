@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use bytes::{Buf, BytesMut};
 use openflow::DatapathId;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -54,39 +54,48 @@ where
 {
     shared.tally.connected();
     let mut buffers = Buffers::default();
-    let mut session = Session::new(shared.config, Instant::now()).with_first_xid(fastrand::u32(..));
+    let mut session = Session::new(shared.config, now()).with_first_xid(fastrand::u32(..));
     let mut reporter = Reporter { link, shared, commands: None, counted: Counters::default() };
+    let mut stopped = pin!(stop.cancelled());
+    let mut alarm = pin!(tokio::time::sleep_until(now().into()));
 
     let reason = loop {
         if let Some(reason) = reporter.report_all(&mut session).await {
             break reason;
         }
         if buffers.output.is_empty() {
-            session.poll_transmit(&mut buffers.output, Instant::now());
+            session.poll_transmit(&mut buffers.output, now());
         }
-        let deadline = session.poll_timeout().unwrap_or_else(Instant::now);
+        // An alarm that goes off too early costs one turn; one that is set for every message costs more.
+        let deadline = tokio::time::Instant::from_std(session.poll_timeout().unwrap_or_else(now));
+        if deadline < alarm.deadline() || alarm.is_elapsed() {
+            alarm.as_mut().reset(deadline);
+        }
         tokio::select! {
-            exchanged = poll_fn(|context| buffers.poll_exchange(&mut stream, context)) => match exchanged {
-                Ok(Exchanged::Something) => session.handle_input(&mut buffers.input, Instant::now()),
-                Ok(Exchanged::End) => session.handle_disconnect(CloseReason::PeerClosed),
-                Err(error) => session.handle_disconnect(CloseReason::Transport(error.kind())),
-            },
+            exchanged = poll_fn(|context| buffers.poll_exchange(&mut stream, context)) => {
+                buffers.hand_over(exchanged, &mut session);
+            }
             command = reporter.next_command(), if session.capacity() > 0 => {
                 let command = command.unwrap_or(Command::Close(CloseReason::Abandoned));
-                session.handle_command(command, Instant::now());
+                session.handle_command(command, now());
                 reporter.take_waiting(&mut session);
             }
-            () = tokio::time::sleep_until(deadline.into()) => {
-                session.handle_timeout(Instant::now());
+            () = &mut alarm => {
+                // What came while this side was busy is heard before the peer is called silent.
+                let at_once = poll_fn(|context| Poll::Ready(buffers.poll_exchange(&mut stream, context))).await;
+                if let Poll::Ready(exchanged) = at_once {
+                    buffers.hand_over(exchanged, &mut session);
+                }
+                session.handle_timeout(now());
                 buffers.release();
             }
-            () = stop.cancelled() => {
+            () = &mut stopped => {
                 let is_end = shared.shutdown.is_cancelled();
                 session.handle_disconnect(if is_end { CloseReason::Shutdown } else { CloseReason::Removed });
             }
         }
     };
-    session.poll_transmit(&mut buffers.output, Instant::now());
+    session.poll_transmit(&mut buffers.output, now());
     // The peer may be gone or not reading: what it does not take in time is lost, and nothing depends on it.
     let _ = tokio::time::timeout(LAST_WORDS, async {
         stream.write_all_buf(&mut buffers.output).await?;
@@ -149,6 +158,15 @@ impl Buffers {
         if has_moved { Poll::Ready(Ok(Exchanged::Something)) } else { Poll::Pending }
     }
 
+    /// Tells the session what came of reading and writing.
+    fn hand_over(&mut self, exchanged: io::Result<Exchanged>, session: &mut Session) {
+        match exchanged {
+            Ok(Exchanged::Something) => session.handle_input(&mut self.input, now()),
+            Ok(Exchanged::End) => session.handle_disconnect(CloseReason::PeerClosed),
+            Err(error) => session.handle_disconnect(CloseReason::Transport(error.kind())),
+        }
+    }
+
     /// Gives memory back that a burst took, when there is nothing to say.
     fn release(&mut self) {
         for buffer in [&mut self.input, &mut self.output] {
@@ -183,16 +201,31 @@ impl Reporter<'_> {
                 Event::Closed(reason) => Some(reason.clone()),
                 _ => None,
             };
-            if let Some(report) = self.report_of(event)
-                && self.shared.reports.send(report).await.is_err()
-            {
-                return Some(CloseReason::Shutdown);
+            if let Some(report) = self.report_of(event) {
+                match self.report(report).await {
+                    Ok(Duration::ZERO) => {}
+                    Ok(waited) => session.handle_stall(waited),
+                    Err(reason) => return Some(reason),
+                }
             }
             if closed.is_some() {
                 return closed;
             }
         }
         None
+    }
+
+    /// Hands a report over: how long that took. While the owner is behind, nothing is read or written.
+    async fn report(&self, report: Report) -> Result<Duration, CloseReason> {
+        match self.shared.reports.try_send(report) {
+            Ok(()) => Ok(Duration::ZERO),
+            Err(TrySendError::Full(report)) => {
+                let begun = now();
+                self.shared.reports.send(report).await.map_err(|_| CloseReason::Shutdown)?;
+                Ok(now() - begun)
+            }
+            Err(TrySendError::Closed(_)) => Err(CloseReason::Shutdown),
+        }
     }
 
     /// Why a switch that calls itself this is not the one whose certificate was shown.
@@ -247,9 +280,14 @@ impl Reporter<'_> {
         while session.capacity() > 0
             && let Ok(command) = commands.try_recv()
         {
-            session.handle_command(command, Instant::now());
+            session.handle_command(command, now());
         }
     }
+}
+
+/// The time, as timers know it.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// Small messages go at once, and a dead path is noticed. A socket that does not take the options works without.

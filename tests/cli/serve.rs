@@ -40,6 +40,22 @@ fn a_daemon_ends_in_order_on_a_signal() {
 }
 
 #[test]
+fn a_second_signal_ends_a_daemon_at_once_with_the_code_of_that_signal() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().to_str().unwrap();
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--openflow", "127.0.0.1:0", "--data", data];
+    let (mut child, _, mut log) = start(&arguments, "ready");
+    // Both wait for it when it goes on, in an order that the log tells.
+    for name in ["-STOP", "-INT", "-TERM", "-CONT"] {
+        signal(&child, name);
+    }
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    let code = if rest.contains("SIGTERM") { 130 } else { 143 };
+    assert_eq!(child.wait().unwrap().code(), Some(code), "{rest}");
+}
+
+#[test]
 fn an_address_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

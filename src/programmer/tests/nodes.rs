@@ -5,10 +5,11 @@ use std::time::Duration;
 use openflow::{DatapathId, Port, PortNo, PortReason, PortStatus};
 
 use super::*;
+use crate::contract::NodeState;
 use crate::emulator::{Fault, Switch, SwitchConfig};
 use crate::programmer::cookie::Purpose;
 use crate::programmer::engine::{Config, Ticket};
-use crate::programmer::{Admission, TableMiss};
+use crate::programmer::{Admission, NodeStates, TableMiss};
 use crate::session::{Event, MAX_PORTS};
 use crate::southbound::{ConnectionId, Origin, Report, SwitchAddress};
 
@@ -162,6 +163,28 @@ fn m25_a_switch_whose_old_connection_is_dead_takes_its_place() {
     assert!(!world.is_open(dead) && world.is_open(alive));
     assert_eq!(world.node("s1")["state"], "connected");
     assert_eq!(world.ok("InstallFlow", voice("a", 1))["flow"]["state"], "applied");
+}
+
+#[test]
+fn nodes_are_counted_by_state_without_a_look_at_their_ports() {
+    let mut world = World::new(3);
+    world.add_node(1);
+    world.add_node(2);
+    world.connect(0);
+    world.connect(2);
+    let mut expected: NodeStates = NodeState::ALL.iter().map(|&state| (state, 0)).collect();
+    expected.extend([NodeState::Connected, NodeState::Registered, NodeState::Discovered].map(|state| (state, 1)));
+    assert_eq!(world.engine.node_states(), expected);
+}
+
+#[test]
+fn a_node_that_was_removed_is_not_dialled_and_its_address_is_free() {
+    let mut world = World::new(1);
+    let dialled = |name: &str| json!({"name": name, "address": "tcp:127.0.0.1:6653"});
+    world.ok("AddNode", dialled("a"));
+    assert_eq!(world.error("AddNode", dialled("b"))["code"], "already_exists");
+    world.ok("RemoveNode", json!({"name": "a"}));
+    world.ok("AddNode", dialled("b"));
 }
 
 #[test]

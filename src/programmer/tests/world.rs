@@ -72,6 +72,11 @@ pub(super) fn config() -> Config {
     Config { admission: Admission::Discover, table_miss: TableMiss::None, dial_tls: false, max_flows: 1_000, limits }
 }
 
+/// A switch with few tables: each connection reads what all of them can do.
+pub(super) fn switch(datapath_id: u64) -> SwitchConfig {
+    SwitchConfig { n_tables: 8, ..SwitchConfig::new(DatapathId(datapath_id)) }
+}
+
 impl World {
     /// A daemon without a memory, and so many switches with the datapath ids 1, 2, 3….
     pub(super) fn new(switches: u64) -> Self {
@@ -81,7 +86,7 @@ impl World {
     pub(super) fn with(config: Config, switches: u64) -> Self {
         let (memory, now, wall) = (Memory::default(), Instant::now(), 1_800_000_000_000_000);
         let (store, engine) = boot(&config, &memory, now, wall);
-        let switches = (1..=switches).map(|id| Switch::new(SwitchConfig::new(DatapathId(id)))).collect();
+        let switches = (1..=switches).map(|id| Switch::new(switch(id))).collect();
         Self {
             engine,
             config,
@@ -103,7 +108,7 @@ impl World {
 
     /// A world with one node `s1`, connected.
     pub(super) fn connected() -> Self {
-        Self::connected_to(SwitchConfig::new(DatapathId(1)))
+        Self::connected_to(switch(1))
     }
 
     /// The same with another kind of switch.

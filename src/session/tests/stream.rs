@@ -16,6 +16,25 @@ fn a_silent_switch_is_asked_after_5_seconds_and_given_up_after_10() {
 }
 
 #[test]
+fn a_stall_of_this_side_is_not_taken_for_the_death_of_the_peer_or_for_a_late_barrier() {
+    let mut script = Script::ready();
+    script.pass(Duration::from_secs(5));
+    script.program([1]);
+    script.sent();
+    let read = script.read(5);
+    script.now += Duration::from_secs(130);
+    script.session.handle_stall(Duration::from_secs(130));
+    script.pass(Duration::from_millis(4_999));
+    assert!(script.events().is_empty(), "everything has the time that it had before");
+    script.reply(read, &part(1, false));
+    assert!(matches!(script.events().as_slice(), [Event::FlowsRead { result: Ok(_), .. }]));
+    script.pass(Duration::from_millis(1));
+    assert_eq!(script.outcomes(), [(1, "unknown")]);
+    script.pass(Duration::from_secs(60));
+    assert_eq!(script.close_reason(), CloseReason::BarrierUnanswered);
+}
+
+#[test]
 fn bytes_that_make_no_message_do_not_count_as_life() {
     let mut script = Script::ready();
     let mut input = BytesMut::new();

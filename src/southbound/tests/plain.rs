@@ -60,22 +60,52 @@ async fn m71_a_peer_that_asks_without_reading_is_given_up_and_others_are_not_dis
     tokio::time::timeout(PATIENCE, flood).await.expect("the flood ends").unwrap();
 }
 
+/// One connection to this switch through buffers of 16 KiB in memory, and so many reports that may wait.
+fn in_memory(switch: EmulatedSwitch, reports: usize) -> Stage {
+    let (sender, reports) = mpsc::channel(reports);
+    let shutdown = CancellationToken::new();
+    let config = session::Config::default();
+    let southbound = Southbound::start(config, None, None, sender, TaskTracker::new(), shutdown.clone());
+    let address: SocketAddr = ([127, 0, 0, 1], 1).into();
+    let (ours, theirs) = tokio::io::duplex(16 << 10);
+    tokio::spawn(async move { switch.converse(theirs).await });
+    let shared = Arc::clone(&southbound.shared);
+    let link =
+        connection::Link { connection: ConnectionId(1), peer: address, origin: Origin::Accepted, identity: None };
+    tokio::spawn(async move { connection::drive(ours, link, &shared, &shutdown).await });
+    Stage { southbound, reports, address, held: Vec::new() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_that_takes_no_reports_for_a_while_does_not_lose_its_switches() {
+    for _ in 0..16 {
+        let mut stage = in_memory(emulated(7), 1);
+        let (_, _, commands) = stage.connected().await;
+        for _ in 0..3 {
+            commands.send(Command::Program(flow_mods(1))).await.unwrap();
+            // Nobody listens: once there is no room for reports, nothing is read or written.
+            tokio::time::sleep(Duration::from_secs(31)).await;
+        }
+        let mut confirmed = 0;
+        while confirmed < 3 {
+            match stage.report().await {
+                Report::Happened { event: Event::Settled(settlements), .. } => {
+                    confirmed += settlements.iter().filter(|s| matches!(s.outcome, Outcome::Confirmed)).count();
+                }
+                Report::Happened { event: Event::Alive, .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        confirm(&mut stage, &commands, 10).await;
+    }
+}
+
 /// Open vSwitch stops reading while a hundred replies wait to be written; so does the emulator. Whoever writes without
 /// reading locks up with it.
 #[tokio::test]
 async fn m66_a_hundred_thousand_refusals_over_buffers_of_16_kib_are_all_told() {
-    let (sender, reports) = mpsc::channel(REPORTS);
-    let shutdown = CancellationToken::new();
-    let config = session::Config::default();
-    let southbound = Southbound::start(config, None, None, sender, TaskTracker::new(), shutdown.clone());
-    let mut stage = Stage { southbound, reports, address: ([127, 0, 0, 1], 1).into(), held: Vec::new() };
-    let (ours, theirs) = tokio::io::duplex(16 << 10);
     let switch = EmulatedSwitch::new(SwitchConfig { table_limit: 0, ..SwitchConfig::new(DatapathId(7)) });
-    tokio::spawn(async move { switch.converse(theirs).await });
-    let shared = Arc::clone(&stage.southbound.shared);
-    let link =
-        connection::Link { connection: ConnectionId(1), peer: stage.address, origin: Origin::Accepted, identity: None };
-    tokio::spawn(async move { connection::drive(ours, link, &shared, &shutdown).await });
+    let mut stage = in_memory(switch, REPORTS);
     let (_, _, commands) = stage.connected().await;
     tokio::spawn(async move {
         for _ in 0..100 {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
-use openflow::{Action, DatapathId, FlowMod, FlowModCommand, FlowStats, Instruction, Match, Message, PortNo};
+use openflow::{Action, FlowMod, FlowModCommand, FlowStats, Instruction, Match, Message, PortNo};
 use serde_json::json;
 
 use super::Summary;
@@ -17,7 +17,7 @@ use crate::contract::Command;
 use crate::emulator::{Switch, SwitchConfig};
 use crate::programmer::TableMiss;
 use crate::programmer::engine::Config;
-use crate::programmer::tests::world::config;
+use crate::programmer::tests::world::{config, switch};
 
 /// Moves after which a world that only settles is called restless.
 const RESTLESS: usize = 200_000;
@@ -47,12 +47,10 @@ impl Play {
         for id in 1..=count {
             let small = rng.u32(0..4) == 0;
             let config = SwitchConfig {
-                // Each reconnect reads what all of them can do.
-                n_tables: 8,
                 table_limit: if small { rng.usize(2..=6) } else { 1_000 },
                 bundles: rng.u32(0..3) > 0,
                 flow_monitors: rng.u32(0..3) > 0,
-                ..SwitchConfig::new(DatapathId(id as u64))
+                ..switch(id as u64)
             };
             is_small.push(small);
             switches.push(Switch::new(config));
