@@ -47,6 +47,16 @@ fn hex_is_shown_message_by_message() {
 }
 
 #[test]
+fn a_hello_is_shown_with_its_own_version() {
+    let hello = b"060000100000000100010008000000 52
+0100000800000002
+";
+    let shown = decode(&[], hello).with(0).stdout;
+    let lines: Vec<&str> = shown.lines().filter(|line| line.starts_with("OFPT")).collect();
+    assert_eq!(lines, ["OFPT_HELLO (OF1.5) (xid=0x1):", "OFPT_HELLO (OF1.0) (xid=0x2):"]);
+}
+
+#[test]
 fn messages_are_shown_alike_from_hex_and_from_their_bytes() {
     let bytes = [ECHO, BARRIER].concat();
     let from_bytes = decode(&[], &bytes).with(0);

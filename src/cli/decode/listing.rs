@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use openflow::Message;
+use openflow::{Header, Message, OFP_VERSION, Xid};
 
 use super::place::{Place, Trouble};
 use super::tally::Tally;
@@ -16,6 +16,23 @@ const FULL: usize = 1 << 16;
 
 /// So many undecodable messages are told one by one where messages are only counted.
 const TOLD: u64 = 10;
+
+/// A message, and what its header says.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    /// The version: a HELLO may be of any.
+    pub(super) version: u8,
+    pub(super) xid: Xid,
+    pub(super) message: Message,
+}
+
+impl Decoded {
+    fn of(frame: Bytes) -> Result<Self, Trouble> {
+        let (xid, message) = Message::decode(&frame).map_err(Trouble::Message)?;
+        let version = Header::peek(&frame).map_or(OFP_VERSION, |header| header.version);
+        Ok(Self { version, xid, message })
+    }
+}
 
 /// Decodes messages and shows them.
 #[derive(Debug)]
@@ -34,9 +51,9 @@ impl<'a> Listing<'a> {
 
     /// Takes a message, or what is none.
     pub(super) fn put(&mut self, place: Place, cut: Result<Bytes, Trouble>) -> Result<(), Failure> {
-        let decoded = cut.and_then(|frame| Message::decode(&frame).map_err(Trouble::Message));
+        let decoded = cut.and_then(Decoded::of);
         match &decoded {
-            Ok((_, message)) => self.tally.count(message),
+            Ok(decoded) => self.tally.count(&decoded.message),
             Err(_) => self.tally.undecodable += 1,
         }
         let text = &mut self.text;
@@ -46,9 +63,9 @@ impl<'a> Listing<'a> {
                 self.output.error(format_args!("{place}: {trouble}"));
             }
             (View::Count, Err(_)) => {}
-            (View::Messages, Ok((xid, message))) if self.json => json::message(text, &place, *xid, message),
+            (View::Messages, Ok(decoded)) if self.json => json::message(text, &place, decoded),
             (View::Messages, Err(trouble)) if self.json => json::trouble(text, &place, trouble),
-            (View::Messages, Ok((xid, message))) => text::message(text, &place, *xid, message),
+            (View::Messages, Ok(decoded)) => text::message(text, &place, decoded),
             (View::Messages, Err(trouble)) => text::trouble(text, &place, trouble),
         }
         if self.text.len() >= FULL { self.pause() } else { Ok(()) }

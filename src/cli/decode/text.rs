@@ -2,24 +2,25 @@
 
 use std::fmt::{self, Write};
 
-use openflow::{Message, Xid};
-
+use super::listing::Decoded;
 use super::place::{Place, Trouble};
 use super::tally::Tally;
 
 /// Appends a message; in a capture with its time and who sent it to whom.
-pub(super) fn message(out: &mut String, place: &Place, xid: Xid, message: &Message) {
+pub(super) fn message(out: &mut String, place: &Place, decoded: &Decoded) {
     if let Place::Packet { time, source, destination, .. } = place {
         if let Some(time) = time {
             append(out, format_args!("{time} "));
         }
         append(out, format_args!("{source} > {destination} "));
     }
+    // The first version, 1.0, is 1 on the wire.
+    let minor = decoded.version.saturating_sub(1);
     // Version and transaction stand behind the name, which a colon ends.
     let name = out.len();
-    append(out, format_args!("{message}"));
+    append(out, format_args!("{}", decoded.message));
     let colon = out.get(name..).and_then(|text| text.find(':')).map_or(out.len(), |colon| name + colon);
-    out.insert_str(colon, &format!(" (OF1.3) (xid={:#x})", xid.0));
+    out.insert_str(colon, &format!(" (OF1.{}) (xid={:#x})", minor, decoded.xid.0));
     out.push('\n');
 }
 

@@ -11,18 +11,20 @@ mod port;
 
 use std::fmt::Display;
 
-use openflow::{Hex, Message, Xid};
+use openflow::Hex;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::listing::Decoded;
 use super::place::{Place, Trouble};
 use super::tally::{Tally, bare, multipart as multipart_name};
 
 /// A message.
 #[derive(Serialize)]
-struct Decoded<'a> {
+struct Line<'a> {
     #[serde(flatten)]
     place: &'a Place,
+    version: u8,
     xid: u32,
     #[serde(rename = "type")]
     message_type: &'a str,
@@ -40,9 +42,11 @@ struct Undecoded<'a> {
 }
 
 /// Appends a message.
-pub(super) fn message(out: &mut String, place: &Place, xid: Xid, message: &Message) {
-    let line = Decoded {
+pub(super) fn message(out: &mut String, place: &Place, decoded: &Decoded) {
+    let Decoded { version, xid, message } = decoded;
+    let line = Line {
         place,
+        version: *version,
         xid: xid.0,
         message_type: bare(message.type_name()),
         multipart: multipart_name(message),
