@@ -9,10 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use flumen::emulator::{Fleet, Switch, SwitchConfig};
-use openflow::{
-    Action, DatapathId, EthType, FlowMod, Hello, Instruction, IpProto, Match, Message, OFP_VERSION, OxmField, PortNo,
-    QueueId, Xid,
-};
+use openflow::{DatapathId, Hello, Message, OFP_VERSION, Xid};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
@@ -38,21 +35,9 @@ fn batches() -> Vec<Bytes> {
     let mut batches = Vec::new();
     for number in 0..FLOWS {
         let [_, b, c, d] = number.to_be_bytes();
-        let flow_match = Match::builder()
-            .eth_type(EthType::IPV4)
-            .ip_proto(IpProto::UDP)
-            .ipv4_src([10, b, c, d].into())
-            .ipv4_dst_masked([10, 0, 0, 0].into(), [255, 0, 0, 0].into())
-            .udp_dst(5060)
-            .build()
-            .expect("a lawful match");
-        let actions = vec![
-            Action::set_field(OxmField::IpDscp(46)).expect("a field that can be set"),
-            Action::SetQueue(QueueId(6)),
-            Action::output(PortNo::NORMAL),
-        ];
-        let instructions = vec![Instruction::ApplyActions(actions)];
-        let flow_mod = FlowMod { cookie: number.into(), priority: 46_000, flow_match, instructions, ..FlowMod::add() };
+        let packets = format!("priority=46000,udp,nw_src=10.{b}.{c}.{d},nw_dst=10.0.0.0/8,tp_dst=5060");
+        let flow = format!("cookie={number},{packets},actions=set_field:46->ip_dscp,set_queue:6,NORMAL");
+        let flow_mod = flow.parse().expect("a lawful flow");
         Message::FlowMod(flow_mod).encode(Xid(number), &mut bytes).expect("a message that fits");
         if (number + 1).is_multiple_of(BATCH) {
             Message::BarrierRequest.encode(Xid(number), &mut bytes).expect("a message that fits");

@@ -17,10 +17,7 @@ use bytes::BytesMut;
 use flumen::emulator::{Fleet, SwitchConfig};
 use flumen::session::{CloseReason, Command, Config, Event, Outcome, Token};
 use flumen::southbound::{Dial, REPORTS, Report, Southbound, SwitchAddress};
-use openflow::{
-    Action, DatapathId, EthType, FlowMod, Hello, Instruction, IpProto, Match, Message, OFP_VERSION, OxmField, PortNo,
-    QueueId, Xid, split_frame,
-};
+use openflow::{DatapathId, FlowMod, Hello, Message, OFP_VERSION, Xid, split_frame};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -54,21 +51,9 @@ fn main() {
 /// A flow like those of a voice call.
 fn flow_mod(number: u32) -> FlowMod {
     let [_, b, c, d] = number.to_be_bytes();
-    let flow_match = Match::builder()
-        .eth_type(EthType::IPV4)
-        .ip_proto(IpProto::UDP)
-        .ipv4_src([10, b, c, d].into())
-        .ipv4_dst([10, 1, 2, 3].into())
-        .udp_dst(5060)
-        .build()
-        .expect("a lawful match");
-    let actions = vec![
-        Action::set_field(OxmField::IpDscp(46)).expect("a field that can be set"),
-        Action::SetQueue(QueueId(6)),
-        Action::output(PortNo::NORMAL),
-    ];
-    let instructions = vec![Instruction::ApplyActions(actions)];
-    FlowMod { cookie: number.into(), priority: 46_000, flow_match, instructions, ..FlowMod::add() }
+    let packets = format!("priority=46000,udp,nw_src=10.{b}.{c}.{d},nw_dst=10.1.2.3,tp_dst=5060");
+    let flow = format!("cookie={number},{packets},actions=set_field:46->ip_dscp,set_queue:6,NORMAL");
+    flow.parse().expect("a lawful flow")
 }
 
 fn commands(flows: u32) -> Vec<Command> {

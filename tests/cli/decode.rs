@@ -174,7 +174,7 @@ fn an_input_that_is_something_else_is_wrong_usage() {
     let ended = decode(&[], b"\x7fELF").with(2);
     assert_eq!(
         ended.stderr,
-        "error: standard input is neither hex, nor OpenFlow messages, nor a packet capture: it begins with 0x7f\n\
+        "error: standard input is neither hex, nor OpenFlow messages, nor a packet capture: it begins with \"\\x7fELF\"\n\
          hint: if it is, say so with --form hex, messages or capture\n"
     );
     let ended = run(&mut flumen(["decode", "/does/not/exist"])).with(2);

@@ -81,6 +81,13 @@ fn a_flow_without_a_table_is_of_the_first_and_a_delete_that_is_built_of_all() {
 }
 
 #[test]
+fn actions_are_applied_with_and_without_the_word() {
+    let [named, plain] = ["apply_actions(set_queue:1,NORMAL)", "set_queue:1,NORMAL"]
+        .map(|actions| format!("table=1,ip,actions={actions}").parse::<FlowMod>().unwrap());
+    assert_eq!(named, plain);
+}
+
+#[test]
 fn dl_vlan_says_no_tag_with_all_ones() {
     let none: FlowMod = "dl_vlan=0xffff,actions=drop".parse().unwrap();
     assert_eq!(none.flow_match, Match::builder().vlan_none().build().unwrap());
@@ -121,6 +128,7 @@ fn text_that_is_no_flow_is_refused_where_it_is_wrong() {
         ("actions=set_field:1->in_port", "at byte 18: in_port cannot be set, or not under a mask"),
         ("actions=set_field:10.0.0.0/8->ip_src", "at byte 18: no mask is possible here"),
         ("vlan_tci=0x2000/0x2000,actions=drop", "at byte 0: no mask is possible here"),
+        ("vlan_tci=0x6000/0xe000,actions=drop", "at byte 0: vlan_pcp asks for vlan_vid"),
     ] {
         let error = text.parse::<FlowMod>().expect_err(text);
         assert_eq!(error.to_string(), expected, "{text}");

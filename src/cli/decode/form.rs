@@ -51,7 +51,8 @@ pub(super) fn recognise(asked: Form, front: &[u8]) -> Result<Kind, String> {
         // The version of OpenFlow, which no text begins with.
         [1..=6, ..] => Ok(Kind::Messages),
         [first, ..] if !(first.is_ascii_hexdigit() || first.is_ascii_whitespace() || *first == b'#') => {
-            Err(format!("is neither hex, nor OpenFlow messages, nor a packet capture: it begins with {first:#04x}"))
+            let begin = front.get(..12).unwrap_or(front).escape_ascii();
+            Err(format!("is neither hex, nor OpenFlow messages, nor a packet capture: it begins with \"{begin}\""))
         }
         _ => Ok(Kind::Hex),
     }
