@@ -128,7 +128,7 @@ fn text_that_is_no_flow_is_refused_where_it_is_wrong() {
         ("actions=set_field:1->in_port", "at byte 18: in_port cannot be set, or not under a mask"),
         ("actions=set_field:10.0.0.0/8->ip_src", "at byte 18: no mask is possible here"),
         ("vlan_tci=0x2000/0x2000,actions=drop", "at byte 0: no mask is possible here"),
-        ("vlan_tci=0x6000/0xe000,actions=drop", "at byte 0: vlan_pcp asks for vlan_vid"),
+        ("vlan_tci=0x6000/0xe000,actions=drop", "at byte 0: vlan_pcp asks for vlan_vid with a tag"),
     ] {
         let error = text.parse::<FlowMod>().expect_err(text);
         assert_eq!(error.to_string(), expected, "{text}");
