@@ -116,3 +116,22 @@ pub enum EncodeError {
     #[error("the message is {0} bytes long; OpenFlow messages end at 65535")]
     TooLong(usize),
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{ErrorCode, Message};
+
+    #[test]
+    fn an_error_of_decoding_tells_what_where_and_how_far_from_the_end() {
+        let error = |frame: &'static [u8]| Message::decode(&frame.into()).expect_err("no message").to_string();
+        assert_eq!(
+            error(b"\x04\x09\x00\x0d\0\0\0\x01\0\0\0\x80\x09"),
+            "bytes are left over in message, 1 bytes before the end"
+        );
+        assert_eq!(
+            error(b"\x04\x18\x00\x18\0\0\0\x01\0\0\0\x09\0\0\0\0\0\0\0\0\0\0\0\0"),
+            "ROLE_REQUEST_FAILED/BAD_ROLE: the role is invalid in ofp_role_request, 16 bytes before the end"
+        );
+        assert_eq!(ErrorCode::new(77, 1).to_string(), "77/1");
+    }
+}

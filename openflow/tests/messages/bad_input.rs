@@ -468,16 +468,6 @@ fn the_time_grows_with_the_input_and_not_faster() {
 }
 
 #[test]
-fn an_error_of_decoding_tells_what_where_and_how_far_from_the_end() {
-    let error = decode(9, &[0, 0, 0, 128, 9]).unwrap_err();
-    assert_eq!(error.to_string(), "bytes are left over in message, 1 bytes before the end");
-    let error = decode(24, &[0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap_err();
-    let expected = "ROLE_REQUEST_FAILED/BAD_ROLE: the role is invalid in ofp_role_request, 16 bytes before the end";
-    assert_eq!(error.to_string(), expected);
-    assert_eq!(ErrorCode::new(77, 1).to_string(), "77/1");
-}
-
-#[test]
 fn an_update_of_a_flow_monitor_is_a_multiple_of_eight_bytes_long() {
     let update = [0, 12, 0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 0];
     let body = [&0x4f4e_4600_u32.to_be_bytes()[..], &1870_u32.to_be_bytes(), &update].concat();
