@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use openflow::{
-    ControllerRole, ErrorCode, FlowMod, FlowStats, Header, Match, Message, PacketIn, Port, PortNo, TableId, Xid,
-    split_frame,
+    ControllerRole, ErrorCode, FlowMod, FlowStats, Header, Match, Message, MeterConfig, PacketIn, Port, PortNo,
+    TableId, Xid, split_frame,
 };
 
 use super::change::Changes;
@@ -161,6 +161,11 @@ impl Switch {
     /// Whether a controller has got past HELLO.
     pub fn is_connected(&self) -> bool {
         self.channels.values().any(|channel| channel.phase == Phase::Ready)
+    }
+
+    /// Its meters.
+    pub fn meters(&self) -> Vec<MeterConfig> {
+        self.datapath.meters.iter().map(|(id, meter)| meter.describe(*id)).collect()
     }
 
     /// All flows, as FLOW_STATS would report them: by table, then the highest priority first.

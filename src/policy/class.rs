@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
+use super::limit::ClassLimit;
+
 /// A class of traffic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TrafficClass {
@@ -20,6 +22,8 @@ pub struct TrafficClass {
     pub queue: u32,
     /// The priority of its rules, where the request says none.
     pub default_priority: u16,
+    /// What its flows may have on each switch, all of them together.
+    pub limit: Option<ClassLimit>,
 }
 
 impl TrafficClass {
@@ -67,7 +71,14 @@ const fn class(
     default_priority: u16,
     description: &'static str,
 ) -> TrafficClass {
-    TrafficClass { name: Cow::Borrowed(name), description: Cow::Borrowed(description), dscp, queue, default_priority }
+    TrafficClass {
+        name: Cow::Borrowed(name),
+        description: Cow::Borrowed(description),
+        dscp,
+        queue,
+        default_priority,
+        limit: None,
+    }
 }
 
 /// The built-in classes, the most urgent first.
@@ -106,6 +117,16 @@ impl ClassTable {
     /// The built-in classes.
     pub fn built_in() -> Self {
         Self { classes: BUILT_IN.to_vec() }
+    }
+
+    /// The same classes, one of them with a limit that its flows share on each switch.
+    ///
+    /// # Errors
+    /// [`UnknownClass`] when there is none of that name.
+    pub fn with_limit(mut self, name: &str, limit: ClassLimit) -> Result<Self, UnknownClass> {
+        let limited = TrafficClass { limit: Some(limit), ..self.get(name)?.clone() };
+        self.classes.iter_mut().filter(|class| class.name == name).for_each(|class| *class = limited.clone());
+        Ok(self)
     }
 
     /// The class with a name.

@@ -63,12 +63,6 @@ pub enum CompileError {
     /// It names a class that there is not.
     #[error(transparent)]
     UnknownClass(#[from] UnknownClass),
-    /// It asks for what this version cannot do.
-    #[error("{field} is not supported by this version")]
-    Unsupported {
-        /// The field that asks for it.
-        field: &'static str,
-    },
     /// It would become more rules than [`MAX_RULES`].
     #[error(
         "{field} makes {rules} rules of this request, and at most {MAX_RULES} are allowed: choose rounder port ranges, or fewer"
@@ -89,7 +83,6 @@ impl CompileError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownClass(_) => ErrorCode::InvalidRequest,
-            Self::Unsupported { .. } => ErrorCode::Unsupported,
             Self::TooManyRules { .. } => ErrorCode::TooLarge,
             Self::Unlawful(_) => ErrorCode::Internal,
         }
@@ -99,7 +92,7 @@ impl CompileError {
     pub const fn field(&self) -> Option<&'static str> {
         match self {
             Self::UnknownClass(_) => Some("traffic_type"),
-            Self::Unsupported { field } | Self::TooManyRules { field, .. } => Some(field),
+            Self::TooManyRules { field, .. } => Some(field),
             Self::Unlawful(_) => None,
         }
     }
@@ -110,9 +103,6 @@ impl CompileError {
 /// # Errors
 /// A [`CompileError`] that names the field to blame.
 pub fn compile(request: &InstallFlow, class: &TrafficClass) -> Result<Vec<Rule>, CompileError> {
-    if request.rate_limit.is_some() {
-        return Err(CompileError::Unsupported { field: "rate_limit" });
-    }
     let priority = request.priority.unwrap_or(class.default_priority);
     let mut matches = matches(request)?;
     if request.bidirectional {
@@ -472,14 +462,10 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_limit_is_refused_by_name() {
-        let request = InstallFlow {
-            rate_limit: Some(RateLimit { rate_kbps: 1000, burst_kb: None }),
-            ..request("10.0.0.1", "any", "voice")
-        };
-        let error = compile(&request, ClassTable::built_in().get("voice").unwrap()).unwrap_err();
-        assert_eq!((error.code(), error.field()), (ErrorCode::Unsupported, Some("rate_limit")));
-        assert_eq!(error.to_string(), "rate_limit is not supported by this version");
+    fn a_rate_limit_is_the_meters_affair_and_leaves_the_rules_as_they_are() {
+        let unlimited = request("10.0.0.1", "any", "voice");
+        let rate_limit = Some(RateLimit { rate_kbps: 1000, burst_kb: None });
+        assert_eq!(rules(&InstallFlow { rate_limit, ..unlimited.clone() }), rules(&unlimited));
     }
 
     #[test]

@@ -15,10 +15,12 @@
 
 mod class;
 mod compile;
+mod limit;
 mod overlap;
 mod port_range;
 
 pub use self::class::{ClassTable, TrafficClass, UnknownClass, dscp_name};
 pub use self::compile::{CompileError, MAX_RULES, Rule, RuleId, compile};
+pub use self::limit::{ClassLimit, Exceed, Limit, Meter, Scope, Substitute, Unmetered, band_names, delete_meter};
 pub use self::overlap::{Conflict, Relation, conflict, relation};
 pub use self::port_range::{MaskedPort, masked_ports};

@@ -187,6 +187,7 @@ impl Engine {
             }
         }
         self.nodes_forgotten(durable);
+        self.meters_recorded(durable);
         let later = self.waiters.by_commit.split_off(&(durable + 1));
         for (ticket, answer) in std::mem::replace(&mut self.waiters.by_commit, later).into_values().flatten() {
             self.answer(ticket, answer);
@@ -200,6 +201,7 @@ impl Engine {
         let body = ErrorBody::new(ErrorCode::Unavailable, format!("nothing was acknowledged: {error}"));
         let Some(last) = tickets.last().copied() else { return };
         self.unsaved.retry_at = Some(self.now + SAVE_AGAIN);
+        self.meters_not_recorded(last);
         while let Some(Undurable { number, .. }) = self.undurable.pop_front_if(|change| change.commit <= last) {
             if number == FlowNumber::TABLE_MISS {
                 self.reservation_failed();
@@ -247,6 +249,7 @@ impl Engine {
         flows.into_iter().for_each(|number| self.save_flow(number));
         let nodes: Vec<_> = self.nodes.keys().copied().collect();
         nodes.into_iter().for_each(|id| self.save_node(id));
+        self.record_meters_again();
     }
 
     fn drop_waiter(&mut self, ticket: Ticket, body: &ErrorBody) {
@@ -326,9 +329,12 @@ impl Engine {
     }
 
     /// A flow whose id was freed goes for good once it has ended, is durable so, and nobody waits for it.
-    fn forget_freed(&mut self, number: FlowNumber) {
+    pub(super) fn forget_freed(&mut self, number: FlowNumber) {
         let is_over = |flow: &Flow| flow.freed && flow.is_ended() && flow.durable <= self.durable;
-        if self.flows.get(&number).is_some_and(is_over) && !self.waiters.holds.contains_key(&number) {
+        if self.flows.get(&number).is_some_and(is_over)
+            && !self.waiters.holds.contains_key(&number)
+            && !self.has_meter(number)
+        {
             self.forget_flow(number);
         }
     }

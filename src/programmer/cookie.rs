@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use openflow::{MeterId, MeterMod, MeterModCommand};
+
 use crate::session::Token;
 
 const NUMBER_BITS: u32 = 48;
@@ -26,6 +28,11 @@ impl FlowNumber {
 
     pub(super) fn get(self) -> u64 {
         self.0
+    }
+
+    /// The meter that a token of [`meter_token`] is about.
+    pub(super) fn meter_id(self) -> MeterId {
+        MeterId(u32::try_from(self.0).unwrap_or(u32::MAX))
     }
 }
 
@@ -56,7 +63,7 @@ impl fmt::Display for Hex {
     }
 }
 
-/// What a FLOW_MOD was for.
+/// What a FLOW_MOD or METER_MOD was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// Put a rule of a flow there.
@@ -75,10 +82,16 @@ pub(super) enum Purpose {
     Restore,
     /// [`Purpose::TableMiss`] and [`Purpose::Sweep`] as part of a restoring bundle.
     RestoreOther,
+    /// Put a meter there. The number is the meter's, in this and the next two.
+    AddMeter,
+    /// Make a meter what it is to be.
+    ChangeMeter,
+    /// Take a meter away.
+    DeleteMeter,
 }
 
 impl Purpose {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::Install,
         Self::Remove,
         Self::Undo,
@@ -87,6 +100,9 @@ impl Purpose {
         Self::Wipe,
         Self::Restore,
         Self::RestoreOther,
+        Self::AddMeter,
+        Self::ChangeMeter,
+        Self::DeleteMeter,
     ];
 
     /// Whether it goes out in a restoring bundle.
@@ -98,6 +114,16 @@ impl Purpose {
 /// A FLOW_MOD's purpose and flow as a session token: 16 bits of purpose, 48 of number.
 pub(super) fn token(purpose: Purpose, number: FlowNumber) -> Token {
     Token((purpose as u64) << NUMBER_BITS | number.0)
+}
+
+/// The same for a METER_MOD.
+pub(super) fn meter_token(request: &MeterMod) -> Token {
+    let purpose = match request.command {
+        MeterModCommand::Add => Purpose::AddMeter,
+        MeterModCommand::Modify => Purpose::ChangeMeter,
+        MeterModCommand::Delete => Purpose::DeleteMeter,
+    };
+    token(purpose, FlowNumber(request.meter_id.0.into()))
 }
 
 /// What [`token`] made; `None` for a token of another kind.

@@ -93,9 +93,13 @@ impl Engine {
             return self.table_miss_gone(id);
         }
         let Some(flow) = self.flows.get(&number) else { return };
-        let gone = self.rules_of(&flow.request).into_iter().find(|rule| rule_hash(rule) == place);
         let rules = flow.rules;
+        let gone = self.rules_on(number, id).into_iter().find(|rule| rule_hash(rule) == place);
         let is_yielding = gone.as_ref().is_some_and(|rule| self.is_yielding(number, id, std::slice::from_ref(rule)));
+        if matches!(end, End::TakenAway(_)) {
+            // The rules that use a meter go with it.
+            self.doubt_meter_of(number, id);
+        }
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         let (Some(rule), true) = (gone, placement.stage.is_desired()) else { return };
         match end {
@@ -149,8 +153,7 @@ impl Engine {
             return self.push_job(id, Job::Sweep { cookie: update.cookie, rule });
         }
         let Some(number) = claimed else { return };
-        let Some(flow) = self.flows.get(&number) else { return };
-        let Some(rule) = self.rules_of(&flow.request).into_iter().find(|rule| rule_hash(rule) == place) else { return };
+        let Some(rule) = self.rules_on(number, id).into_iter().find(|rule| rule_hash(rule) == place) else { return };
         let is_as_asked = update.cookie == self.tag.cookie(number) && update.instructions == rule.instructions;
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         if is_as_asked || !placement.stage.is_desired() || placement.is_held() {
@@ -184,10 +187,10 @@ impl Engine {
         let node = self.node_name(id).map(NodeName::as_str);
         if has_just_connected {
             debug!(flow = flow_id.as_str(), node, reason, "not there as it was; restoring");
-            self.push_job(id, Job::Install { number, rules });
+            self.push_install(number, id, rules);
         } else if repair {
             info!(flow = flow_id.as_str(), node, reason, "drifted; repairing");
-            self.push_job(id, Job::Install { number, rules });
+            self.push_install(number, id, rules);
         } else {
             warn!(flow = flow_id.as_str(), node, reason, "drifted too often; held instead of repaired again");
             self.read_when_held(id);

@@ -13,6 +13,7 @@ use super::cookie::{FlowNumber, Tag};
 use super::counters::Queries;
 use super::discovered::Discovered;
 use super::flow::Flows;
+use super::metering::Recorded;
 use super::node::{Node, NodeId};
 use super::reads::Reads;
 use super::record::Loaded;
@@ -34,6 +35,8 @@ pub struct Config {
     pub dial_tls: bool,
     /// How many flows there may be.
     pub max_flows: usize,
+    /// The classes of traffic that requests may name.
+    pub classes: ClassTable,
     /// The bounds that `GetInfo` tells; those of the northbound side come from there.
     pub limits: Limits,
 }
@@ -108,6 +111,9 @@ pub(super) struct Engine {
     reserved: u64,
     reserving: bool,
 
+    /// Numbers of meters on their way to the disk, in the order of the commits.
+    pub(super) recording: VecDeque<Recorded>,
+
     pub(super) waiters: Waiters,
     pub(super) queries: Queries,
     pub(super) reads: Reads,
@@ -136,8 +142,8 @@ impl Engine {
     /// `loaded.next_number` must be durable before the engine's first output is carried out.
     pub(super) fn new(config: Config, loaded: Loaded, now: Instant, wall: Timestamp) -> Self {
         let mut engine = Self {
+            classes: config.classes.clone(),
             config,
-            classes: ClassTable::built_in(),
             tag: loaded.tag,
             now,
             wall,
@@ -159,6 +165,7 @@ impl Engine {
             next_number: loaded.next_number,
             reserved: loaded.next_number + NUMBER_BLOCK,
             reserving: false,
+            recording: VecDeque::new(),
             waiters: Waiters::default(),
             queries: Queries::default(),
             reads: Reads::default(),

@@ -118,6 +118,8 @@ pub(super) struct Tally {
     pub(super) rolled_back: bool,
     /// The switch refused to delete a rule.
     pub(super) kept: bool,
+    /// The switch refused a rule because its meter is not there.
+    pub(super) unmetered: bool,
 }
 
 impl Stage {

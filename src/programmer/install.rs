@@ -9,11 +9,11 @@ use super::answers::{Kind, Waiter};
 use super::cookie::{FlowNumber, Hex};
 use super::engine::{Engine, Ticket, no_such_node};
 use super::flow::{Flow, Placement};
-use super::node::{Job, NodeId};
+use super::node::NodeId;
 use crate::contract::{
     Atomic, ErrorBody, ErrorCode, FlowId, FlowView, InstallFlow, InstallFlows, OnConflict, Reply, Wait,
 };
-use crate::policy::{self, CompileError, Rule};
+use crate::policy::{self, CompileError, Rule, Scope};
 
 /// A request that could be installed: its rules and nodes.
 struct Plan {
@@ -101,7 +101,25 @@ impl Engine {
         })?;
         let rules = policy::compile(&request, class).map_err(|error| compile_error(&error, path))?;
         let nodes = self.resolve_nodes(&request, path)?;
+        self.check_limit(&request, &nodes, path)?;
         Ok(Plan { request, rules, nodes })
+    }
+
+    /// Whether the nodes that are there can limit the rate as asked. What a node can that is away is found out when it
+    /// is back.
+    fn check_limit(&self, request: &InstallFlow, nodes: &[NodeId], path: &str) -> Result<(), ErrorBody> {
+        let Some(limit) = self.limit_of(request) else { return Ok(()) };
+        let lacks = |id: &NodeId| {
+            let node = self.nodes.get(id).filter(|node| node.live().is_some())?;
+            Some((&node.request.name, self.meter_on(*id, &limit).err()?))
+        };
+        let Some((node, unmetered)) = nodes.iter().find_map(lacks) else { return Ok(()) };
+        let (what, field) = match limit.scope {
+            Scope::Flow => ("rate_limit".to_owned(), "rate_limit"),
+            Scope::Class => (format!("the rate limit of {}", request.traffic_type), "traffic_type"),
+        };
+        let message = format!("{what} cannot be enforced on node {node}: {unmetered}");
+        Err(at_field(ErrorBody::new(ErrorCode::Unsupported, message), path, Some(field)))
     }
 
     fn resolve_nodes(&self, request: &InstallFlow, path: &str) -> Result<Vec<NodeId>, ErrorBody> {
@@ -167,7 +185,7 @@ impl Engine {
         let Plan { request, rules, nodes } = plan;
         let id = request.flow_id.clone().unwrap_or_else(|| self.new_flow_id(number));
         let mut placements = Vec::with_capacity(nodes.len());
-        for node_id in nodes {
+        for node_id in nodes.iter().copied() {
             let mut placement = Placement::new(node_id);
             placement.touched = self.next_sequence();
             placement.replaces = self.claim(number, node_id, &rules);
@@ -177,18 +195,26 @@ impl Engine {
             }
             placements.push(placement);
         }
-        let expects_verdict = request.wait == Wait::Applied && placements.iter().any(|placement| placement.queued);
-        for placement in &placements {
-            let job = Job::Install { number, rules: rules.clone() };
-            // What it replaces may be part of a restoring bundle.
-            self.push_job_behind(placement.node, &placement.replaces, job);
-        }
-        let rules = u32::try_from(rules.len()).unwrap_or(u32::MAX);
+        // What is limited is sent when the disk has the number of its meter.
+        let expects_verdict = request.wait == Wait::Applied
+            && self.limit_of(&request).is_none()
+            && placements.iter().any(|placement| placement.queued);
         self.ids.insert(id.clone(), number);
         self.flows.insert(
             number,
-            Flow { id, request: Box::new(request), rules, placements, durable: 0, ended: None, freed: false },
+            Flow {
+                id,
+                request: Box::new(request),
+                rules: u32::try_from(rules.len()).unwrap_or(u32::MAX),
+                placements,
+                durable: 0,
+                ended: None,
+                freed: false,
+            },
         );
+        for node_id in nodes {
+            self.push_install(number, node_id, rules.clone());
+        }
         self.save_flow(number);
         if expects_verdict {
             self.batch.expect_more();

@@ -264,6 +264,8 @@ impl Engine {
             Event::Ready(_) | Event::Prepared { .. } => {}
             Event::Settled(settlements) => self.settled(id, settlements),
             Event::LateRefusal { token, error } => self.late_refusal(id, token, &error),
+            Event::MetersRead { result, .. } => self.meters_read(id, &result),
+            Event::MeterStatsRead { .. } => {}
             Event::FlowsRead { token, result } if token != TABLE_READ => self.counters_read(token, &result),
             Event::FlowsRead { result: Ok(entries), .. } => self.reconcile(id, &entries),
             Event::FlowsRead { result: Err(error), .. } => self.read_failed(id, &error),
@@ -298,6 +300,8 @@ impl Engine {
             | Event::Prepared { .. }
             | Event::LateRefusal { .. }
             | Event::FlowsRead { .. }
+            | Event::MetersRead { .. }
+            | Event::MeterStatsRead { .. }
             | Event::Bundles(_)
             | Event::Monitoring(_)
             | Event::FlowUpdates(_)
@@ -339,6 +343,7 @@ impl Engine {
         let contender = node.live().and_then(|live| live.contender);
         node.link = Link::Lost;
         node.queue.clear();
+        node.meters.disconnected();
         for number in node.flows.clone() {
             self.connection_lost(number, id);
         }

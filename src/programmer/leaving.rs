@@ -43,6 +43,10 @@ impl Engine {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         node.leaving = Some(Leaving::Wiping(ticket));
         node.queue.clear();
+        node.meters.iter_mut().for_each(|meter| {
+            meter.users.clear();
+            meter.parked.clear();
+        });
         let flows: Vec<FlowNumber> = node.flows.iter().copied().collect();
         let jobs = [Job::Wipe, Job::Synced];
         match node.live_mut().filter(|live| live.restoring > 0) {

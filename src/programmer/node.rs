@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
-use openflow::{DatapathId, Port, PortNo};
+use openflow::{DatapathId, MeterMod, Port, PortNo};
 
 use super::cookie::FlowNumber;
 use super::engine::Ticket;
 use super::flow::Repairs;
+use super::meter::Meters;
 use crate::contract::{AddNode, FlowState, NodeState, Timestamp};
 use crate::policy::Rule;
 use crate::session::Description;
@@ -38,6 +39,8 @@ pub(super) struct Node {
     pub(super) queue: VecDeque<Job>,
     /// Rules of others as they were when the table was last read: hash of table, priority and match to cookie.
     pub(super) foreign: HashMap<u64, u64>,
+    /// Its meters that are ours.
+    pub(super) meters: Meters,
     /// It is on its way out.
     pub(super) leaving: Option<Leaving>,
     /// Its switch has been connected once, perhaps to a daemon before this one: something of ours may be on it.
@@ -87,6 +90,7 @@ pub(super) struct Live {
     pub(super) contender: Option<ConnectionId>,
     /// When the table is read next.
     pub(super) next_read: Option<Instant>,
+    pub(super) listed_meters: ListedMeters,
     /// What the switch turned out to have.
     pub(super) has_bundles: bool,
     pub(super) has_monitor: bool,
@@ -97,9 +101,24 @@ pub(super) struct Live {
     pub(super) deferred: Vec<Job>,
 }
 
+/// What is known of the switch's meters on this connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum ListedMeters {
+    /// It has not told yet which it has, or has none.
+    #[default]
+    Unread,
+    Known,
+    /// It has meters and does not tell.
+    Refused,
+}
+
 /// How far the desired state and the switch have been brought together on this connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sync {
+    /// The switch is asked which meters it has, before its tables are read.
+    ReadingMeters { began: u64, first: bool },
+    /// The meters that rules need are being put there.
+    Metering { first: bool },
     /// The switch's tables are being read; changes after `began` are not in what it will say.
     Reading { began: u64, first: bool },
     /// The first read failed, and is tried again.
@@ -125,6 +144,8 @@ pub(super) enum Job {
     Undo { number: FlowNumber },
     /// Delete one rule that is ours and belongs to no flow, or is not as its flow wants it.
     Sweep { cookie: u64, rule: Rule },
+    /// Add, change or delete a meter.
+    Meter(MeterMod),
     /// Write the table-miss rule.
     WriteTableMiss,
     /// Delete the table-miss rule.
@@ -146,6 +167,7 @@ impl Node {
             counts: BTreeMap::new(),
             queue: VecDeque::new(),
             foreign: HashMap::new(),
+            meters: Meters::default(),
             leaving: None,
             was_seen: false,
             table_miss_repairs: Repairs::default(),
@@ -198,6 +220,7 @@ impl Live {
             settled: 0,
             contender: None,
             next_read: None,
+            listed_meters: ListedMeters::default(),
             has_bundles: false,
             has_monitor: false,
             restoring: 0,
@@ -217,8 +240,13 @@ impl Live {
 
     pub(super) fn has_synced(&self) -> bool {
         match self.sync {
-            Sync::Done | Sync::Reading { first: false, .. } => true,
+            Sync::Done
+            | Sync::Reading { first: false, .. }
+            | Sync::ReadingMeters { first: false, .. }
+            | Sync::Metering { first: false } => true,
             Sync::Reading { first: true, .. }
+            | Sync::ReadingMeters { first: true, .. }
+            | Sync::Metering { first: true }
             | Sync::Unread
             | Sync::Restoring
             | Sync::Repairing { .. }

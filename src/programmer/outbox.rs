@@ -1,32 +1,67 @@
-//! From the work that waits for a node to the FLOW_MODs that its connection is given.
+//! From the work that waits for a node to the FLOW_MODs and METER_MODs that its connection is given.
 
-use openflow::{FlowMod, FlowModCommand, FlowModFlags, Match, TableId};
+use openflow::{FlowMod, FlowModCommand, FlowModFlags, Match, MeterMod, TableId};
 
-use super::cookie::{FlowNumber, Purpose, Tag, token};
+use super::cookie::{FlowNumber, Purpose, Tag, meter_token, token};
 use super::engine::Engine;
 use super::flow::Stage;
+use super::meter::{Meter, MeterStage};
 use super::node::{Job, Node, NodeId, Sync};
 use super::table_miss;
 use crate::contract::InstallFlow;
-use crate::policy::Rule;
+use crate::policy::{self, Rule};
 use crate::session::{Command, Token};
 
 impl Engine {
     /// Hands every node with waiting work as many FLOW_MODs as it may have without an answer.
     pub(super) fn send_queued(&mut self) {
         for id in std::mem::take(&mut self.ready) {
-            let mut mods = Vec::new();
-            while let Some(job) = self.next_job(id, mods.len()) {
-                self.carry_out(id, job, &mut mods);
+            let (mut mods, mut meters) = (Vec::new(), Vec::new());
+            while let Some(job) = self.next_job(id, mods.len() + meters.len()) {
+                match job {
+                    Job::Meter(request) => {
+                        self.hand_over(id, Command::Program, &mut mods);
+                        meters.push((meter_token(&request), request));
+                    }
+                    Job::Wipe => {
+                        self.hand_over(id, Command::Program, &mut mods);
+                        meters.extend(self.wipe_meters(id));
+                        self.hand_over(id, Command::Meter, &mut meters);
+                        self.carry_out(id, Job::Wipe, &mut mods);
+                    }
+                    job => {
+                        self.hand_over(id, Command::Meter, &mut meters);
+                        self.carry_out(id, job, &mut mods);
+                    }
+                }
             }
-            let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { continue };
-            let connection = live.connection;
-            if !mods.is_empty() {
-                live.sent += mods.len() as u64;
-                self.command(connection, Command::Program(mods));
-            }
+            self.hand_over(id, Command::Meter, &mut meters);
+            self.hand_over(id, Command::Program, &mut mods);
             self.check_sync(id);
         }
+    }
+
+    /// Gives the connection what has gathered of one kind, so that the other kind comes after it.
+    fn hand_over<T>(&mut self, id: NodeId, command: fn(Vec<(Token, T)>) -> Command, mods: &mut Vec<(Token, T)>) {
+        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
+        if !mods.is_empty() {
+            live.sent += mods.len() as u64;
+            let connection = live.connection;
+            self.command(connection, command(std::mem::take(mods)));
+        }
+    }
+
+    /// Deletes every meter that is ours. Meters before rules here: when the last word on the rules is in, that on the
+    /// meters is too, and none of what goes with a meter is to stay.
+    fn wipe_meters(&mut self, id: NodeId) -> Vec<(Token, MeterMod)> {
+        let Some(node) = self.nodes.get_mut(&id) else { return Vec::new() };
+        let on_switch = node.meters.iter_mut().filter(|meter| meter.stage != MeterStage::Recording);
+        let delete = |meter: &mut Meter| {
+            meter.stage = MeterStage::Removing;
+            let request = policy::delete_meter(meter.id);
+            (meter_token(&request), request)
+        };
+        on_switch.map(delete).collect()
     }
 
     /// A job is taken while there is credit at all; a flow of many rules may overdraw it, once.
@@ -75,6 +110,8 @@ impl Engine {
                     FlowMod { cookie, cookie_mask: Tag::MASK, table_id: TableId::ALL, ..FlowMod::delete() };
                 mods.push((token(Purpose::Wipe, FlowNumber::TABLE_MISS), everything));
             }
+            // METER_MODs leave by another way.
+            Job::Meter(_) => {}
             Job::Synced => self.mark_sync(id, mods.len()),
         }
     }

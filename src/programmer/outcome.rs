@@ -1,11 +1,13 @@
 //! What switches say: FLOW_MODs confirmed, refused or lost, rules gone, connections ended.
 
-use openflow::ErrorMsg;
+use bytes::Bytes;
+use openflow::{ErrorCode, ErrorMsg};
 use tracing::{error, warn};
 
 use super::cookie::{FlowNumber, Purpose, from_token};
 use super::engine::Engine;
 use super::flow::{Placement, Stage};
+use super::meter_answers::is_meter_missing;
 use super::node::{Job, Node, NodeId, Sync};
 use crate::contract::{NodeName, SwitchError};
 use crate::session::{Outcome, Settlement, Token, UnknownReason, describe};
@@ -30,6 +32,9 @@ impl Engine {
                 Some((Purpose::Sweep, _)) => self.sweep_settled(id, &outcome),
                 Some((Purpose::Wipe, _)) => self.wiped(id, &outcome),
                 Some((Purpose::RestoreOther, _)) => self.other_restored(id, &outcome),
+                Some((purpose @ (Purpose::AddMeter | Purpose::ChangeMeter | Purpose::DeleteMeter), number)) => {
+                    self.meter_settled(purpose, number.meter_id(), id, outcome);
+                }
                 None => {}
             }
         }
@@ -39,6 +44,7 @@ impl Engine {
     }
 
     fn flow_settled(&mut self, purpose: Purpose, number: FlowNumber, id: NodeId, outcome: Outcome) {
+        let is_limited = self.meter_of(number, id).is_some();
         let connection = self.nodes.get(&id).and_then(|node| node.live()).map(|live| live.connection);
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         // The key of an answer is connection and transaction: another connection's answers are not this placement's.
@@ -62,6 +68,7 @@ impl Engine {
                 let node = self.nodes.get(&id).map(|node| node.request.name.as_str());
                 warn!(flow = number.get(), node, error, "the switch refused to delete a rule");
             }
+            Outcome::Refused(error) if is_limited && is_meter_missing(&error) => placement.tally.unmetered = true,
             Outcome::Refused(error) => {
                 placement.error.get_or_insert_with(|| Box::new(switch_error(&error)));
             }
@@ -89,6 +96,8 @@ impl Engine {
             Stage::Sent | Stage::Unknown | Stage::Drifted => {
                 if placement.error.is_some() {
                     self.refused(number, id);
+                } else if tally.unmetered {
+                    self.install_again(number, id);
                 } else if tally.rolled_back {
                     self.restore_singly(number, id);
                 } else if tally.lost {
@@ -105,27 +114,46 @@ impl Engine {
                 if is_unsure {
                     self.read_soon(id);
                 }
-                self.reject(number, id);
+                if self.release_meter(number, id) {
+                    self.change_placement(number, id, |placement| placement.queued = true);
+                } else {
+                    self.reject(number, id);
+                }
             }
             Stage::Removing if placement.queued => {}
             Stage::Removing if is_unsure => self.read_soon(id),
-            Stage::Removing => {
-                placement.stage = Stage::Removed;
-                self.flow_left(number, id);
-            }
+            Stage::Removing => self.rules_left(number, id),
             Stage::Waiting | Stage::Applied | Stage::Rejected | Stage::Removed | Stage::Expired | Stage::Superseded => {
             }
         }
         self.flow_moved(number);
     }
 
+    /// The switch has not got the meter that a rule is to be behind: the meter is put there again, and then the rules,
+    /// unless that has been done too often.
+    fn install_again(&mut self, number: FlowNumber, id: NodeId) {
+        let now = self.now;
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        if !placement.repairs.may_repair(now) {
+            let missing = ErrorMsg::new(ErrorCode::METER_MOD_FAILED_INVALID_METER, Bytes::new());
+            placement.error = Some(Box::new(switch_error(&missing)));
+            return self.refused(number, id);
+        }
+        placement.stage = if placement.stage == Stage::Sent { Stage::Waiting } else { placement.stage };
+        self.doubt_meter_of(number, id);
+        let rules = self.rules_on(number, id);
+        self.push_install(number, id, rules);
+    }
+
     /// The switch refused the flow. Where it may have taken some of the rules, they are taken back first.
-    fn refused(&mut self, number: FlowNumber, id: NodeId) {
+    pub(super) fn refused(&mut self, number: FlowNumber, id: NodeId) {
         let is_there = self.nodes.get(&id).and_then(Node::live).is_some();
+        let is_limited = self.meter_of(number, id).is_some();
         let Some(flow) = self.flows.get_mut(&number) else { return };
         let rules = flow.rules;
         let Some(placement) = flow.placement_mut(id) else { return };
-        let may_leave_rules = rules > 1 || placement.stage == Stage::Drifted;
+        // A limited one goes with its meter.
+        let may_leave_rules = rules > 1 || is_limited || matches!(placement.stage, Stage::Drifted | Stage::Applied);
         if may_leave_rules && is_there {
             placement.stage = Stage::Undoing;
             placement.queued = true;
@@ -136,18 +164,20 @@ impl Engine {
     }
 
     /// Final, and told only once it is durable: a restart must not try again what was answered.
-    fn reject(&mut self, number: FlowNumber, id: NodeId) {
+    pub(super) fn reject(&mut self, number: FlowNumber, id: NodeId) {
         let Some(flow) = self.flows.get_mut(&number) else { return };
         let Some(placement) = flow.placement_mut(id) else { return };
         placement.stage = Stage::Rejected;
         placement.reason = None;
         self.leave_places(number, id);
+        self.release_meter(number, id);
         self.save_flow(number);
     }
 
     /// The flow is on the node no more, for good.
     pub(super) fn flow_left(&mut self, number: FlowNumber, id: NodeId) {
         self.leave_places(number, id);
+        self.release_meter(number, id);
         self.index_placement(number, id);
         let wall = self.wall;
         if let Some(flow) = self.flows.get_mut(&number)
@@ -160,7 +190,13 @@ impl Engine {
 
     /// An error came for a FLOW_MOD that had been confirmed: the switch's word was wrong, and the answer with it.
     pub(super) fn late_refusal(&mut self, id: NodeId, token: Token, refusal: &ErrorMsg) {
-        let Some((Purpose::Install, number)) = from_token(token) else { return };
+        let number = match from_token(token) {
+            Some((Purpose::Install, number)) => number,
+            Some((purpose @ (Purpose::AddMeter | Purpose::ChangeMeter | Purpose::DeleteMeter), number)) => {
+                return self.late_meter_refusal(purpose, number.meter_id(), id, refusal);
+            }
+            _ => return,
+        };
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         if !placement.stage.is_desired() {
             return;
@@ -248,7 +284,7 @@ fn words(reason: UnknownReason) -> &'static str {
     }
 }
 
-fn switch_error(error: &ErrorMsg) -> SwitchError {
+pub(super) fn switch_error(error: &ErrorMsg) -> SwitchError {
     SwitchError {
         error_type: error.type_name().into_owned(),
         code: error.code_name().into_owned(),
@@ -256,7 +292,7 @@ fn switch_error(error: &ErrorMsg) -> SwitchError {
     }
 }
 
-fn too_long() -> SwitchError {
+pub(super) fn too_long() -> SwitchError {
     SwitchError {
         error_type: "BAD_REQUEST".to_owned(),
         code: "BAD_LEN".to_owned(),

@@ -34,11 +34,28 @@ impl Reads {
 }
 
 impl Engine {
-    /// Asks for everything the switch has. The answer is compared with what was desired when the question left.
+    /// Asks for everything the switch has: its meters, where it has any that matter, and then its rules.
     pub(super) fn read_table(&mut self, id: NodeId) {
         let began = self.next_sequence();
-        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let meters = node.about.as_ref().and_then(|about| about.description.meters.as_ref());
+        let has_meters = meters.is_some_and(|meters| meters.max_meter > 0);
+        let has_meters_of_ours = !node.meters.is_empty();
+        let Some(live) = node.live_mut() else { return };
         let first = !live.has_synced();
+        if !(has_meters && (first || has_meters_of_ours)) {
+            return self.read_flows(id, first);
+        }
+        live.sync = Sync::ReadingMeters { began, first };
+        live.next_read = None;
+        let connection = live.connection;
+        self.command(connection, Command::ReadMeters { token: TABLE_READ });
+    }
+
+    /// Asks for every rule of the switch. The answer is compared with what was desired when the question left.
+    pub(super) fn read_flows(&mut self, id: NodeId, first: bool) {
+        let began = self.next_sequence();
+        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
         live.sync = Sync::Reading { began, first };
         live.next_read = None;
         let connection = live.connection;
@@ -57,16 +74,24 @@ impl Engine {
 
     /// What the switch has and what it is to have have been brought together: what is due next may begin.
     pub(super) fn synced(&mut self, id: NodeId) {
-        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        // Nothing tells of what others do to meters.
+        let has_meters = !node.meters.is_empty();
+        let Some(live) = node.live_mut() else { return };
         live.sync = Sync::Done;
         let planned = live.next_read;
-        let polls = !live.has_monitor;
+        let polls = !live.has_monitor || has_meters;
         if let Some(at) = planned {
             self.plan_read(id, at);
         }
         if polls {
-            self.plan_read(id, self.now + POLL.mul_f64(0.75 + fastrand::f64() / 2.0));
+            self.read_now_and_then(id);
         }
+    }
+
+    /// Nobody reports what others do to something on the switch: it is looked at now and then.
+    pub(super) fn read_now_and_then(&mut self, id: NodeId) {
+        self.plan_read(id, self.now + POLL.mul_f64(0.75 + fastrand::f64() / 2.0));
     }
 
     /// A read has no answer: nothing is concluded from it, and it is tried again.

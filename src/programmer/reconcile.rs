@@ -13,6 +13,7 @@ use super::drift::{CHANGED, DELETED};
 use super::engine::Engine;
 use super::flow::{Placement, Stage};
 use super::install::{place_hash, rule_hash};
+use super::meter::MeterStage;
 use super::node::{Job, NodeId, Sync};
 use super::table_miss::is_table_miss;
 use crate::contract::{NodeName, Timestamp};
@@ -97,7 +98,11 @@ impl Engine {
         if stage != Stage::Removing && !stage.is_desired() {
             return found;
         }
-        let rules = self.rules_of(&flow.request);
+        let meter = self.meter_of(number, id);
+        if stage.is_desired() && meter.is_some_and(|meter| meter.stage != MeterStage::There) {
+            return Vec::new();
+        }
+        let rules = self.rules_on(number, id);
         let places: HashSet<u64> =
             if found.is_empty() { HashSet::new() } else { rules.iter().map(rule_hash).collect() };
         let strays: Vec<_> = found.extract_if(.., |entry| !places.contains(&place_of(entry))).collect();
@@ -139,7 +144,7 @@ impl Engine {
         } else {
             placement.stage = Stage::Waiting;
             placement.queued = true;
-            self.push_job(id, Job::Install { number, rules: missing });
+            self.push_install(number, id, missing);
             self.flow_moved(number);
         }
         strays
@@ -149,7 +154,7 @@ impl Engine {
         if is_there {
             self.queue_removal(number, id);
         } else {
-            self.change_placement(number, id, |placement| placement.stage = Stage::Removed);
+            self.rules_left(number, id);
         }
     }
 

@@ -3,16 +3,17 @@
 //! Values are JSON, in the contract's own words where it has them: what was asked is stored as it was asked. An export
 //! of the store can be read by anybody.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use openflow::DatapathId;
+use openflow::{DatapathId, MeterId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::cookie::{FlowNumber, Tag};
 use super::engine::{Engine, NUMBER_BLOCK, Undurable};
 use super::flow::{Flow, Placement, Stage};
+use super::meter::Owner;
 use super::node::{Leaving, Node, NodeId};
 use crate::contract::{AddNode, FlowId, InstallFlow, NodeName, SwitchError, Timestamp};
 use crate::store::{Batch, Snapshot, Table};
@@ -31,6 +32,9 @@ pub(super) struct NodeRecord {
     datapath_id: Option<crate::contract::DatapathId>,
     /// Its switch has been connected once.
     was_seen: bool,
+    /// The meters that the flows of a class share, by class.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    class_meters: BTreeMap<String, u32>,
 }
 
 /// A flow as it is stored.
@@ -55,6 +59,9 @@ struct PlacementRecord {
     /// Rules that ended by their own timeout.
     #[serde(default, skip_serializing_if = "is_zero")]
     expired_rules: u32,
+    /// The flow's own meter there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    meter: Option<u32>,
 }
 
 /// The stages that outlive the daemon. What was under way when it stopped is not known, and that is said.
@@ -139,9 +146,12 @@ pub(super) fn delete_node(batch: &mut Batch, name: &NodeName) {
 impl Engine {
     /// Takes in what the store remembers.
     pub(super) fn recall(&mut self, nodes: Vec<NodeRecord>, flows: Vec<(FlowNumber, FlowRecord)>) {
-        for NodeRecord { request, datapath_id, was_seen } in nodes {
+        for NodeRecord { request, datapath_id, was_seen, class_meters } in nodes {
             let mut node = Node::new(request, datapath_id.map(|id| DatapathId(id.0)));
             node.was_seen = was_seen;
+            for (class, meter) in class_meters {
+                node.meters.recall(Owner::Class(class), MeterId(meter));
+            }
             self.insert_node(node);
         }
         for (number, record) in flows {
@@ -165,6 +175,11 @@ impl Engine {
             }
             if placement.stage == Stage::Unknown {
                 placement.reason = Some("the daemon restarted before the switch confirmed it");
+            }
+            if let Some(meter) = stored.meter
+                && let Some(node) = self.nodes.get_mut(&id)
+            {
+                node.meters.recall(Owner::Flow(number), MeterId(meter));
             }
             placement.error = stored.error;
             placement.applied_at = stored.applied_at;
@@ -200,7 +215,16 @@ impl Engine {
         let is_going = |node: &&Node| matches!(node.leaving, Some(Leaving::Going(_)));
         let Some(node) = self.nodes.get(&id).filter(|node| !is_going(node)) else { return };
         let datapath_id = node.datapath_id.map(|id| crate::contract::DatapathId(id.0));
-        let record = NodeRecord { request: node.request.clone(), datapath_id, was_seen: node.was_seen };
+        let class_meters = node.meters.iter().filter_map(|(owner, meter)| match owner {
+            Owner::Class(class) => Some((class.clone(), meter.id.0)),
+            Owner::Flow(_) => None,
+        });
+        let record = NodeRecord {
+            request: node.request.clone(),
+            datapath_id,
+            was_seen: node.was_seen,
+            class_meters: class_meters.collect(),
+        };
         self.batch.put(Table::Node, record.request.name.as_str(), to_json(&record));
     }
 
@@ -220,6 +244,7 @@ impl Engine {
                 error: placement.error.clone(),
                 applied_at: placement.applied_at,
                 expired_rules: placement.expired_rules,
+                meter: self.own_meter(number, placement.node),
             })
         });
         let record =
@@ -227,6 +252,10 @@ impl Engine {
         let value = to_json(&record);
         self.batch.put(Table::Flow, number.get().to_be_bytes(), value);
         self.undurable.push_back(Undurable { commit: self.next_commit, number });
+    }
+
+    fn own_meter(&self, number: FlowNumber, id: NodeId) -> Option<u32> {
+        Some(self.nodes.get(&id)?.meters.get(&Owner::Flow(number))?.id.0)
     }
 
     /// While something waits for room on the disk it may be a node: a flow is not stored without the nodes that it is on.
@@ -253,6 +282,7 @@ impl Engine {
         let horizon = self.wall.as_micros().saturating_sub(i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX));
         let is_old = |flow: &Flow| flow.ended.is_some_and(|ended| ended.as_micros() < horizon) && flow.is_ended();
         let old: Vec<_> = self.flows.iter().filter(|(_, flow)| is_old(flow)).map(|(number, _)| *number).collect();
+        let old: Vec<_> = old.into_iter().filter(|number| !self.has_meter(*number)).collect();
         old.into_iter().for_each(|number| self.forget_flow(number));
         let shown: HashSet<NodeId> =
             self.flows.values().flat_map(|flow| &flow.placements).map(|placement| placement.node).collect();

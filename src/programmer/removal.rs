@@ -92,13 +92,11 @@ impl Engine {
         let never_sent = placement.stage == Stage::Waiting && placement.connection.is_none() && !placement.restored;
         placement.touched = sequence;
         placement.reason = None;
-        if never_sent {
-            placement.stage = Stage::Removed;
-            placement.queued = false;
-            return self.flow_left(number, id);
-        }
         placement.stage = Stage::Removing;
         placement.queued = false;
+        if never_sent {
+            return self.rules_left(number, id);
+        }
         self.queue_removal(number, id);
     }
 

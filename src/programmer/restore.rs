@@ -23,7 +23,9 @@ impl Engine {
         let mut mods = Vec::new();
         for job in jobs {
             match job {
-                Job::Remove { .. } | Job::Undo { .. } | Job::Wipe | Job::Synced => self.push_job(id, job),
+                Job::Remove { .. } | Job::Undo { .. } | Job::Meter(_) | Job::Wipe | Job::Synced => {
+                    self.push_job(id, job)
+                }
                 Job::Install { .. } | Job::Sweep { .. } | Job::WriteTableMiss | Job::DeleteTableMiss => {
                     self.carry_out(id, job, &mut mods);
                 }
@@ -64,12 +66,11 @@ impl Engine {
 
     /// A rule of a flow was rolled back for another's sake: it is sent by itself.
     pub(super) fn restore_singly(&mut self, number: FlowNumber, id: NodeId) {
-        let Some(flow) = self.flows.get(&number) else { return };
-        let rules = self.rules_of(&flow.request);
+        let rules = self.rules_on(number, id);
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         placement.stage = if placement.stage == Stage::Sent { Stage::Waiting } else { placement.stage };
         placement.queued = true;
-        self.push_job(id, Job::Install { number, rules });
+        self.push_install(number, id, rules);
     }
 
     /// A deletion or the table-miss rule was in a bundle; a bundle that was rolled back leaves it to the next read.

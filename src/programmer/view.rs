@@ -16,7 +16,7 @@ use crate::contract::{
     Capabilities, ErrorBody, ErrorCode, FlowId, FlowModView, FlowNodeView, FlowState, FlowView, Info, InstallFlow,
     Limits, ListFlows, NodeName, NodeState, NodeView, PortView, Reply, SwitchError, TrafficTypeView,
 };
-use crate::policy::Rule;
+use crate::policy::{self, Rule};
 use crate::session::Description;
 
 /// The type of an error that is the daemon's and not a switch's.
@@ -241,12 +241,10 @@ fn described(
 fn capabilities(description: Option<&Description>) -> Capabilities {
     let Some(description) = description else { return Capabilities::default() };
     let meters = description.meters.as_ref();
-    // OpenFlow 1.3.5, 7.3.5.13: bit n of band_types stands for the band of type n.
-    let has_band = |band: u32| meters.is_some_and(|meters| meters.band_types & (1 << band) != 0);
-    let bands = [(1, "drop"), (2, "dscp_remark")].into_iter().filter(|(band, _)| has_band(*band));
+    let bands = meters.map(policy::band_names).unwrap_or_default();
     Capabilities {
         meters: meters.is_some_and(|meters| meters.max_meter > 0),
-        bands: bands.map(|(_, name)| name.to_owned()).collect(),
+        bands: bands.into_iter().map(str::to_owned).collect(),
         queues: description.features.capabilities.contains(Features::QUEUE_STATS),
         bundles: false,
         flow_monitor: false,
@@ -280,7 +278,12 @@ fn node_of_flow(name: NodeName, node: Option<&Node>) -> FlowNodeView {
 }
 
 fn conflict_error(message: &str) -> SwitchError {
-    SwitchError { error_type: OWN_ERROR.to_owned(), code: "CONFLICT".to_owned(), message: message.to_owned() }
+    own_error("CONFLICT", message)
+}
+
+/// An error that is the daemon's own.
+pub(super) fn own_error(code: &str, message: &str) -> SwitchError {
+    SwitchError { error_type: OWN_ERROR.to_owned(), code: code.to_owned(), message: message.to_owned() }
 }
 
 fn flow_mod_view(flow_mod: FlowMod) -> FlowModView {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use openflow::{
     ControllerRole, DecodeError, ErrorCode, ErrorMsg, FeaturesReply, FlowMod, FlowRemoved, FlowStats, FlowStatsRequest,
-    FlowUpdateFull, FrameError, GroupFeatures, MeterFeatures, Port, PortStatus,
+    FlowUpdateFull, FrameError, GroupFeatures, MeterConfig, MeterFeatures, MeterId, MeterMod, MeterStats, Port,
+    PortStatus,
 };
 use thiserror::Error;
 
@@ -20,6 +21,21 @@ pub struct Token(pub u64);
 pub enum Command {
     /// Send these FLOW_MODs in order and say of each what became of it.
     Program(Vec<(Token, FlowMod)>),
+    /// Send these METER_MODs in order, after what was to be sent before, and say of each what became of it as of a
+    /// FLOW_MOD. Bundles do not take them.
+    Meter(Vec<(Token, MeterMod)>),
+    /// Read what the switch's meters are.
+    ReadMeters {
+        /// The owner's name for the read.
+        token: Token,
+    },
+    /// Read what a meter has counted.
+    ReadMeterStats {
+        /// The owner's name for the read.
+        token: Token,
+        /// The meter.
+        meter_id: MeterId,
+    },
     /// Read flow entries.
     ReadFlows {
         /// The owner's name for the read.
@@ -78,7 +94,7 @@ pub enum Command {
 pub enum Event {
     /// The handshake is done: commands are taken from now on.
     Ready(Box<Description>),
-    /// What became of FLOW_MODs. Each gets exactly one final outcome; [`Outcome::Unknown`] with
+    /// What became of FLOW_MODs and METER_MODs. Each gets exactly one final outcome; [`Outcome::Unknown`] with
     /// [`UnknownReason::BarrierOverdue`] may come before it.
     Settled(Vec<Settlement>),
     /// A bundle of [`Command::Prepare`] is closed, and only a commit is missing.
@@ -99,6 +115,20 @@ pub enum Event {
         token: Token,
         /// Every entry, or why there is no full answer.
         result: Result<Vec<FlowStats>, ReadError>,
+    },
+    /// The answer to [`Command::ReadMeters`]: everything, or nothing.
+    MetersRead {
+        /// The command's token.
+        token: Token,
+        /// Every meter, or why there is no full answer.
+        result: Result<Vec<MeterConfig>, ReadError>,
+    },
+    /// The answer to [`Command::ReadMeterStats`].
+    MeterStatsRead {
+        /// The command's token.
+        token: Token,
+        /// What the meter has counted, or why there is no answer.
+        result: Result<Vec<MeterStats>, ReadError>,
     },
     /// Whether the switch has bundles.
     Bundles(bool),

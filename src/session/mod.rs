@@ -24,6 +24,7 @@
 
 mod allowance;
 mod bundle;
+mod commands;
 mod config;
 mod control;
 mod event;
@@ -46,8 +47,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use openflow::{
-    BundleControl, DecodeError, Echo, ErrorMsg, Experimenter, FlowMod, Header, Message, MultipartReply,
-    MultipartReplyBody, OFP_VERSION, Xid, split_frame,
+    BundleControl, DecodeError, Echo, ErrorMsg, Experimenter, Header, Message, MultipartReply, MultipartReplyBody,
+    OFP_VERSION, Xid, split_frame,
 };
 
 use allowance::Allowance;
@@ -235,48 +236,6 @@ impl Session {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
-    }
-
-    /// Does what the owner asks. Before [`Event::Ready`] and after [`Event::Closed`] FLOW_MODs settle as not sent, reads
-    /// fail, and the rest is not done.
-    pub fn handle_command(&mut self, command: Command, now: Instant) {
-        let is_ready = matches!(self.phase, Phase::Ready);
-        match command {
-            Command::Close(reason) => self.close(reason),
-            Command::Program(mods) if is_ready => self.window.submit(mods),
-            Command::Bundle(mods) if is_ready => self.bundles.submit(None, mods),
-            Command::Prepare { bundle, mods } if is_ready => self.bundles.submit(Some(bundle), mods),
-            Command::Program(mods) | Command::Bundle(mods) | Command::Prepare { mods, .. } => {
-                let unsent = |(token, _): (Token, FlowMod)| Settlement { token, outcome: Outcome::NotSent };
-                self.events.push_back(Event::Settled(mods.into_iter().map(unsent).collect()));
-            }
-            Command::ReadFlows { token, request } if is_ready => {
-                let xid = self.send(&reading::flow_request(request));
-                self.reads.begin(xid, token, now);
-            }
-            Command::ReadFlows { token, .. } => {
-                self.events.push_back(Event::FlowsRead { token, result: Err(ReadError::ConnectionLost) });
-            }
-            _ if !is_ready => {}
-            Command::Control { packet_in } => {
-                for message in control::settings(packet_in) {
-                    self.send(&message);
-                }
-                let xid = self.send(&control::bundle_probe());
-                self.control.probed_bundles(xid);
-            }
-            Command::Monitor => {
-                let xid = self.send(&control::monitor_request());
-                self.control.asked_to_monitor(xid);
-            }
-            Command::Commit { bundle } => self.bundles.commit(bundle),
-            Command::Discard { bundle } => self.bundles.discard(bundle, &mut self.events),
-            Command::ClaimRole { role, generation_id } => {
-                let xid = self.send(&control::role_request(role, generation_id));
-                self.control.claimed(xid, role);
-            }
-            Command::Probe { within } => self.probe_within(now, within),
-        }
     }
 
     fn handle_frame(&mut self, frame: &Bytes, now: Instant) {

@@ -4,17 +4,53 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use openflow::{
-    FlowStats, FlowStatsRequest, Message, MultipartReply, MultipartReplyBody, MultipartRequest, MultipartRequestBody,
-    Xid,
+    FlowStats, Message, MeterConfig, MeterStats, MultipartReply, MultipartReplyBody, MultipartRequest,
+    MultipartRequestBody, Xid,
 };
 
 use super::Config;
 use super::event::{Event, ReadError, Token};
 
-/// Asks for flow entries.
-pub(super) fn flow_request(request: FlowStatsRequest) -> Message {
-    let body = MultipartRequestBody::Flow(request);
+/// A question in one part.
+pub(super) fn request(body: MultipartRequestBody) -> Message {
     Message::MultipartRequest(MultipartRequest { more: false, body })
+}
+
+/// What has been read so far, by what was asked for.
+#[derive(Debug)]
+pub(super) enum Entries {
+    Flows(Vec<FlowStats>),
+    Meters(Vec<MeterConfig>),
+    MeterStats(Vec<MeterStats>),
+}
+
+impl Entries {
+    /// Takes a part; how many entries there are now, or `None` when it is of another type.
+    fn extend(&mut self, part: MultipartReplyBody) -> Option<usize> {
+        match (&mut *self, part) {
+            (Self::Flows(entries), MultipartReplyBody::Flow(part)) => entries.extend(part),
+            (Self::Meters(entries), MultipartReplyBody::MeterConfig(part)) => entries.extend(part),
+            (Self::MeterStats(entries), MultipartReplyBody::Meter(part)) => entries.extend(part),
+            (_, _) => return None,
+        }
+        Some(match self {
+            Self::Flows(entries) => entries.len(),
+            Self::Meters(entries) => entries.len(),
+            Self::MeterStats(entries) => entries.len(),
+        })
+    }
+
+    /// The end of the read: with the entries, or with the error instead.
+    pub(super) fn event(self, token: Token, error: Option<ReadError>) -> Event {
+        fn result<T>(entries: Vec<T>, error: Option<ReadError>) -> Result<Vec<T>, ReadError> {
+            error.map_or(Ok(entries), Err)
+        }
+        match self {
+            Self::Flows(entries) => Event::FlowsRead { token, result: result(entries, error) },
+            Self::Meters(entries) => Event::MetersRead { token, result: result(entries, error) },
+            Self::MeterStats(entries) => Event::MeterStatsRead { token, result: result(entries, error) },
+        }
+    }
 }
 
 /// The reads that are waiting for parts, in the order in which they were asked for. The owner bounds their number; a
@@ -32,7 +68,7 @@ pub(super) struct Reads {
 struct Read {
     xid: Xid,
     token: Token,
-    entries: Vec<FlowStats>,
+    entries: Entries,
     bytes: usize,
     deadline: Instant,
     /// Later parts do not move the deadline beyond this: a peer cannot keep a read open for ever.
@@ -50,9 +86,9 @@ impl Reads {
         }
     }
 
-    pub(super) fn begin(&mut self, xid: Xid, token: Token, now: Instant) {
+    pub(super) fn begin(&mut self, xid: Xid, token: Token, entries: Entries, now: Instant) {
         let (deadline, last) = (now + self.patience, now + self.total);
-        self.waiting.push_back(Read { xid, token, entries: Vec::new(), bytes: 0, deadline, last });
+        self.waiting.push_back(Read { xid, token, entries, bytes: 0, deadline, last });
     }
 
     /// Takes one part; false when nobody waits for it.
@@ -65,19 +101,18 @@ impl Reads {
         events: &mut VecDeque<Event>,
     ) -> bool {
         let Some(read) = self.waiting.iter_mut().find(|read| read.xid == xid) else { return false };
-        let MultipartReplyBody::Flow(entries) = part.body else {
+        let Some(entries) = read.entries.extend(part.body) else {
             return self.fail(xid, ReadError::MixedTypes, events);
         };
         read.bytes += bytes;
-        if read.bytes > self.max_bytes || read.entries.len() + entries.len() > self.max_entries {
+        if read.bytes > self.max_bytes || entries > self.max_entries {
             return self.fail(xid, ReadError::TooLarge, events);
         }
-        read.entries.extend(entries);
         read.deadline = (now + self.patience).min(read.last);
         if !part.more
             && let Some(read) = self.take(xid)
         {
-            events.push_back(Event::FlowsRead { token: read.token, result: Ok(read.entries) });
+            events.push_back(read.entries.event(read.token, None));
         }
         true
     }
@@ -86,7 +121,7 @@ impl Reads {
     pub(super) fn fail(&mut self, xid: Xid, error: ReadError, events: &mut VecDeque<Event>) -> bool {
         match self.take(xid) {
             Some(read) => {
-                events.push_back(Event::FlowsRead { token: read.token, result: Err(error) });
+                events.push_back(read.entries.event(read.token, Some(error)));
                 true
             }
             None => false,

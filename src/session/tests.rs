@@ -12,6 +12,7 @@ use super::*;
 
 mod confirmation;
 mod handshake;
+mod meters;
 mod reading;
 mod stream;
 mod tables;

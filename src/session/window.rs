@@ -1,4 +1,4 @@
-//! FLOW_MODs in flight, the barriers that confirm them, and the errors that do not.
+//! FLOW_MODs in flight, the barriers that confirm them, and the errors that do not. METER_MODs go the same way.
 //!
 //! FLOW_MODs leave in order, at most [`Config::window`] of them without an answer; a barrier follows the last one of
 //! every burst and at least every [`Config::barrier_every`]. OpenFlow 1.3.5, 7.3.7: the barrier reply comes after
@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use openflow::{ErrorMsg, FlowMod, Message, Xid};
+use openflow::{ErrorMsg, Message, Xid};
 
 use super::Config;
 use super::event::{Event, Outcome, Settlement, Token, UnknownReason};
@@ -37,7 +37,7 @@ pub(super) struct Window {
     hope: Duration,
     /// When a barrier was last answered.
     moved: Option<Instant>,
-    backlog: VecDeque<(Token, FlowMod)>,
+    backlog: VecDeque<(Token, Message)>,
     in_flight: VecDeque<InFlight>,
     groups: VecDeque<Group>,
     /// FLOW_MODs at the end of `in_flight` that no barrier follows yet.
@@ -87,7 +87,7 @@ impl Window {
         }
     }
 
-    pub(super) fn submit(&mut self, mods: Vec<(Token, FlowMod)>) {
+    pub(super) fn submit(&mut self, mods: impl Iterator<Item = (Token, Message)>) {
         self.backlog.extend(mods);
     }
 
@@ -98,10 +98,10 @@ impl Window {
     /// Moves FLOW_MODs from the backlog into flight while there is room, with the barriers that belong to them.
     pub(super) fn fill(&mut self, out: &mut BytesMut, next_xid: &mut u32, events: &mut VecDeque<Event>, now: Instant) {
         while self.in_flight.len() < self.size
-            && let Some((token, flow_mod)) = self.backlog.pop_front()
+            && let Some((token, request)) = self.backlog.pop_front()
         {
             let xid = take_xid(next_xid);
-            if Message::FlowMod(flow_mod).encode(xid, out).is_err() {
+            if request.encode(xid, out).is_err() {
                 events.push_back(settled(vec![Settlement { token, outcome: Outcome::Unencodable }]));
                 continue;
             }

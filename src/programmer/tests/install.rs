@@ -257,12 +257,11 @@ fn a_switch_that_does_not_tell_its_counters_is_not_asked_without_end() {
 }
 
 #[test]
-fn an_install_names_unknown_nodes_classes_and_what_this_version_lacks() {
+fn an_install_names_unknown_nodes_and_classes() {
     let mut world = World::connected();
     for (more, code, path) in [
         (json!({"nodes": ["s1", "s9"]}), "not_found", "payload.nodes[1]"),
         (json!({"traffic_type": "gold"}), "invalid_request", "payload.traffic_type"),
-        (json!({"rate_limit": {"rate_kbps": 1}}), "unsupported", "payload.rate_limit"),
     ] {
         let error = world.error("InstallFlow", voice_with("a", 1, more));
         assert_eq!((&error["code"], &error["path"]), (&json!(code), &json!(path)), "{error}");

@@ -4,6 +4,7 @@ mod consistency;
 mod disk;
 mod drift;
 mod install;
+mod meters;
 mod nodes;
 mod outage;
 mod replace;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::contract::{Limits, Timestamp, parse_request};
 use crate::emulator::{Fault, Link, Switch, SwitchConfig};
+use crate::policy::ClassTable;
 use crate::programmer::cookie::{Purpose, from_token};
 use crate::programmer::engine::{Config, Engine, Output, Ticket};
 use crate::programmer::node::Sync;
@@ -69,7 +70,15 @@ pub(super) fn config() -> Config {
         connections: 0,
         discovered_nodes: 0,
     };
-    Config { admission: Admission::Discover, table_miss: TableMiss::None, dial_tls: false, max_flows: 1_000, limits }
+    let classes = ClassTable::built_in();
+    Config {
+        admission: Admission::Discover,
+        table_miss: TableMiss::None,
+        dial_tls: false,
+        max_flows: 1_000,
+        classes,
+        limits,
+    }
 }
 
 /// A switch with few tables: each connection reads what all of them can do.
@@ -295,6 +304,12 @@ impl World {
         assert!(switch.count_traffic(rule.table_id, rule.priority, &rule.flow_match, 1, 100, self.now));
     }
 
+    /// The switch's meters: number, rate, burst.
+    pub(super) fn meters(&self, switch: usize) -> Vec<(u32, u32, u32)> {
+        let meters = self.switches[switch].meters().into_iter();
+        meters.map(|meter| (meter.meter_id.0, meter.bands[0].rate, meter.bands[0].burst_size)).collect()
+    }
+
     pub(super) fn rule_count(&self, switch: usize) -> usize {
         self.switches[switch].flows(self.now).len()
     }
@@ -354,7 +369,7 @@ impl World {
     }
 
     /// One round of the engine, the switches and the wire between; false when nothing is left to do.
-    fn step(&mut self) -> bool {
+    pub(super) fn step(&mut self) -> bool {
         self.engine.flush();
         let mut has_moved = false;
         while let Some(output) = self.engine.poll_output() {
