@@ -107,6 +107,8 @@ mod tests {
             reason: None,
             applied_at: Some(time),
             verified_at: None,
+            meter: None,
+            counters: None,
             flow_mods: None,
         };
         FlowView {

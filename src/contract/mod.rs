@@ -36,8 +36,8 @@ pub use name::{
 };
 pub use parse::{MAX_DEPTH, parse_request};
 pub use reply::{
-    Capabilities, FlowModView, FlowNodeView, FlowState, FlowView, Info, Limits, NodeState, NodeView, PortView, Reply,
-    SwitchError, TrafficTypeView, Warning, WarningKind,
+    Capabilities, CountersView, FlowModView, FlowNodeView, FlowState, FlowView, Info, Limits, MeterView, NodeState,
+    NodeView, PortView, Reply, SwitchError, TrafficTypeView, Warning, WarningKind,
 };
 pub use text::Reason;
 pub use timestamp::Timestamp;

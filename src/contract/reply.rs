@@ -218,7 +218,7 @@ pub struct FlowView {
     pub hard_timeout: u16,
     /// What each node says.
     pub nodes: Vec<FlowNodeView>,
-    /// Conflicts with other rules.
+    /// Conflicts with other rules, and substitutes.
     #[serde(default)]
     pub warnings: Vec<Warning>,
     /// Packets counted by its rules on all nodes; only in the reply to `GetFlow`.
@@ -253,9 +253,50 @@ pub struct FlowNodeView {
     pub applied_at: Option<Timestamp>,
     /// When it was last read back equal.
     pub verified_at: Option<Timestamp>,
-    /// Exactly what would be sent; only in a dry run.
+    /// The meter that enforces its rate limit there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meter: Option<MeterView>,
+    /// What its rules there have counted; only in the reply to `GetFlow`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counters: Option<CountersView>,
+    /// Exactly what would be sent, meters before rules; only in a dry run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow_mods: Option<Vec<FlowModView>>,
+}
+
+/// A meter on a node, as a flow that is behind it sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeterView {
+    /// Its number there.
+    pub meter_id: u32,
+    /// Whether the flows of the class share it.
+    pub shared: bool,
+    /// The rate above which it acts.
+    pub rate_kbps: u32,
+    /// What may come at once, where it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst_kb: Option<u32>,
+    /// Packets above the rate, of all flows that share it; only in the reply to `GetFlow`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exceeding_packets: Option<u64>,
+    /// Bytes above the rate, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exceeding_bytes: Option<u64>,
+}
+
+/// What the rules of a flow have counted on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountersView {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Packets a second since they were read before, where they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packets_per_second: Option<u64>,
+    /// Bits a second, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits_per_second: Option<u64>,
 }
 
 /// An OFPT_ERROR.
@@ -271,7 +312,7 @@ pub struct SwitchError {
     pub message: String,
 }
 
-/// One FLOW_MOD of a dry run.
+/// One FLOW_MOD or METER_MOD of a dry run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowModView {
     /// In the syntax of ovs-ofctl.
@@ -281,7 +322,7 @@ pub struct FlowModView {
 }
 
 words! {
-    /// How two rules are in each other's way.
+    /// How two rules are in each other's way, or what else is not quite as asked.
     pub enum WarningKind {
         /// A rule of higher priority takes all of this one's traffic.
         Hidden = "hidden",
@@ -289,10 +330,12 @@ words! {
         Hides = "hides",
         /// Equal priority, and part of the traffic in common.
         Overlap = "overlap",
+        /// A switch does the nearest thing to what was asked.
+        Substitute = "substitute",
     }
 }
 
-/// A conflict with another rule.
+/// A conflict with another rule, or a substitute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
     /// How they are in each other's way.

@@ -292,6 +292,11 @@ impl Engine {
         id
     }
 
+    /// The number that the next flow gets.
+    pub(super) fn next_flow_number(&self) -> Option<FlowNumber> {
+        FlowNumber::new(self.next_number)
+    }
+
     /// A number that no flow of this installation ever had. `None` when the store has not confirmed more of them.
     pub(super) fn new_number(&mut self) -> Option<FlowNumber> {
         if self.next_number >= self.reserved {

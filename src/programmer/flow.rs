@@ -16,6 +16,7 @@
 use std::time::{Duration, Instant};
 
 use super::cookie::FlowNumber;
+use super::counters::Sample;
 use super::node::NodeId;
 use crate::contract::{FlowId, FlowState, InstallFlow, SwitchError, Timestamp};
 use crate::southbound::ConnectionId;
@@ -66,6 +67,8 @@ pub(super) struct Placement {
     /// Flows whose places it was given, and that are superseded once it is applied.
     pub(super) replaces: Vec<FlowNumber>,
     pub(super) repairs: Repairs,
+    /// What its rules had counted when they were last read.
+    pub(super) sample: Option<Sample>,
     /// The state that is told of it, and under which its node counts it: the last one that the disk knows. Nothing as
     /// long as the disk does not know the flow.
     pub(super) told: Option<FlowState>,
@@ -169,6 +172,7 @@ impl Placement {
             restored: false,
             replaces: Vec::new(),
             repairs: Repairs::default(),
+            sample: None,
             told: None,
         }
     }

@@ -13,7 +13,7 @@ use super::node::NodeId;
 use crate::contract::{
     Atomic, ErrorBody, ErrorCode, FlowId, FlowView, InstallFlow, InstallFlows, OnConflict, Reply, Wait,
 };
-use crate::policy::{self, CompileError, Rule, Scope};
+use crate::policy::{self, CompileError, Rule};
 
 /// A request that could be installed: its rules and nodes.
 struct Plan {
@@ -101,25 +101,22 @@ impl Engine {
         })?;
         let rules = policy::compile(&request, class).map_err(|error| compile_error(&error, path))?;
         let nodes = self.resolve_nodes(&request, path)?;
-        self.check_limit(&request, &nodes, path)?;
+        self.check_capabilities(&request, &rules, &nodes, path)?;
         Ok(Plan { request, rules, nodes })
     }
 
-    /// Whether the nodes that are there can limit the rate as asked. What a node can that is away is found out when it
-    /// is back.
-    fn check_limit(&self, request: &InstallFlow, nodes: &[NodeId], path: &str) -> Result<(), ErrorBody> {
-        let Some(limit) = self.limit_of(request) else { return Ok(()) };
-        let lacks = |id: &NodeId| {
-            let node = self.nodes.get(id).filter(|node| node.live().is_some())?;
-            Some((&node.request.name, self.meter_on(*id, &limit).err()?))
-        };
-        let Some((node, unmetered)) = nodes.iter().find_map(lacks) else { return Ok(()) };
-        let (what, field) = match limit.scope {
-            Scope::Flow => ("rate_limit".to_owned(), "rate_limit"),
-            Scope::Class => (format!("the rate limit of {}", request.traffic_type), "traffic_type"),
-        };
-        let message = format!("{what} cannot be enforced on node {node}: {unmetered}");
-        Err(at_field(ErrorBody::new(ErrorCode::Unsupported, message), path, Some(field)))
+    /// Whether the nodes that are there can do what is asked, by their own word.
+    fn check_capabilities(
+        &self,
+        request: &InstallFlow,
+        rules: &[Rule],
+        nodes: &[NodeId],
+        path: &str,
+    ) -> Result<(), ErrorBody> {
+        let lacks = |id: &NodeId| Some((self.node_name(*id)?, self.lack(*id, request, rules)?));
+        let Some((node, lack)) = nodes.iter().find_map(lacks) else { return Ok(()) };
+        let message = format!("node {node} cannot do this: {}", lack.reason);
+        Err(at_field(ErrorBody::new(ErrorCode::Unsupported, message), path, lack.field))
     }
 
     fn resolve_nodes(&self, request: &InstallFlow, path: &str) -> Result<Vec<NodeId>, ErrorBody> {

@@ -265,8 +265,8 @@ impl Engine {
             Event::Settled(settlements) => self.settled(id, settlements),
             Event::LateRefusal { token, error } => self.late_refusal(id, token, &error),
             Event::MetersRead { result, .. } => self.meters_read(id, &result),
-            Event::MeterStatsRead { .. } => {}
-            Event::FlowsRead { token, result } if token != TABLE_READ => self.counters_read(token, &result),
+            Event::MeterStatsRead { token, result } => self.meter_counters_read(token, id, &result),
+            Event::FlowsRead { token, result } if token != TABLE_READ => self.counters_read(token, id, &result),
             Event::FlowsRead { result: Ok(entries), .. } => self.reconcile(id, &entries),
             Event::FlowsRead { result: Err(error), .. } => self.read_failed(id, &error),
             Event::Bundles(has_bundles) => self.with_live(id, |live| live.has_bundles = has_bundles),

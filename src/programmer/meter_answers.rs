@@ -167,13 +167,13 @@ impl Engine {
                 if error.error_code() == ErrorCode::METER_MOD_FAILED_METER_EXISTS =>
             {
                 if was_sent {
-                    self.meter_in_doubt(id, &owner)
+                    self.meter_in_doubt(id, &owner);
                 } else {
-                    self.renumber_meter(id, owner)
+                    self.renumber_meter(id, owner);
                 }
             }
             (Purpose::ChangeMeter, Outcome::Refused(error)) if is_meter_missing(&error) => {
-                self.meter_in_doubt(id, &owner)
+                self.meter_in_doubt(id, &owner);
             }
             (_, Outcome::Refused(error)) => self.refuse_meter(purpose, id, &owner, &switch_error(&error)),
             (_, Outcome::Unencodable) => self.refuse_meter(purpose, id, &owner, &too_long()),

@@ -6,16 +6,14 @@
 //! [`super::meter_answers`].
 
 use openflow::{MeterMod, MeterModCommand};
-use tracing::warn;
 
 use super::cookie::FlowNumber;
 use super::engine::Engine;
 use super::flow::{Placement, Stage};
 use super::meter::{Meter, MeterStage, Meters, Owner};
 use super::node::{Job, ListedMeters, Node, NodeId};
-use super::view::own_error;
-use crate::contract::{InstallFlow, NodeName};
-use crate::policy::{self, Limit, Rule, Scope, Substitute, Unmetered};
+use crate::contract::InstallFlow;
+use crate::policy::{self, Limit, Rule, Scope};
 
 /// A number that was sent to the disk with this commit, and whose it is.
 #[derive(Debug)]
@@ -58,18 +56,9 @@ impl Engine {
         }
     }
 
-    /// What the meter of a limit is on a node, and what of it is not quite as asked.
-    pub(super) fn meter_on(&self, id: NodeId, limit: &Limit) -> Result<(policy::Meter, Vec<Substitute>), Unmetered> {
-        let node = self.nodes.get(&id);
-        if node.and_then(Node::live).is_some_and(|live| live.listed_meters == ListedMeters::Refused) {
-            return Err(Unmetered::Unlisted);
-        }
-        limit.meter(node.and_then(|node| node.about.as_ref()).and_then(|about| about.description.meters.as_ref()))
-    }
-
     /// Queues a flow's rules, behind its meter if it has one.
     pub(super) fn push_install(&mut self, number: FlowNumber, id: NodeId, rules: Vec<Rule>) {
-        if self.parks(number, id) {
+        if self.refuse_incapable(number, id, &rules) || self.parks(number, id) {
             return;
         }
         let rules = self.behind_meter(number, id, rules);
@@ -81,13 +70,9 @@ impl Engine {
 
     /// Whether the rules of the flow have to wait: for its meter, or for what the switch will say of its meters.
     fn parks(&mut self, number: FlowNumber, id: NodeId) -> bool {
-        let Some(limit) = self.flows.get(&number).and_then(|flow| self.limit_of(&flow.request)) else { return false };
+        let Some(owner) = self.meter_owner(number) else { return false };
         if self.nodes.get(&id).is_none_or(|node| node.live().is_none()) {
             return false;
-        }
-        if let Err(unmetered) = self.meter_on(id, &limit) {
-            self.refuse_unmetered(number, id, unmetered);
-            return true;
         }
         if !self.knows_meters(id) {
             // The first reading of the switch's tables finds it wanting.
@@ -95,7 +80,6 @@ impl Engine {
             return true;
         }
         self.use_meter(number, id);
-        let Some(owner) = self.meter_owner(number) else { return false };
         let meter = self.nodes.get_mut(&id).and_then(|node| node.meters.get_mut(&owner));
         match meter.filter(|meter| meter.stage != MeterStage::There) {
             Some(meter) => {
@@ -288,16 +272,5 @@ impl Engine {
         let placements = self.flows.get(&number).map(|flow| flow.placements.as_slice()).unwrap_or_default();
         let has = |meters: &Meters| meters.get(&owner).is_some();
         placements.iter().any(|placement| self.nodes.get(&placement.node).is_some_and(|node| has(&node.meters)))
-    }
-
-    /// The switch cannot limit the flow: it is rejected without having been sent.
-    pub(super) fn refuse_unmetered(&mut self, number: FlowNumber, id: NodeId, unmetered: Unmetered) {
-        let node = self.node_name(id).map(NodeName::as_str);
-        warn!(flow = number.get(), node, %unmetered, "cannot limit the rate of a flow");
-        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
-        placement.queued = false;
-        placement.error = Some(Box::new(own_error("UNSUPPORTED", &unmetered.to_string())));
-        self.refused(number, id);
-        self.flow_moved(number);
     }
 }

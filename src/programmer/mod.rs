@@ -5,6 +5,7 @@
 //! disk. The decisions are all in `engine`, a pure state machine; `driver` is the task around it.
 
 mod answers;
+mod capability;
 mod commits;
 mod cookie;
 mod counters;
@@ -23,6 +24,7 @@ mod node;
 mod outbox;
 mod outcome;
 mod places;
+mod preview;
 mod reads;
 mod reconcile;
 mod record;

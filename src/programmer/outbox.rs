@@ -164,7 +164,7 @@ impl Engine {
     }
 }
 
-fn add(rule: Rule, cookie: u64, request: &InstallFlow) -> FlowMod {
+pub(super) fn add(rule: Rule, cookie: u64, request: &InstallFlow) -> FlowMod {
     FlowMod {
         cookie,
         table_id: rule.table_id,
@@ -176,11 +176,6 @@ fn add(rule: Rule, cookie: u64, request: &InstallFlow) -> FlowMod {
         instructions: rule.instructions,
         ..FlowMod::add()
     }
-}
-
-/// The FLOW_MOD that a dry run shows: the one that would be sent, but for its cookie, which is not taken yet.
-pub(super) fn preview(rule: Rule, tag: Tag, request: &InstallFlow) -> FlowMod {
-    add(rule, tag.cookie(FlowNumber::TABLE_MISS), request)
 }
 
 fn delete(rule: Rule, cookie: u64) -> FlowMod {

@@ -24,7 +24,7 @@ impl Engine {
         for job in jobs {
             match job {
                 Job::Remove { .. } | Job::Undo { .. } | Job::Meter(_) | Job::Wipe | Job::Synced => {
-                    self.push_job(id, job)
+                    self.push_job(id, job);
                 }
                 Job::Install { .. } | Job::Sweep { .. } | Job::WriteTableMiss | Job::DeleteTableMiss => {
                     self.carry_out(id, job, &mut mods);

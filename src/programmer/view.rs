@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bytes::BytesMut;
-use openflow::{Capabilities as Features, DatapathId, FlowMod, Message, Port, PortNo, Xid};
+use openflow::{Capabilities as Features, DatapathId, Port, PortNo};
 
 use super::Answer;
 use super::cookie::{FlowNumber, Hex};
@@ -11,10 +10,10 @@ use super::discovered::{Guest, MAX_DISCOVERED};
 use super::engine::{Engine, no_such_node};
 use super::flow::{Flow, Placement};
 use super::node::{Node, NodeId};
-use super::outbox::preview;
+use super::preview::meter_view;
 use crate::contract::{
-    Capabilities, ErrorBody, ErrorCode, FlowId, FlowModView, FlowNodeView, FlowState, FlowView, Info, InstallFlow,
-    Limits, ListFlows, NodeName, NodeState, NodeView, PortView, Reply, SwitchError, TrafficTypeView,
+    Capabilities, ErrorBody, ErrorCode, FlowId, FlowNodeView, FlowState, FlowView, Info, InstallFlow, Limits,
+    ListFlows, NodeName, NodeState, NodeView, PortView, Reply, SwitchError, TrafficTypeView,
 };
 use crate::policy::{self, Rule};
 use crate::session::Description;
@@ -65,14 +64,17 @@ impl Engine {
             reason: placement.reason.filter(|_| is_all).map(str::to_owned),
             applied_at: placement.applied_at.filter(|_| is_all || state != FlowState::Accepted),
             verified_at: placement.verified_at,
+            meter: self.meter_of(number, placement.node).and_then(|meter| {
+                let limit = self.limit_of(&flow.request)?;
+                Some(meter_view(&limit, meter.id))
+            }),
             ..node_of_flow(self.node_name(placement.node)?.clone(), node)
         })
     }
 
-    /// What a dry run shows: the FLOW_MODs, byte for byte but for the flow's number in the cookie.
+    /// What a dry run shows: METER_MODs and FLOW_MODs in the order of sending, byte for byte as they would be sent if
+    /// the flow were asked for now.
     pub(super) fn planned_view(&self, request: &InstallFlow, rules: &[Rule], nodes: &[NodeId]) -> FlowView {
-        let flow_mods: Vec<FlowModView> =
-            rules.iter().map(|rule| flow_mod_view(preview(rule.clone(), self.tag, request))).collect();
         let on_node = |id: &NodeId| {
             let node = self.nodes.get(id)?;
             let conflicts: Vec<_> = self.conflicts_on(*id, request, rules).collect();
@@ -80,8 +82,7 @@ impl Engine {
                 state: FlowState::Planned,
                 rules: count(rules),
                 error: (!conflicts.is_empty()).then(|| conflict_error(&conflicts.join("; "))),
-                flow_mods: Some(flow_mods.clone()),
-                ..node_of_flow(node.request.name.clone(), Some(node))
+                ..self.preview(*id, request, rules, node_of_flow(node.request.name.clone(), Some(node)))
             })
         };
         let nodes = nodes.iter().filter_map(on_node).collect();
@@ -111,6 +112,7 @@ impl Engine {
 
     fn view_of(&self, flow_id: FlowId, state: FlowState, request: &InstallFlow, nodes: Vec<FlowNodeView>) -> FlowView {
         let class = self.classes.get(&request.traffic_type).ok();
+        let warnings = self.substitutes(request, &nodes);
         FlowView {
             flow_id,
             state,
@@ -129,7 +131,7 @@ impl Engine {
             idle_timeout: request.idle_timeout,
             hard_timeout: request.hard_timeout,
             nodes,
-            warnings: Vec::new(),
+            warnings,
             packets: None,
             bytes: None,
         }
@@ -273,6 +275,8 @@ fn node_of_flow(name: NodeName, node: Option<&Node>) -> FlowNodeView {
         reason: None,
         applied_at: None,
         verified_at: None,
+        meter: None,
+        counters: None,
         flow_mods: None,
     }
 }
@@ -284,16 +288,6 @@ fn conflict_error(message: &str) -> SwitchError {
 /// An error that is the daemon's own.
 pub(super) fn own_error(code: &str, message: &str) -> SwitchError {
     SwitchError { error_type: OWN_ERROR.to_owned(), code: code.to_owned(), message: message.to_owned() }
-}
-
-fn flow_mod_view(flow_mod: FlowMod) -> FlowModView {
-    let text = format!("{flow_mod:#}");
-    let mut bytes = BytesMut::new();
-    let hex = match Message::FlowMod(flow_mod).encode(Xid(0), &mut bytes) {
-        Ok(()) => openflow::Hex(&bytes).to_string(),
-        Err(error) => error.to_string(),
-    };
-    FlowModView { text, hex }
 }
 
 fn count(rules: &[Rule]) -> u32 {

@@ -129,10 +129,51 @@ impl Display for MeterModCommand {
     }
 }
 
+/// As the switch's log has it, or with `{:#}` as `ovs-ofctl add-meter` takes it.
 impl Display for MeterMod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return self.fmt_as_argument(f);
+        }
         write!(f, "{} meter={} {} bands=", self.command, self.meter_id, self.flags)?;
         bands(f, self.flags, &self.bands)
+    }
+}
+
+impl MeterMod {
+    fn fmt_as_argument(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "meter={}", self.meter_id)?;
+        if self.command == MeterModCommand::Delete {
+            return Ok(());
+        }
+        for (flag, name) in [
+            (MeterFlags::KBPS, "kbps"),
+            (MeterFlags::PKTPS, "pktps"),
+            (MeterFlags::BURST, "burst"),
+            (MeterFlags::STATS, "stats"),
+        ] {
+            if self.flags.contains(flag) {
+                write!(f, ",{name}")?;
+            }
+        }
+        for band in &self.bands {
+            write!(f, ",band=type={},rate={}", band_name(&band.kind), band.rate)?;
+            if self.flags.contains(MeterFlags::BURST) {
+                write!(f, ",burst_size={}", band.burst_size)?;
+            }
+            if let BandKind::DscpRemark { prec_level } = band.kind {
+                write!(f, ",prec_level={prec_level}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn band_name(kind: &BandKind) -> &'static str {
+    match kind {
+        BandKind::Drop => "drop",
+        BandKind::DscpRemark { .. } => "dscp_remark",
+        BandKind::Experimenter { .. } => "experimenter",
     }
 }
 
@@ -146,12 +187,7 @@ impl Display for MeterConfig {
 /// A line for each band.
 fn bands(f: &mut fmt::Formatter<'_>, flags: MeterFlags, bands: &[Band]) -> fmt::Result {
     for band in bands {
-        let name = match band.kind {
-            BandKind::Drop => "drop",
-            BandKind::DscpRemark { .. } => "dscp_remark",
-            BandKind::Experimenter { .. } => "experimenter",
-        };
-        write!(f, "\ntype={name} rate={}", band.rate)?;
+        write!(f, "\ntype={} rate={}", band_name(&band.kind), band.rate)?;
         if flags.contains(MeterFlags::BURST) {
             write!(f, " burst_size={}", band.burst_size)?;
         }

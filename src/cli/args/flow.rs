@@ -110,11 +110,11 @@ pub(crate) struct Treatment {
     /// Queue of the output port; left out: the class's
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u32).range(..=0xffff_fffe))]
     pub(crate) queue: Option<u32>,
-    /// Rate limit in kbit/s; this version refuses it
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u32).range(1..))]
+    /// Rate limit in kbit/s, of this flow on each node; left out: the class's, which its flows share
+    #[arg(long, visible_alias = "rate-limit", value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u32).range(1..))]
     pub(crate) rate_kbps: Option<u32>,
-    /// Burst of the rate limit in kilobits
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u32).range(1..), requires = "rate_kbps")]
+    /// Burst of the rate limit in kilobits; left out: the class's or the switch's
+    #[arg(long, visible_alias = "burst", value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u32).range(1..), requires = "rate_kbps")]
     pub(crate) burst_kb: Option<u32>,
     /// Where it goes: normal, drop, port:N or table:N
     #[arg(long, value_name = "WHERE", default_value = "normal", value_parser = forward)]

@@ -12,7 +12,8 @@ pub(super) fn list(flows: &[FlowView], output: &Output) -> String {
         output.note("No flows. 'flumen flow install --help' shows how to ask for one.");
         return String::new();
     }
-    let mut table = Table::new(&["FLOW", "STATE", "SOURCE", "DESTINATION", "PROTOCOL", "TYPE", "PRIO", "NODES"]);
+    let mut table =
+        Table::new(&["FLOW", "STATE", "SOURCE", "DESTINATION", "PROTOCOL", "TYPE", "PRIO", "LIMIT", "NODES"]);
     for flow in flows {
         let nodes: Vec<&str> = flow.nodes.iter().map(|node| node.node.as_str()).collect();
         table.row([
@@ -23,6 +24,7 @@ pub(super) fn list(flows: &[FlowView], output: &Output) -> String {
             Cell::from(protocol(flow)),
             Cell::from(&flow.traffic_type),
             Cell::from(flow.priority),
+            Cell::from(flow.rate_limit.map(|limit| format!("{} kbit/s", limit.rate_kbps)).unwrap_or_default()),
             Cell::from(nodes.join(", ")),
         ]);
     }
@@ -52,6 +54,9 @@ pub(super) fn one(flow: &FlowView, explained: bool, output: &Output) -> String {
     );
     if !flow.nodes.is_empty() {
         let _ = write!(text, "\n{}", nodes(&flow.nodes, explained, output));
+    }
+    for (node, line) in flow.nodes.iter().filter_map(|node| Some((node, traffic(node)?))) {
+        let _ = write!(text, "\n{}: {line}\n", node.node);
     }
     let mut gap = "
 ";
@@ -101,6 +106,22 @@ pub(super) fn all_flow_mods(flows: &[FlowView]) -> String {
         let _ = writeln!(text, "{node}  {flow_mod}");
     }
     text
+}
+
+/// What a node has counted of the flow, and what its meter did to it.
+fn traffic(node: &FlowNodeView) -> Option<String> {
+    let counters = node.counters.map(|counters| {
+        let rate = counters.bits_per_second.map(|bits| format!(", {} kbit/s", bits / 1_000)).unwrap_or_default();
+        format!("{} packets, {} bytes{rate}", counters.packets, counters.bytes)
+    });
+    let meter = node.meter.as_ref().map(|meter| {
+        let shared = if meter.shared { ", shared by the class" } else { "" };
+        let exceeding = meter.exceeding_packets.map(|packets| format!(", {packets} packets above it"));
+        let exceeding = exceeding.unwrap_or_default();
+        format!("meter {} at {} kbit/s{shared}{exceeding}", meter.meter_id, meter.rate_kbps)
+    });
+    let parts: Vec<String> = counters.into_iter().chain(meter).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// What a dry run would send, in the syntax of ovs-ofctl.

@@ -275,7 +275,13 @@ fn a_refused_limit_is_told_before_anything_is_sent_where_the_switch_is_there() {
     let mut world = World::connected_to(SwitchConfig { meter_limit: 0, ..SwitchConfig::new(DatapathId(1)) });
     let error = world.error("InstallFlow", limited("a", 1, 100));
     assert_eq!((error["code"].as_str(), error["path"].as_str()), (Some("unsupported"), Some("payload.rate_limit")));
-    assert!(error["message"].as_str().unwrap().contains("node s1: the switch has no meters"), "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("node s1 cannot do this: rate_limit cannot be enforced: the switch has no meters"),
+        "{error}"
+    );
     assert_eq!(world.rule_count(0), 0);
     let batch = world.error("InstallFlows", json!({"flows": [voice("b", 2), limited("a", 1, 100)]}));
     assert_eq!(batch["path"], "payload.flows[1].rate_limit");
