@@ -168,7 +168,7 @@ fn what_a_dry_run_tells_is_what_an_install_does_as_text_and_as_bytes() {
         }
     }
     assert_eq!(flow_rules(&lab.ovs, "s1"), BTreeSet::new());
-    // The cookie is given only when a flow is installed.
+    // Nothing was installed, so each shows the cookie that the next flow gets.
     let planned = lab.ovs.rules("s9");
     let cookie = planned[0].cookie;
     let expected = requests_with_every_option().iter().flat_map(|request| rules(request, cookie)).collect();

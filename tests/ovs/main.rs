@@ -20,6 +20,7 @@ mod full_table;
 mod installs;
 mod interruptions;
 mod lifetimes;
+mod meters;
 mod packets;
 mod pipeline;
 mod readme;

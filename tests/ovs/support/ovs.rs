@@ -139,6 +139,24 @@ impl Ovs {
         self.rules(bridge).into_iter().filter(|rule| rule.priority == priority).collect()
     }
 
+    /// The meters of a bridge as `dump-meters` prints them, each on one line, sorted.
+    pub(crate) fn meters(&self, bridge: &str) -> Vec<String> {
+        let text = self.ofctl(&[], "dump-meters", bridge, &[]);
+        let mut meters: Vec<_> = text.split("meter=").skip(1).map(|meter| words(meter).join(" ")).collect();
+        meters.sort();
+        meters
+    }
+
+    /// Adds or changes a meter that is not ours, or changes one that is, in the syntax of `ovs-ofctl add-meter`.
+    pub(crate) fn add_foreign_meter(&self, bridge: &str, meter: &str) {
+        self.ofctl(&[], "add-meter", bridge, &[meter]);
+    }
+
+    /// Deletes a meter, whoever owns it.
+    pub(crate) fn delete_meter(&self, bridge: &str, meter_id: u32) {
+        self.ofctl(&[], "del-meter", bridge, &[&format!("meter={meter_id}")]);
+    }
+
     /// How many rules the switch counts itself.
     pub(crate) fn flow_count(&self, bridge: &str) -> usize {
         let text = self.ofctl(&[], "dump-aggregate", bridge, &[]);
@@ -200,6 +218,10 @@ impl Ovs {
     fn database_socket(&self) -> String {
         format!("unix:{}", self.directory.path().join("db.sock").display())
     }
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
 }
 
 /// Points the programs of Open vSwitch at private directories.
