@@ -17,6 +17,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod contract;
+pub mod crash;
 pub mod daemon;
 pub mod emulator;
 pub mod northbound;

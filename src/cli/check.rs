@@ -36,6 +36,8 @@ pub(super) enum Job {
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) config: ServeConfig,
+    /// Where it is to die.
+    pub(super) crash_at: Option<crate::crash::CrashAt>,
     pub(super) filter: EnvFilter,
     pub(super) format: LogFormat,
 }
@@ -258,7 +260,7 @@ fn check_serve(serve: Serve) -> Result<Job, clap::Error> {
         origins: serve.origins,
         insecure: serve.insecure,
     };
-    Ok(Job::Serve(Box::new(Service { config, filter, format: serve.log_format })))
+    Ok(Job::Serve(Box::new(Service { config, crash_at: serve.crash_at, filter, format: serve.log_format })))
 }
 
 /// Where programs keep their state, by the XDG base directory specification: it wants relative paths ignored.

@@ -8,12 +8,13 @@ use tracing_subscriber::EnvFilter;
 use super::args::LogFormat;
 use super::check::Service;
 use super::exit::{Exit, Failure};
-use crate::{daemon, shutdown};
+use crate::{crash, daemon, shutdown};
 
 /// Runs the daemon until SIGINT or SIGTERM.
 pub(super) async fn run(service: Service) -> Result<Exit, Failure> {
-    let Service { config, filter, format } = service;
+    let Service { config, crash_at, filter, format } = service;
     log_to_stderr(filter, format);
+    crash_at.into_iter().for_each(crash::arm);
     // A panic is a line of the log like any other; what it ends is up to its task.
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     let stop = CancellationToken::new();

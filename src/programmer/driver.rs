@@ -17,7 +17,8 @@ use super::engine::{Engine, Output, Ticket};
 use super::node::NodeId;
 use super::{Answer, NodeStates, Request};
 use crate::contract::Timestamp;
-use crate::session::Command;
+use crate::crash::{self, Place};
+use crate::session::{Command, Event};
 use crate::southbound::{ConnectionId, Dial, Report, Southbound};
 use crate::store::{Store, StoreError};
 
@@ -110,10 +111,12 @@ impl Ends {
     /// Keeps the way to a connection while there is one.
     fn note(&mut self, report: &Report) {
         match report {
+            Report::Happened { event: Event::Settled(_), .. } => crash::pass(Place::AfterBarrier),
+            Report::Happened { event: Event::FlowsRead { .. }, .. } => crash::pass(Place::AfterRead),
             Report::Connected { connection, commands, .. } => {
                 self.connections.insert(*connection, commands.clone());
             }
-            Report::Happened { connection, event: crate::session::Event::Closed(_) } => {
+            Report::Happened { connection, event: Event::Closed(_) } => {
                 self.connections.remove(connection);
             }
             Report::Happened { .. } | Report::DialFailed { .. } => {}
@@ -123,12 +126,20 @@ impl Ends {
     fn carry_out(&mut self, output: Output, commits: &mut Commits, southbound: &Southbound) {
         match output {
             Output::Answer { ticket, answer } => {
+                crash::pass(Place::BeforeAnswer);
                 if let Some(channel) = self.answers.remove(&ticket) {
                     // Whoever asked may have gone away meanwhile.
                     let _ = channel.send(answer);
                 }
+                crash::pass(Place::AfterAnswer);
             }
-            Output::Command { connection, command } => self.send(connection, command),
+            Output::Command { connection, command } => {
+                let is_repair = matches!(command, Command::Bundle(_));
+                self.send(connection, command);
+                if is_repair {
+                    crash::pass(Place::DuringRepair);
+                }
+            }
             Output::Dial { node, address } => {
                 self.dials.insert(node, southbound.dial(address));
             }

@@ -19,6 +19,7 @@ use tracing::warn;
 use super::tally::Refusal;
 use super::tls::Identity;
 use super::{COMMANDS, ConnectionId, Origin, Report, Shared};
+use crate::crash::{self, Place};
 use crate::session::{CloseReason, Command, Counters, Event, Session};
 
 /// Bytes read at a time, at most: a few hundred replies, and nearly the largest message in one piece.
@@ -149,6 +150,7 @@ impl Buffers {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.output.advance(written);
+            crash::pass(Place::AfterFlowMods);
             self.unflushed = true;
             has_moved = true;
         }

@@ -7,6 +7,8 @@ use std::path::Path;
 use redb::backends::FileBackend;
 use redb::{DatabaseError, StorageBackend};
 
+use crate::crash::{self, Place};
+
 /// Hands everything through, except that an error of an fsync never passes for a full disk, whatever its number: the
 /// system may have dropped pages that were written before, while a write that found no room changed nothing.
 ///
@@ -41,6 +43,7 @@ impl StorageBackend for Backend {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        crash::pass(Place::BeforeFsync);
         self.0.sync_data().map_err(|error| io::Error::other(format!("fsync: {error}")))
     }
 

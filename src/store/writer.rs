@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::disk::{Disk, Outcome};
 use super::{Completion, GROUP_OPERATIONS, Job, StoreError};
+use crate::crash::{self, Place};
 
 /// Starts the writer. It ends when `jobs` is closed and empty, or after a failure; by then the file is closed.
 pub(super) fn spawn(
@@ -24,7 +25,9 @@ pub(super) fn spawn(
 
 fn run(mut disk: Disk, mut jobs: mpsc::Receiver<Job>, reports: &mpsc::Sender<Completion>) {
     while let Some(group) = next_group(&mut jobs) {
+        crash::pass(Place::BeforeWrite);
         let outcome = disk.commit(group.iter().flat_map(|job| job.batch.operations()));
+        crash::pass(Place::AfterFsync);
         let tickets = group.iter().map(|job| job.ticket).collect();
         let report = match outcome {
             Outcome::Committed => Completion::Committed { tickets },

@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod conflicts;
+mod crashes;
 mod discovered_nodes;
 mod drift;
 mod emulator;

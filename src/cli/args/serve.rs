@@ -64,6 +64,9 @@ pub(crate) struct Serve {
     /// Allow both listeners beyond loopback without tokens and TLS
     #[arg(long)]
     pub(crate) insecure: bool,
+    /// Die there, for tests: a place and the number of its passing
+    #[arg(long, value_name = "PLACE:N", hide = true)]
+    pub(crate) crash_at: Option<crate::crash::CrashAt>,
     /// What to log: a level (error, warn, info, debug, trace) or a filter by module
     #[arg(long, value_name = "FILTER", env = "FLUMEN_LOG", hide_env_values = true, default_value = "info")]
     pub(crate) log: String,

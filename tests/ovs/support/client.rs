@@ -68,6 +68,16 @@ impl Client {
         Self { outward: Outward::Relay { lines, _process: process }, inward, requests: 0 }
     }
 
+    /// The payload of the Reply, or nothing when the daemon ends first.
+    pub(crate) fn reply_if_alive(&mut self, command: &str, payload: Value) -> Option<Value> {
+        if !self.try_ask("1", command, &payload) {
+            return None;
+        }
+        let mut answer = self.try_receive(PATIENCE).ok()?;
+        assert_eq!(answer["type"], "Reply", "{answer}");
+        Some(answer["payload"].take())
+    }
+
     /// Sends a command and returns the whole message that answers it.
     pub(crate) fn ask(&mut self, command: &str, payload: Value) -> Value {
         self.requests += 1;

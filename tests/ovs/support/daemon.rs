@@ -44,6 +44,22 @@ impl Daemon {
         self.restart();
     }
 
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts again on the same ports and data, to die at one of the places that the program names.
+    pub(crate) fn restart_to_crash_at(&mut self, place: &str) {
+        let options = [self.options.as_slice(), &["--crash-at".to_owned(), place.to_owned()]].concat();
+        self.process = launch(&self.data, self.northbound, self.openflow, &options);
+    }
+
+    /// Waits until the daemon has ended by itself.
+    pub(crate) fn wait_for_end(&mut self) {
+        within(20, "the daemon to end by itself", || self.process.has_ended().then_some(()));
+    }
+
     /// An orderly end with exit code 0, then starts again on the same ports and data.
     pub(crate) fn stop_and_restart(&mut self) {
         assert!(self.process.terminate(), "SIGTERM ended the daemon badly:\n{}", self.process.log());
@@ -80,7 +96,8 @@ impl Daemon {
         self.process.assert_running();
     }
 
-    fn restart(&mut self) {
+    /// Starts again on the same ports and data.
+    pub(crate) fn restart(&mut self) {
         self.process = launch(&self.data, self.northbound, self.openflow, &self.options);
         self.wait_until_listening();
     }

@@ -69,6 +69,11 @@ impl Process {
         output(Command::new("kill").args(["-s", signal, &self.child.id().to_string()]));
     }
 
+    /// Whether the process has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Panics, with the log, when the process has ended by itself.
     pub(crate) fn assert_running(&mut self) {
         if let Some(status) = self.child.try_wait().unwrap() {
