@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ovs test conformance lint advisories prerequisites sim soak
+.PHONY: help demo demo-ovs test conformance lint advisories prerequisites sim cuts soak
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,9 @@ sim: ## the programmer in a world where everything goes wrong: FLUMEN_SEEDS (100
 soak: ## FLUMEN_SOAK_KILLS (500), _RESTARTS (200) and _CUTS (1000) of daemon, Open vSwitch and connections, all checked
 	FLUMEN_SOAK_KILLS=$${FLUMEN_SOAK_KILLS:-500} FLUMEN_SOAK_RESTARTS=$${FLUMEN_SOAK_RESTARTS:-200} \
 	FLUMEN_SOAK_CUTS=$${FLUMEN_SOAK_CUTS:-1000} $(CARGO) test --profile sim --test ovs soak:: -- --nocapture
+
+cuts: ## a batch of 200 flows whose connection is cut at every byte, in either direction
+	FLUMEN_STRIDE=1 $(CARGO) test --profile sim --lib a_cut_in_a_batch_of_200_flows
 
 lint: ## format, clippy, documentation, licences
 	$(CARGO) fmt --all --check

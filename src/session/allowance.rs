@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// A leaky bucket. A switch with one odd habit lives with it for years; one that does nothing else is found out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Allowance {
     most: u32,
     left: u32,

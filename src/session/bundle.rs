@@ -39,7 +39,7 @@ const CHUNK: usize = 64 << 10;
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The bundles of a session.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Bundles {
     patience: Duration,
     hope: Duration,
@@ -54,14 +54,14 @@ pub(super) struct Bundles {
 }
 
 /// A bundle to be made. One with a name waits for its owner before it is committed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Order {
     name: Option<Token>,
     mods: Vec<(Token, FlowMod)>,
 }
 
 /// A bundle under way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Bundle {
     id: BundleId,
     name: Option<Token>,
@@ -73,7 +73,7 @@ struct Bundle {
 }
 
 /// How far a bundle is; the diagram is in the [module](self).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Stage {
     Filling,
     Closing(Request),
@@ -82,7 +82,7 @@ enum Stage {
     Committing(Request),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Added {
     xid: Xid,
     token: Token,
@@ -90,7 +90,7 @@ struct Added {
 }
 
 /// A request that is out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Request {
     xid: Xid,
     sent: Instant,

@@ -27,14 +27,14 @@ const PROBE: BundleId = BundleId(u32::MAX);
 const MONITOR: u32 = 1;
 
 /// What a session has asked of the switch beside flows, and what came of it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Control {
     bundle_probe: Option<Xid>,
     monitor: Monitor,
     role: Role,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 enum Monitor {
     #[default]
     Off,
@@ -43,7 +43,7 @@ enum Monitor {
 }
 
 /// The role of this controller. EQUAL is what every connection begins with (OpenFlow 1.3.5, 6.3.6).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Role {
     Held(ControllerRole),
     Claimed {

@@ -17,7 +17,7 @@ use super::tables::Tables;
 pub struct Token(pub u64);
 
 /// What the owner of a session can ask of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Command {
     /// Send these FLOW_MODs in order and say of each what became of it.
     Program(Vec<(Token, FlowMod)>),
@@ -90,7 +90,7 @@ pub enum Command {
 }
 
 /// What happened on a session, in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Event {
     /// The handshake is done: commands are taken from now on.
     Ready(Box<Description>),

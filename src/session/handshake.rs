@@ -98,7 +98,7 @@ enum Question {
 }
 
 /// What has been learned of the switch so far.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Handshake {
     features_xid: Xid,
     description: Option<Box<Description>>,
@@ -109,7 +109,7 @@ pub(super) struct Handshake {
 }
 
 /// What a message of the handshake leads to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Progress {
     Waiting,
     /// The features are known: ask what [`Handshake::ask`] sends.

@@ -15,7 +15,7 @@ pub(super) enum Due {
 }
 
 /// Silence is counted in whole messages: a peer that trickles bytes is silent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Keepalive {
     idle: Duration,
     dead: Duration,
@@ -23,7 +23,7 @@ pub(super) struct Keepalive {
     asked: Option<Asked>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Asked {
     xid: Xid,
     at: Instant,

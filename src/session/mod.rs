@@ -71,7 +71,7 @@ use window::Window;
 const ERROR_DATA: usize = 128;
 
 /// The controller's end of one OpenFlow connection. See the [module](self) for its states and the driver's order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Session {
     config: Config,
     phase: Phase,
@@ -88,7 +88,7 @@ pub struct Session {
     stray_errors: Allowance,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Phase {
     /// HELLO is out.
     Negotiating { deadline: Instant },

@@ -17,7 +17,7 @@ pub(super) fn request(body: MultipartRequestBody) -> Message {
 }
 
 /// What has been read so far, by what was asked for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Entries {
     Flows(Vec<FlowStats>),
     Meters(Vec<MeterConfig>),
@@ -55,7 +55,7 @@ impl Entries {
 
 /// The reads that are waiting for parts, in the order in which they were asked for. The owner bounds their number; a
 /// switch answers them in that order, so the one that a part belongs to is nearly always the first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Reads {
     patience: Duration,
     total: Duration,
@@ -64,7 +64,7 @@ pub(super) struct Reads {
     waiting: VecDeque<Read>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Read {
     xid: Xid,
     token: Token,

@@ -11,11 +11,13 @@ use openflow::{
 use super::*;
 
 mod confirmation;
+mod cuts;
 mod handshake;
 mod meters;
 mod reading;
 mod stream;
 mod tables;
+mod transitions;
 
 /// The switch's end of a session.
 pub(super) struct Script {

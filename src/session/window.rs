@@ -28,7 +28,7 @@ pub(super) fn take_xid(next: &mut u32) -> Xid {
 }
 
 /// The way of a FLOW_MOD: backlog, in flight, settled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Window {
     size: usize,
     barrier_every: usize,
@@ -45,7 +45,7 @@ pub(super) struct Window {
     confirmed: VecDeque<(Xid, Token)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct InFlight {
     xid: Xid,
     token: Token,
@@ -53,7 +53,7 @@ struct InFlight {
 }
 
 /// What the switch has said of a FLOW_MOD before its barrier is answered. Silence is consent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Heard {
     Nothing,
     Refusal(Box<ErrorMsg>),
@@ -62,7 +62,7 @@ pub(super) enum Heard {
 }
 
 /// A barrier and the FLOW_MODs between it and the barrier before.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Group {
     barrier: Xid,
     size: usize,

@@ -242,17 +242,17 @@ fn requests_made_while_the_first_read_is_under_way_are_neither_lost_nor_doubled(
     assert_eq!(world.rule_count(0), 2);
 }
 
-/// Cutting the connection at every byte, in either direction, while a batch of flows is under way: each answer is
+/// Cutting the connection after so many bytes, in either direction, while a batch of flows is under way: each answer is
 /// true, and after the reconnect the switch has exactly the flows that are applied, none of them unknown.
-fn cut_at_every_byte(fault: fn(u64) -> Fault, most: u64) {
-    const FLOWS: u8 = 20;
-    let mut cuts = 0;
-    for after in 0..most {
+fn cut(fault: fn(u64) -> Fault, flows: u8, places: impl IntoIterator<Item = u64>) {
+    let (mut cuts, mut most) = (0, 0);
+    for after in places {
+        most += 1;
         let mut world = World::new(1);
         world.add_node(1);
         let connection = world.connect_with(0, vec![fault(after)], Origin::Accepted);
         let tickets: Vec<_> =
-            (1..=FLOWS).map(|host| world.send("InstallFlow", voice(&format!("f{host}"), host))).collect();
+            (1..=flows).map(|host| world.send("InstallFlow", voice(&format!("f{host}"), host))).collect();
         world.run();
         let was_cut = !world.is_open(connection);
         cuts += u64::from(was_cut);
@@ -271,22 +271,39 @@ fn cut_at_every_byte(fault: fn(u64) -> Fault, most: u64) {
             }
         }
         world.connect(0);
-        for host in 1..=FLOWS {
+        for host in 1..=flows {
             assert_eq!(world.state(&format!("f{host}")), "applied", "after the reconnect, cut after {after} bytes");
         }
-        assert_eq!(world.rule_count(0), usize::from(FLOWS), "cut after {after} bytes");
+        assert_eq!(world.rule_count(0), usize::from(flows), "cut after {after} bytes");
     }
     assert!(cuts > most / 2, "the cuts hit the conversation: {cuts} of {most}");
 }
 
 #[test]
 fn a_cut_at_every_byte_towards_the_switch_ends_truthfully() {
-    cut_at_every_byte(|after| Fault::CutInput { after }, 2_600);
+    cut(|after| Fault::CutInput { after }, 20, 0..2_600);
 }
 
 #[test]
 fn a_cut_at_every_byte_from_the_switch_ends_truthfully() {
-    cut_at_every_byte(|after| Fault::CutOutput { after }, 700);
+    cut(|after| Fault::CutOutput { after }, 20, 0..700);
+}
+
+/// Bytes between two cuts of the long batch in an ordinary run; `make cuts` cuts at every one.
+const STRIDE: usize = 1_499;
+
+fn stride() -> usize {
+    std::env::var("FLUMEN_STRIDE").ok().and_then(|stride| stride.parse().ok()).unwrap_or(STRIDE)
+}
+
+#[test]
+fn a_cut_in_a_batch_of_200_flows_towards_the_switch_ends_truthfully() {
+    cut(|after| Fault::CutInput { after }, 200, (0..25_000).step_by(stride()));
+}
+
+#[test]
+fn a_cut_in_a_batch_of_200_flows_from_the_switch_ends_truthfully() {
+    cut(|after| Fault::CutOutput { after }, 200, (0..2_000).step_by(stride().min(149)));
 }
 
 #[test]

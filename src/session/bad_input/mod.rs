@@ -6,6 +6,7 @@
 
 mod acknowledgement;
 mod asynchronous;
+mod elsewhere;
 mod extensions;
 mod framing;
 mod handshake;
