@@ -280,6 +280,9 @@ async fn idle() {
     let _emulate = Running(emulate.stderr(Stdio::null()).spawn().expect("flumen emulate"));
     let switches = connected(&mut reports, IDLE).await;
     println!("idle: {IDLE} switches connected after {:.1?}", begun.elapsed());
+    // What the handshakes left behind is taken before the rest is measured.
+    while tokio::time::timeout(Duration::from_secs(2), reports.recv()).await.is_ok() {}
+    let (busy, begun) = (processor_time(), Instant::now());
     let rest = tokio::time::sleep(Duration::from_secs(20));
     tokio::pin!(rest);
     loop {
@@ -288,13 +291,23 @@ async fn idle() {
             _ = reports.recv() => {}
         }
     }
-    println!("idle: {:.1} KiB each", (resident() - before) as f64 / IDLE as f64);
+    let share = (processor_time() - busy).as_secs_f64() / begun.elapsed().as_secs_f64();
+    println!("idle: {:.1} KiB each, {:.1} % of a core", (resident() - before) as f64 / IDLE as f64, share * 100.0);
     let begun = Instant::now();
     for switch in &switches {
         switch.send(Command::Close(CloseReason::Shutdown)).await.expect("a connection");
     }
     connected(&mut reports, IDLE).await;
     println!("idle: all {IDLE} were back after {:.1?}", begun.elapsed());
+}
+
+/// The time that this process has spent on processors.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("the state of this process");
+    // The name, in parentheses, may have spaces; user and system time are the 12th and 13th field after it, in ticks.
+    let fields = stat.rsplit(')').next().expect("fields").split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("ticks")).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// KiB of memory that this process has.
