@@ -280,17 +280,10 @@ async fn idle() {
     let _emulate = Running(emulate.stderr(Stdio::null()).spawn().expect("flumen emulate"));
     let switches = connected(&mut reports, IDLE).await;
     println!("idle: {IDLE} switches connected after {:.1?}", begun.elapsed());
-    // What the handshakes left behind is taken before the rest is measured.
-    while tokio::time::timeout(Duration::from_secs(2), reports.recv()).await.is_ok() {}
+    // What the handshakes left behind is not what idle switches cost.
+    take_reports_for(&mut reports, Duration::from_secs(6)).await;
     let (busy, begun) = (processor_time(), Instant::now());
-    let rest = tokio::time::sleep(Duration::from_secs(20));
-    tokio::pin!(rest);
-    loop {
-        tokio::select! {
-            () = &mut rest => break,
-            _ = reports.recv() => {}
-        }
-    }
+    take_reports_for(&mut reports, Duration::from_secs(20)).await;
     let share = (processor_time() - busy).as_secs_f64() / begun.elapsed().as_secs_f64();
     println!("idle: {:.1} KiB each, {:.1} % of a core", (resident() - before) as f64 / IDLE as f64, share * 100.0);
     let begun = Instant::now();
@@ -299,6 +292,10 @@ async fn idle() {
     }
     connected(&mut reports, IDLE).await;
     println!("idle: all {IDLE} were back after {:.1?}", begun.elapsed());
+}
+
+async fn take_reports_for(reports: &mut mpsc::Receiver<Report>, time: Duration) {
+    let _ = tokio::time::timeout(time, async { while reports.recv().await.is_some() {} }).await;
 }
 
 /// The time that this process has spent on processors.
