@@ -13,6 +13,7 @@
 //! ```
 
 mod backoff;
+pub mod backup;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -12,7 +12,8 @@ use tracing_subscriber::EnvFilter;
 use super::apply::Apply;
 use super::args::{
     self, AddNode, Admission, ApplyFlows, Args, Command as Typed, DiffFlows, Emulate, ExportFlows, FlowCommand,
-    FlowFile, Global, Install, ListFlows, LogFormat, NodeCommand, RemoveFlows, Serve, TableMiss,
+    FlowFile, Global, Install, ListFlows, LogFormat, NodeCommand, RemoveFlows, Serve, StoreCommand, StoreDir,
+    TableMiss,
 };
 use super::decode::{Decode, View};
 use super::flow_file::{self, Fault, Form, Item};
@@ -27,6 +28,10 @@ pub(super) enum Job {
     Serve(Box<Service>),
     Ask(Box<Ask>),
     Demo,
+    /// A store is to be written to standard output.
+    ExportStore(PathBuf),
+    /// A store is to be made of standard input.
+    ImportStore(PathBuf),
     Emulate(Emulate),
     Decode(Decode),
     Completions(clap_complete::Shell),
@@ -73,6 +78,8 @@ pub(super) fn check(args: Args) -> Result<Job, clap::Error> {
     let Args { global, command } = args;
     let question = match command {
         Typed::Serve(serve) => return check_serve(serve),
+        Typed::Store(StoreCommand::Export(StoreDir { data })) => return data_dir(data).map(Job::ExportStore),
+        Typed::Store(StoreCommand::Import(StoreDir { data })) => return data_dir(data).map(Job::ImportStore),
         Typed::Demo => return Ok(Job::Demo),
         Typed::Emulate(emulate) => return Ok(Job::Emulate(emulate)),
         Typed::Decode(args::Decode { file, form, count }) => {
@@ -227,13 +234,7 @@ fn check_serve(serve: Serve) -> Result<Job, clap::Error> {
         let message = format!("invalid value '{}' for '--log <FILTER>': {error}", serve.log);
         wrong(ErrorKind::ValueValidation, message)
     })?;
-    let data = match serve.data.or_else(|| state_dir(|name| std::env::var_os(name))) {
-        Some(data) => data,
-        None => {
-            let message = "there is no home directory to keep the state in: say where with --data DIR or FLUMEN_DATA";
-            return Err(wrong(ErrorKind::MissingRequiredArgument, message));
-        }
-    };
+    let data = data_dir(serve.data)?;
     let files = serve.openflow_cert.zip(serve.openflow_key).zip(serve.openflow_ca);
     let openflow_tls = files.map(|((certificate, key), authorities)| config::TlsFiles {
         certificate,
@@ -261,6 +262,14 @@ fn check_serve(serve: Serve) -> Result<Job, clap::Error> {
         insecure: serve.insecure,
     };
     Ok(Job::Serve(Box::new(Service { config, crash_at: serve.crash_at, filter, format: serve.log_format })))
+}
+
+/// The directory that was named, or else the usual one.
+fn data_dir(named: Option<PathBuf>) -> Result<PathBuf, clap::Error> {
+    named.or_else(|| state_dir(|name| std::env::var_os(name))).ok_or_else(|| {
+        let message = "there is no home directory to keep the state in: say where with --data DIR or FLUMEN_DATA";
+        wrong(ErrorKind::MissingRequiredArgument, message)
+    })
 }
 
 /// Where programs keep their state, by the XDG base directory specification: it wants relative paths ignored.

@@ -21,6 +21,7 @@ mod export;
 mod flow_file;
 mod output;
 mod serve;
+mod store;
 mod table;
 mod verdict;
 mod view;
@@ -64,6 +65,8 @@ fn run_job(job: Job, output: &mut Output) -> Result<Exit, Failure> {
     match job {
         Job::Serve(service) => on(runtime::Builder::new_multi_thread(), serve::run(*service)),
         Job::Ask(ask) => on(runtime::Builder::new_current_thread(), ask::run(*ask, output)),
+        Job::ExportStore(data) => store::export(&data, output),
+        Job::ImportStore(data) => on(runtime::Builder::new_current_thread(), store::import(&data, output)),
         Job::Demo => on(runtime::Builder::new_multi_thread(), demo::run(output)),
         Job::Emulate(emulate) => on(runtime::Builder::new_multi_thread(), emulate::run(emulate, output)),
         Job::Decode(decode) => decode::run(&decode, output),

@@ -5,6 +5,7 @@
 //! disk. The decisions are all in `engine`, a pure state machine; `driver` is the task around it.
 
 mod answers;
+mod backup;
 mod capability;
 mod commits;
 mod cookie;
@@ -46,6 +47,7 @@ use crate::contract::{Command, ErrorBody, NodeState, Reply, Timestamp};
 use crate::southbound::{Report, Southbound};
 use crate::store::{Completion, Snapshot, Store, StoreError};
 
+pub use backup::{Counts, ExportError, ImportError, export, import};
 pub use engine::Config;
 pub use record::RecordError;
 

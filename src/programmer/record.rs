@@ -109,7 +109,7 @@ impl Loaded {
             Some(bytes) => u16::from_be_bytes(fixed(Table::Meta, TAG, bytes)?),
             None => {
                 let tag = fastrand::u16(1..);
-                batch.put(Table::Meta, TAG, tag.to_be_bytes());
+                put_tag(&mut batch, tag);
                 tag
             }
         };
@@ -137,6 +137,31 @@ impl Loaded {
 /// Flow numbers below `upto` are taken.
 pub(super) fn put_reservation(batch: &mut Batch, upto: u64) {
     batch.put(Table::Meta, NEXT_NUMBER, upto.to_be_bytes());
+}
+
+/// The tag of the installation.
+pub(super) fn put_tag(batch: &mut Batch, tag: u16) {
+    batch.put(Table::Meta, TAG, tag.to_be_bytes());
+}
+
+pub(super) fn put_node(batch: &mut Batch, record: &NodeRecord) {
+    batch.put(Table::Node, record.name(), to_json(record));
+}
+
+pub(super) fn put_flow(batch: &mut Batch, number: FlowNumber, record: &FlowRecord) {
+    batch.put(Table::Flow, number.get().to_be_bytes(), to_json(record));
+}
+
+impl NodeRecord {
+    pub(super) fn name(&self) -> &str {
+        self.request.name.as_str()
+    }
+}
+
+impl FlowRecord {
+    pub(super) fn flow_id(&self) -> &str {
+        self.flow_id.as_str()
+    }
 }
 
 pub(super) fn delete_node(batch: &mut Batch, name: &NodeName) {
@@ -225,7 +250,7 @@ impl Engine {
             was_seen: node.was_seen,
             class_meters: class_meters.collect(),
         };
-        self.batch.put(Table::Node, record.request.name.as_str(), to_json(&record));
+        put_node(&mut self.batch, &record);
     }
 
     /// Stores the flow as it stands; until that is on disk no answer is given about it, and others are told how it

@@ -265,6 +265,11 @@ impl Store {
         Ok((Self::over(disk)?, snapshot))
     }
 
+    /// Whether the directory has a store.
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(disk::FILE).exists()
+    }
+
     /// A store that is empty and is gone when dropped.
     pub fn memory() -> Self {
         Self::open_memory(&Memory::default()).0

@@ -10,4 +10,5 @@ mod help;
 mod scripted;
 mod serve;
 mod stage;
+mod store;
 mod usage;

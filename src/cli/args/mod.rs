@@ -9,6 +9,7 @@ mod flow;
 mod flow_file;
 mod node;
 mod serve;
+mod store;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -24,6 +25,7 @@ pub(super) use self::flow::{FlowCommand, Install, ListFlows, RemoveFlows};
 pub(super) use self::flow_file::{ApplyFlows, DiffFlows, ExportFlows, FlowFile};
 pub(super) use self::node::{AddNode, NodeCommand};
 pub(super) use self::serve::{Admission, LogFormat, Serve, TableMiss};
+pub(super) use self::store::{StoreCommand, StoreDir};
 
 /// Where a daemon listens unless it was told otherwise.
 pub(super) const DEFAULT_URL: &str = "ws://127.0.0.1:8653/v1/ws";
@@ -99,6 +101,9 @@ pub(super) enum Command {
     /// Install, remove and look at flows
     #[command(subcommand, visible_alias = "flows")]
     Flow(FlowCommand),
+    /// Carry what a daemon keeps to another place: as lines of JSON, and back
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Show the daemon's version, uptime and limits
     Info,
     /// Show the classes of traffic that --traffic-type takes
