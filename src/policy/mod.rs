@@ -15,12 +15,16 @@
 
 mod class;
 mod compile;
+mod conflict_index;
 mod limit;
 mod overlap;
 mod port_range;
+mod shape;
 
 pub use self::class::{ClassTable, TrafficClass, UnknownClass, dscp_name};
 pub use self::compile::{CompileError, MAX_RULES, Rule, RuleId, compile};
+pub use self::conflict_index::{ConflictIndex, Handle};
 pub use self::limit::{ClassLimit, Exceed, Limit, Meter, Scope, Substitute, Unmetered, band_names, delete_meter};
 pub use self::overlap::{Conflict, Relation, conflict, relation};
 pub use self::port_range::{MaskedPort, masked_ports};
+pub use self::shape::{Addresses, Shape, shapes};

@@ -1,0 +1,277 @@
+//! What traffic a flow takes, as a box: a prefix of sources, one of destinations, a protocol, and ranges of ports.
+//!
+//! A request is a few such boxes, whatever number of masked rules it becomes; a rule of somebody else is one, or lies
+//! within one when it compares more than a box can say. Two boxes are compared side by side, without a rule being made.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use openflow::{EthType, IpProto, Masked, Match, OxmField};
+
+use super::overlap::Relation;
+use crate::contract::{Endpoint, InstallFlow, PortRange, Protocol};
+
+/// Every port.
+const EVERY_PORT: RangeInclusive<u16> = 0..=u16::MAX;
+
+/// A box of packets of one IP version.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Where the packets come from and go to.
+    pub addresses: Addresses,
+    /// Their protocol; `None` for every one.
+    pub protocol: Option<IpProto>,
+    /// Their source ports.
+    pub source_ports: RangeInclusive<u16>,
+    /// Their destination ports.
+    pub destination_ports: RangeInclusive<u16>,
+    /// Not all of the packets of the box, because more of them is compared than a box can say.
+    pub is_part: bool,
+}
+
+/// The prefixes of a box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Addresses {
+    /// IPv4.
+    V4 {
+        /// Where from.
+        source: Ipv4Net,
+        /// Where to.
+        destination: Ipv4Net,
+    },
+    /// IPv6.
+    V6 {
+        /// Where from.
+        source: Ipv6Net,
+        /// Where to.
+        destination: Ipv6Net,
+    },
+}
+
+impl Addresses {
+    fn reversed(self) -> Self {
+        match self {
+            Self::V4 { source, destination } => Self::V4 { source: destination, destination: source },
+            Self::V6 { source, destination } => Self::V6 { source: destination, destination: source },
+        }
+    }
+}
+
+/// The boxes of a request: one for each IP version and direction, none twice.
+pub fn shapes(request: &InstallFlow) -> Vec<Shape> {
+    let v4 = |end: Endpoint| match end {
+        Endpoint::Any => Some(Ipv4Net::default()),
+        Endpoint::V4(net) => Some(net),
+        Endpoint::V6(_) => None,
+    };
+    let v6 = |end: Endpoint| match end {
+        Endpoint::Any => Some(Ipv6Net::default()),
+        Endpoint::V4(_) => None,
+        Endpoint::V6(net) => Some(net),
+    };
+    let InstallFlow { source, destination, .. } = *request;
+    let v4 = v4(source).zip(v4(destination)).map(|(source, destination)| Addresses::V4 { source, destination });
+    let v6 = v6(source).zip(v6(destination)).map(|(source, destination)| Addresses::V6 { source, destination });
+    let ports = |range: Option<PortRange>| range.map_or(EVERY_PORT, |range| range.first..=range.last);
+    let mut shapes = Vec::with_capacity(1);
+    for addresses in [v4, v6].into_iter().flatten() {
+        let there = Shape {
+            addresses,
+            protocol: request.protocol.map(|protocol| ip_proto(protocol, addresses)),
+            source_ports: ports(request.source_port),
+            destination_ports: ports(request.destination_port),
+            is_part: false,
+        };
+        let back = request.bidirectional.then(|| there.reversed()).filter(|back| *back != there);
+        shapes.push(there);
+        shapes.extend(back);
+    }
+    shapes
+}
+
+fn ip_proto(protocol: Protocol, addresses: Addresses) -> IpProto {
+    match (protocol, addresses) {
+        (Protocol::Tcp, _) => IpProto::TCP,
+        (Protocol::Udp, _) => IpProto::UDP,
+        (Protocol::Sctp, _) => IpProto::SCTP,
+        (Protocol::Icmp, Addresses::V4 { .. }) => IpProto::ICMP,
+        (Protocol::Icmp, Addresses::V6 { .. }) => IpProto::ICMPV6,
+    }
+}
+
+impl Shape {
+    /// Every packet of IPv4, and every packet of IPv6.
+    fn all_ip() -> [Self; 2] {
+        let every = |addresses| Self {
+            addresses,
+            protocol: None,
+            source_ports: EVERY_PORT,
+            destination_ports: EVERY_PORT,
+            is_part: false,
+        };
+        [
+            every(Addresses::V4 { source: Ipv4Net::default(), destination: Ipv4Net::default() }),
+            every(Addresses::V6 { source: Ipv6Net::default(), destination: Ipv6Net::default() }),
+        ]
+    }
+
+    /// The boxes that a match is, or lies within: none if it takes no IP packet, two if it takes those of both versions.
+    pub fn of_match(flow_match: &Match) -> Vec<Self> {
+        let eth_type = flow_match.fields().iter().find_map(|field| match field {
+            OxmField::EthType(eth_type) => Some(*eth_type),
+            _ => None,
+        });
+        let [v4, v6] = Self::all_ip();
+        let mut shapes = match eth_type {
+            None => vec![v4, v6],
+            Some(EthType::IPV4) => vec![v4],
+            Some(EthType::IPV6) => vec![v6],
+            Some(_) => Vec::new(),
+        };
+        for shape in &mut shapes {
+            flow_match.fields().iter().for_each(|field| shape.narrow(field));
+        }
+        shapes
+    }
+
+    /// Leaves out what the field leaves out, as far as a box can say it.
+    fn narrow(&mut self, field: &OxmField) {
+        match (field, &mut self.addresses) {
+            (OxmField::EthType(_), _) => {}
+            (OxmField::IpProto(protocol), _) => self.protocol = Some(*protocol),
+            (OxmField::Ipv4Src(masked), Addresses::V4 { source, .. }) => self.is_part |= prefix_v4(masked, source),
+            (OxmField::Ipv4Dst(masked), Addresses::V4 { destination, .. }) => {
+                self.is_part |= prefix_v4(masked, destination);
+            }
+            (OxmField::Ipv6Src(masked), Addresses::V6 { source, .. }) => self.is_part |= prefix_v6(masked, source),
+            (OxmField::Ipv6Dst(masked), Addresses::V6 { destination, .. }) => {
+                self.is_part |= prefix_v6(masked, destination);
+            }
+            (OxmField::TcpSrc(port) | OxmField::UdpSrc(port) | OxmField::SctpSrc(port), _) => {
+                self.is_part |= range(port, &mut self.source_ports);
+            }
+            (OxmField::TcpDst(port) | OxmField::UdpDst(port) | OxmField::SctpDst(port), _) => {
+                self.is_part |= range(port, &mut self.destination_ports);
+            }
+            _ => self.is_part = true,
+        }
+    }
+
+    fn reversed(&self) -> Self {
+        Self {
+            addresses: self.addresses.reversed(),
+            source_ports: self.destination_ports.clone(),
+            destination_ports: self.source_ports.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// How the packets of this box lie to those of another. What is only part of a box covers nothing for certain, and
+    /// is taken to have packets in common with whatever meets its box.
+    pub fn relation(&self, other: &Self) -> Relation {
+        let sides = [
+            addresses(self.addresses, other.addresses),
+            match (self.protocol, other.protocol) {
+                (None, None) => Relation::Identical,
+                (None, Some(_)) => Relation::Covers,
+                (Some(_), None) => Relation::CoveredBy,
+                (Some(mine), Some(theirs)) if mine == theirs => Relation::Identical,
+                (Some(_), Some(_)) => Relation::Disjoint,
+            },
+            ranges(&self.source_ports, &other.source_ports),
+            ranges(&self.destination_ports, &other.destination_ports),
+            match (self.is_part, other.is_part) {
+                (false, false) => Relation::Identical,
+                (false, true) => Relation::Covers,
+                (true, false) => Relation::CoveredBy,
+                (true, true) => Relation::Intersects,
+            },
+        ];
+        sides.into_iter().fold(Relation::Identical, Relation::and)
+    }
+}
+
+impl Relation {
+    /// How two products lie to each other whose factors lie so.
+    const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Disjoint, _) | (_, Self::Disjoint) => Self::Disjoint,
+            (Self::Identical, relation) | (relation, Self::Identical) => relation,
+            (Self::Covers, Self::Covers) => Self::Covers,
+            (Self::CoveredBy, Self::CoveredBy) => Self::CoveredBy,
+            (Self::Covers | Self::CoveredBy | Self::Intersects, Self::Covers | Self::CoveredBy | Self::Intersects) => {
+                Self::Intersects
+            }
+        }
+    }
+
+    const fn of(covers: bool, is_covered: bool) -> Self {
+        match (covers, is_covered) {
+            (true, true) => Self::Identical,
+            (true, false) => Self::Covers,
+            (false, true) => Self::CoveredBy,
+            (false, false) => Self::Disjoint,
+        }
+    }
+}
+
+fn addresses(mine: Addresses, theirs: Addresses) -> Relation {
+    match (mine, theirs) {
+        (
+            Addresses::V4 { source, destination },
+            Addresses::V4 { source: their_source, destination: their_destination },
+        ) => Relation::of(source.contains(&their_source), their_source.contains(&source))
+            .and(Relation::of(destination.contains(&their_destination), their_destination.contains(&destination))),
+        (
+            Addresses::V6 { source, destination },
+            Addresses::V6 { source: their_source, destination: their_destination },
+        ) => Relation::of(source.contains(&their_source), their_source.contains(&source))
+            .and(Relation::of(destination.contains(&their_destination), their_destination.contains(&destination))),
+        (Addresses::V4 { .. }, Addresses::V6 { .. }) | (Addresses::V6 { .. }, Addresses::V4 { .. }) => {
+            Relation::Disjoint
+        }
+    }
+}
+
+fn ranges(mine: &RangeInclusive<u16>, theirs: &RangeInclusive<u16>) -> Relation {
+    if mine.end() < theirs.start() || theirs.end() < mine.start() {
+        return Relation::Disjoint;
+    }
+    let within = |inner: &RangeInclusive<u16>, outer: &RangeInclusive<u16>| {
+        outer.start() <= inner.start() && inner.end() <= outer.end()
+    };
+    match (within(theirs, mine), within(mine, theirs)) {
+        (false, false) => Relation::Intersects,
+        (covers, is_covered) => Relation::of(covers, is_covered),
+    }
+}
+
+/// Narrows a prefix to the one that a masked address lies within; true if it is only part of that.
+fn prefix_v4(masked: &Masked<Ipv4Addr>, net: &mut Ipv4Net) -> bool {
+    let mask = masked.mask().map_or(u32::MAX, u32::from);
+    let length = u8::try_from(mask.leading_ones()).ok();
+    if let Some(within) = length.and_then(|length| Ipv4Net::new(masked.value(), length).ok()) {
+        *net = within.trunc();
+    }
+    mask.leading_ones() + mask.trailing_zeros() < u32::BITS
+}
+
+/// The same for IPv6.
+fn prefix_v6(masked: &Masked<Ipv6Addr>, net: &mut Ipv6Net) -> bool {
+    let mask = masked.mask().map_or(u128::MAX, u128::from);
+    let length = u8::try_from(mask.leading_ones()).ok();
+    if let Some(within) = length.and_then(|length| Ipv6Net::new(masked.value(), length).ok()) {
+        *net = within.trunc();
+    }
+    mask.leading_ones() + mask.trailing_zeros() < u128::BITS
+}
+
+/// Narrows a range to the one that a masked port lies within; true if it is only part of that.
+fn range(port: &Masked<u16>, ports: &mut RangeInclusive<u16>) -> bool {
+    let mask = port.mask().unwrap_or(u16::MAX);
+    let wild = u16::MAX.checked_shr(mask.leading_ones()).unwrap_or(0);
+    let first = port.value() & !wild;
+    *ports = first..=first | wild;
+    mask.leading_ones() + mask.trailing_zeros() < u16::BITS
+}
