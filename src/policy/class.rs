@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use thiserror::Error;
 
 use super::limit::ClassLimit;
+use crate::contract::InstallFlow;
 
 /// A class of traffic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -114,6 +115,12 @@ pub struct UnknownClass {
 }
 
 impl ClassTable {
+    /// The priority of a request: its own, or that of its class.
+    pub fn priority_of(&self, request: &InstallFlow) -> u16 {
+        let of_class = || self.get(&request.traffic_type).ok().map(|class| class.default_priority);
+        request.priority.or_else(of_class).unwrap_or_default()
+    }
+
     /// The built-in classes.
     pub fn built_in() -> Self {
         Self { classes: BUILT_IN.to_vec() }

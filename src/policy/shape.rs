@@ -275,3 +275,188 @@ fn range(port: &Masked<u16>, ports: &mut RangeInclusive<u16>) -> bool {
     *ports = first..=first | wild;
     mask.leading_ones() + mask.trailing_zeros() < u16::BITS
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::policy::{ClassTable, compile};
+
+    /// A packet of a world that is small enough to try all of it.
+    #[derive(Debug, Clone, Copy)]
+    struct Packet {
+        v6: bool,
+        source: u8,
+        destination: u8,
+        protocol: IpProto,
+        source_port: u16,
+        destination_port: u16,
+    }
+
+    /// Addresses are four bits at the top of the real ones, ports four at the bottom.
+    const PROTOCOLS: [IpProto; 2] = [IpProto::TCP, IpProto::UDP];
+
+    fn world() -> impl Iterator<Item = Packet> {
+        let ends = (0..16_u8).flat_map(|source| (0..16_u8).map(move |destination| (source, destination)));
+        let ports = || [0, 3, 4, 7, 8, 15].into_iter();
+        ends.flat_map(move |(source, destination)| {
+            [false, true].into_iter().flat_map(move |v6| {
+                PROTOCOLS.into_iter().flat_map(move |protocol| {
+                    ports().flat_map(move |source_port| {
+                        ports().map(move |destination_port| Packet {
+                            v6,
+                            source,
+                            destination,
+                            protocol,
+                            source_port,
+                            destination_port,
+                        })
+                    })
+                })
+            })
+        })
+    }
+
+    /// What a switch does: field by field.
+    fn takes(flow_match: &Match, packet: Packet) -> bool {
+        let v4 = |masked: &Masked<Ipv4Addr>, bits: u8| {
+            let mask = masked.mask().map_or(u32::MAX, u32::from);
+            u32::from(bits) << 28 & mask == u32::from(masked.value())
+        };
+        let v6 = |masked: &Masked<Ipv6Addr>, bits: u8| {
+            let mask = masked.mask().map_or(u128::MAX, u128::from);
+            u128::from(bits) << 124 & mask == u128::from(masked.value())
+        };
+        let port = |masked: &Masked<u16>, port: u16| port & masked.mask().unwrap_or(u16::MAX) == masked.value();
+        flow_match.fields().iter().all(|field| match field {
+            OxmField::EthType(eth_type) => *eth_type == if packet.v6 { EthType::IPV6 } else { EthType::IPV4 },
+            OxmField::IpProto(protocol) => *protocol == packet.protocol,
+            OxmField::Ipv4Src(masked) => !packet.v6 && v4(masked, packet.source),
+            OxmField::Ipv4Dst(masked) => !packet.v6 && v4(masked, packet.destination),
+            OxmField::Ipv6Src(masked) => packet.v6 && v6(masked, packet.source),
+            OxmField::Ipv6Dst(masked) => packet.v6 && v6(masked, packet.destination),
+            OxmField::TcpSrc(masked) => packet.protocol == IpProto::TCP && port(masked, packet.source_port),
+            OxmField::TcpDst(masked) => packet.protocol == IpProto::TCP && port(masked, packet.destination_port),
+            OxmField::UdpSrc(masked) => packet.protocol == IpProto::UDP && port(masked, packet.source_port),
+            OxmField::UdpDst(masked) => packet.protocol == IpProto::UDP && port(masked, packet.destination_port),
+            other => panic!("{other:?}"),
+        })
+    }
+
+    fn endpoint(v6: bool) -> impl Strategy<Value = Endpoint> {
+        (0..16_u32, 0..=4_u8).prop_map(move |(bits, length)| match (length, v6) {
+            (0, _) => Endpoint::Any,
+            (_, false) => Endpoint::V4(Ipv4Net::new((bits << 28).into(), length).unwrap().trunc()),
+            (_, true) => Endpoint::V6(Ipv6Net::new((u128::from(bits) << 124).into(), length).unwrap().trunc()),
+        })
+    }
+
+    /// Ranges whose ends are ports of the world, so that trying these tells all.
+    fn ports() -> impl Strategy<Value = Option<PortRange>> {
+        let range = |(first, last): (u16, u16)| Some(PortRange { first: first.min(last), last: first.max(last) });
+        let port = || prop::sample::select(vec![0, 3, 4, 7, 8, 15]);
+        prop_oneof![Just(None), (port(), port()).prop_map(range)]
+    }
+
+    fn request() -> impl Strategy<Value = InstallFlow> {
+        let ends = any::<bool>().prop_flat_map(|v6| (endpoint(v6), endpoint(v6)));
+        let protocol = prop::sample::select(vec![None, Some(Protocol::Tcp), Some(Protocol::Udp)]);
+        (ends, protocol, ports(), ports(), any::<bool>()).prop_map(
+            |((source, destination), protocol, source_port, destination_port, bidirectional)| InstallFlow {
+                protocol,
+                source_port: source_port.filter(|_| protocol.is_some()),
+                destination_port: destination_port.filter(|_| protocol.is_some()),
+                bidirectional,
+                ..InstallFlow::new(source, destination, "bulk")
+            },
+        )
+    }
+
+    /// What a switch with the request's rules takes of the world.
+    fn taken(request: &InstallFlow) -> Vec<bool> {
+        let class = ClassTable::built_in().get("bulk").unwrap().clone();
+        let rules = compile(request, &class).unwrap();
+        world().map(|packet| rules.iter().any(|rule| takes(&rule.flow_match, packet))).collect()
+    }
+
+    fn by_trying(a: &[bool], b: &[bool]) -> (bool, bool, bool) {
+        let pairs = || a.iter().zip(b);
+        (pairs().any(|(a, b)| *a && *b), pairs().all(|(a, b)| !*b || *a), pairs().all(|(a, b)| !*a || *b))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        /// Nothing is left for a flow that is called hidden: whatever its rules take, those of the other take as well.
+        #[test]
+        fn boxes_lie_to_each_other_as_the_packets_that_the_rules_take(a in request(), b in request()) {
+            let one = InstallFlow { bidirectional: false, ..a.clone() };
+            let other = InstallFlow { bidirectional: false, ..b.clone() };
+            if let ([mine], [theirs]) = (shapes(&one).as_slice(), shapes(&other).as_slice()) {
+                let (common, covers, covered) = by_trying(&taken(&one), &taken(&other));
+                let expected = match (common, covers, covered) {
+                    (false, _, _) => Relation::Disjoint,
+                    (true, true, true) => Relation::Identical,
+                    (true, true, false) => Relation::Covers,
+                    (true, false, true) => Relation::CoveredBy,
+                    (true, false, false) => Relation::Intersects,
+                };
+                prop_assert_eq!(mine.relation(theirs), expected);
+            }
+            let within = shapes(&a).iter().all(|mine| {
+                shapes(&b).iter().any(|theirs| matches!(mine.relation(theirs), Relation::Identical | Relation::CoveredBy))
+            });
+            prop_assert!(!within || by_trying(&taken(&a), &taken(&b)).2, "what is within every packet of it is");
+        }
+
+        /// A rule of somebody else is exactly its box, or within it.
+        #[test]
+        fn a_match_is_its_box_or_part_of_it(
+            of in request(), mask in prop::sample::select(vec![u32::MAX, 0xf000_0000, 0xa000_0000, 0x5000_0000]), bits in 0..16_u32
+        ) {
+            let class = ClassTable::built_in().get("bulk").unwrap().clone();
+            let odd = Masked::new(Ipv4Addr::from(bits << 28 & mask), Ipv4Addr::from(mask)).unwrap();
+            let mut matches: Vec<Match> = compile(&of, &class).unwrap().into_iter().map(|rule| rule.flow_match).collect();
+            matches.push(Match::builder().eth_type(EthType::IPV4).field(OxmField::Ipv4Dst(odd)).build().unwrap());
+            for flow_match in matches {
+                for shape in Shape::of_match(&flow_match) {
+                    for packet in world().filter(|packet| packet.v6 == matches!(shape.addresses, Addresses::V6 { .. })) {
+                        let in_box = is_in(&shape, packet);
+                        prop_assert!(in_box || !takes(&flow_match, packet));
+                        prop_assert!(shape.is_part || in_box == takes(&flow_match, packet));
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_in(shape: &Shape, packet: Packet) -> bool {
+        let within = match shape.addresses {
+            Addresses::V4 { source, destination } => {
+                source.contains(&Ipv4Addr::from(u32::from(packet.source) << 28))
+                    && destination.contains(&Ipv4Addr::from(u32::from(packet.destination) << 28))
+            }
+            Addresses::V6 { source, destination } => {
+                source.contains(&Ipv6Addr::from(u128::from(packet.source) << 124))
+                    && destination.contains(&Ipv6Addr::from(u128::from(packet.destination) << 124))
+            }
+        };
+        within
+            && shape.protocol.is_none_or(|protocol| protocol == packet.protocol)
+            && shape.source_ports.contains(&packet.source_port)
+            && shape.destination_ports.contains(&packet.destination_port)
+    }
+
+    #[test]
+    fn what_is_only_part_of_a_box_covers_nothing_for_certain() {
+        let all = shapes(&InstallFlow::new(Endpoint::Any, Endpoint::Any, "bulk"));
+        let from_port = Match::builder().in_port(openflow::PortNo(1)).eth_type(EthType::IPV4).build().unwrap();
+        let [part] = Shape::of_match(&from_port).try_into().unwrap();
+        assert_eq!(all[0].relation(&part), Relation::Covers);
+        assert_eq!(part.relation(&all[0]), Relation::CoveredBy);
+        assert_eq!(part.relation(&part), Relation::Intersects);
+        assert_eq!(Shape::of_match(&Match::any()).len(), 2, "what compares nothing takes both versions");
+        assert_eq!(Shape::of_match(&Match::builder().eth_type(EthType::ARP).build().unwrap()), []);
+    }
+}

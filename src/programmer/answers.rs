@@ -288,20 +288,17 @@ impl Engine {
             let message = "the store has not confirmed the request in time; ask again with the same flow_id";
             return self.answer(ticket, Err(ErrorBody::new(ErrorCode::Timeout, message)));
         }
-        let views = flows.iter().filter_map(|number| self.flow_view(*number));
         let reply = match kind {
-            Kind::Install | Kind::Remove => match views.into_iter().next() {
-                Some(flow) => Reply::Flow { flow: Box::new(flow) },
-                None => return self.answer(ticket, Err(super::engine::gone())),
-            },
-            Kind::InstallMany { report, others } => {
-                let mut flows: Vec<FlowView> = views.chain(others).collect();
-                let summary = summary(flows.iter().map(|flow| flow.state));
-                if report == Report::Problems {
-                    flows.retain(|flow| flow.state != FlowState::Applied);
+            Kind::Install | Kind::Remove => {
+                let Some(mut flow) = flows.first().and_then(|number| self.flow_view(*number)) else {
+                    return self.answer(ticket, Err(super::engine::gone()));
+                };
+                if matches!(kind, Kind::Install) {
+                    flow.warnings.extend(flows.first().map(|number| self.warnings_of(*number)).unwrap_or_default());
                 }
-                Reply::FlowsInstalled { flows, summary }
+                Reply::Flow { flow: Box::new(flow) }
             }
+            Kind::InstallMany { report, others } => self.report(&flows, report, others),
             Kind::RemoveMany => {
                 let states = flows.iter().filter_map(|number| self.flows.get(number)).map(Flow::state);
                 Reply::FlowsRemoved { summary: summary(states) }
@@ -309,6 +306,20 @@ impl Engine {
         };
         self.answer(ticket, Ok(reply));
         flows.into_iter().for_each(|number| self.forget_freed(number));
+    }
+
+    /// How a batch went: the flows that are to be told of, and how many are in each state.
+    fn report(&mut self, numbers: &[FlowNumber], report: Report, mut flows: Vec<FlowView>) -> Reply {
+        let told = |number: &FlowNumber| self.flows.get(number).and_then(Flow::told);
+        let summary = summary(numbers.iter().filter_map(told).chain(flows.iter().map(|flow| flow.state)));
+        for number in numbers {
+            let is_meant = |flow: &FlowView| report == Report::All || flow.state != FlowState::Applied;
+            if let Some(mut flow) = self.flow_view(*number).filter(is_meant) {
+                flow.warnings.extend(self.warnings_of(*number));
+                flows.push(flow);
+            }
+        }
+        Reply::FlowsInstalled { flows, summary }
     }
 
     /// Whether nothing is to be expected of the flow soon: it is durable, and no node that is there is still at it.

@@ -20,6 +20,8 @@ pub(super) struct FlowNumber(u64);
 impl FlowNumber {
     /// The table-miss rule.
     pub(super) const TABLE_MISS: Self = Self(0);
+    /// No number is greater.
+    pub(super) const GREATEST: Self = Self(NUMBER_MASK);
 
     /// The flow with this number; `None` beyond 48 bits.
     pub(super) fn new(number: u64) -> Option<Self> {

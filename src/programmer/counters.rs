@@ -164,6 +164,7 @@ impl Engine {
         let answer = match self.flow_view(number) {
             Some(mut flow) => {
                 self.show_counters(number, &mut flow, &counted);
+                flow.warnings.extend(self.warnings_of(number));
                 Ok(Reply::Flow { flow: Box::new(flow) })
             }
             None => Err(super::engine::gone()),

@@ -24,9 +24,6 @@ const EVICTED: &str = "evicted";
 /// OFPRR_EVICTION of OpenFlow 1.4, which a flow monitor uses on 1.3 too.
 const EVICTION: u16 = 5;
 
-/// Rules of others that are remembered of one switch, and so told of in conflicts: as many as one read may bring.
-const MAX_FOREIGN: usize = 1_000_000;
-
 /// Work that may wait for a switch before what else it tells of strays is left to the next read: a switch that makes
 /// them up without end is not followed without end.
 pub(super) const MAX_WAITING: usize = 65_536;
@@ -73,10 +70,10 @@ impl Engine {
     /// A rule of somebody else is gone, and if it was a table-miss rule, ours has its place.
     fn foreign_rule_gone(&mut self, id: NodeId, update: &FlowUpdateFull, place: u64) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
-        if node.foreign.get(&place) != Some(&update.cookie) {
+        if node.foreign.cookie(place) != Some(update.cookie) {
             return;
         }
-        node.foreign.remove(&place);
+        node.foreign.remove(place);
         if is_table_miss(update.table_id, update.priority, &update.flow_match)
             && self.config.table_miss != TableMiss::None
             && node.leaving.is_none()
@@ -126,9 +123,9 @@ impl Engine {
     /// under our tag that belongs to no flow.
     fn rule_changed(&mut self, id: NodeId, update: &FlowUpdateFull, place: u64) {
         if self.tag.number(update.cookie).is_none()
-            && let Some(node) = self.nodes.get_mut(&id).filter(|node| node.foreign.len() < MAX_FOREIGN)
+            && let Some(node) = self.nodes.get_mut(&id)
         {
-            node.foreign.insert(place, update.cookie);
+            node.foreign.insert(update.table_id, update.priority, &update.flow_match, update.cookie);
         }
         if is_table_miss(update.table_id, update.priority, &update.flow_match) {
             return self.table_miss_changed(id, update);

@@ -10,6 +10,7 @@ use super::cookie::{FlowNumber, Hex};
 use super::engine::{Engine, Ticket, no_such_node};
 use super::flow::{Flow, Placement};
 use super::node::NodeId;
+use super::warnings;
 use crate::contract::{
     Atomic, ErrorBody, ErrorCode, FlowId, FlowView, InstallFlow, InstallFlows, OnConflict, Reply, Wait,
 };
@@ -158,11 +159,18 @@ impl Engine {
             }
         }
         if plan.request.dry_run {
-            return Ok(Admitted::Planned(Box::new(self.planned_view(&plan.request, &plan.rules, &plan.nodes))));
+            let mut planned = self.planned_view(&plan.request, &plan.rules, &plan.nodes);
+            planned.warnings.extend(self.warnings(&plan.request, &plan.nodes));
+            return Ok(Admitted::Planned(Box::new(planned)));
         }
         let conflict = self.find_conflict(&plan);
         if let Some(message) = conflict
             && (!plan.request.replace || plan.request.on_conflict == OnConflict::Refuse)
+        {
+            return Ok(Admitted::Conflict(Box::new(Conflict { message, field: None, plan })));
+        }
+        if plan.request.on_conflict == OnConflict::Refuse
+            && let Some(message) = warnings::refusal(&self.warnings(&plan.request, &plan.nodes))
         {
             return Ok(Admitted::Conflict(Box::new(Conflict { message, field: None, plan })));
         }
@@ -209,6 +217,7 @@ impl Engine {
                 freed: false,
             },
         );
+        nodes.iter().for_each(|id| self.index_shapes(number, *id, true));
         for node_id in nodes {
             self.push_install(number, node_id, rules.clone());
         }
@@ -254,8 +263,8 @@ impl Engine {
                 let same = is_other && self.rules_of(&flow.request).iter().any(|other| is_same_place(other, rule));
                 return same.then(|| format!("flow {} {}", flow.id, what()));
             }
-            let cookie = node.foreign.get(&hash)?;
-            Some(format!("a foreign rule (cookie {}) {}", Hex(*cookie), what()))
+            let cookie = node.foreign.cookie(hash)?;
+            Some(format!("a foreign rule (cookie {}) {}", Hex(cookie), what()))
         })
     }
 

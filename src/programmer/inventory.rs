@@ -425,6 +425,7 @@ impl Engine {
                 node.flows.remove(&number);
             }
         }
+        self.index_shapes(number, id, present);
     }
 }
 

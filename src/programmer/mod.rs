@@ -15,6 +15,7 @@ mod drift;
 mod driver;
 mod engine;
 mod flow;
+mod foreign;
 mod install;
 mod inventory;
 mod leaving;
@@ -35,6 +36,7 @@ mod table_miss;
 #[cfg(test)]
 mod tests;
 mod view;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::future::Future;

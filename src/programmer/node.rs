@@ -1,6 +1,6 @@
 //! A registered node: what was asked for, what the switch says of itself, and the connection to it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use openflow::{DatapathId, MeterMod, Port, PortNo};
@@ -8,9 +8,10 @@ use openflow::{DatapathId, MeterMod, Port, PortNo};
 use super::cookie::FlowNumber;
 use super::engine::Ticket;
 use super::flow::Repairs;
+use super::foreign::Foreign;
 use super::meter::Meters;
 use crate::contract::{AddNode, FlowState, NodeState, Timestamp};
-use crate::policy::Rule;
+use crate::policy::{ConflictIndex, Rule};
 use crate::session::Description;
 use crate::southbound::ConnectionId;
 
@@ -37,8 +38,10 @@ pub(super) struct Node {
     pub(super) counts: BTreeMap<FlowState, u64>,
     /// Work that waits for a place in the window, in order.
     pub(super) queue: VecDeque<Job>,
-    /// Rules of others as they were when the table was last read: hash of table, priority and match to cookie.
-    pub(super) foreign: HashMap<u64, u64>,
+    /// Rules of others as they were when the table was last read, and as has been told of since.
+    pub(super) foreign: Foreign,
+    /// What our flows here take, once somebody has asked what is in a flow's way.
+    pub(super) index: Option<ConflictIndex<FlowNumber>>,
     /// Its meters that are ours.
     pub(super) meters: Meters,
     /// It is on its way out.
@@ -166,7 +169,8 @@ impl Node {
             flows: BTreeSet::new(),
             counts: BTreeMap::new(),
             queue: VecDeque::new(),
-            foreign: HashMap::new(),
+            foreign: Foreign::default(),
+            index: None,
             meters: Meters::default(),
             leaving: None,
             was_seen: false,

@@ -44,8 +44,7 @@ impl Engine {
                 Some(FlowNumber::TABLE_MISS) if is_miss => seen.our_miss = Some(entry),
                 Some(number) => seen.ours.entry(number).or_default().push(entry),
                 None => {
-                    let place = place_hash(entry.table_id, entry.priority, &entry.flow_match);
-                    node.foreign.insert(place, entry.cookie);
+                    node.foreign.insert(entry.table_id, entry.priority, &entry.flow_match, entry.cookie);
                     if is_miss {
                         seen.foreign_miss = Some(entry);
                     }

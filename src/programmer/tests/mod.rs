@@ -9,6 +9,7 @@ mod nodes;
 mod outage;
 mod replace;
 mod simulator;
+mod warnings;
 mod world;
 
 use serde_json::{Value, json};
