@@ -116,7 +116,7 @@ pub async fn run(
     }
     let config = session::Config::default();
     let southbound = Southbound::start(config, Some(switch_listener), tls, reports_in, tracker.clone(), last.clone());
-    let (programmer, work) =
+    let (programmer, news, work) =
         programmer::start(engine_config, store, &snapshot, southbound, reports_out, last.clone()).await?;
     drop(snapshot);
     let worker = tokio::spawn(work);
@@ -125,7 +125,7 @@ pub async fn run(
     ready(Listening { northbound: north_address, openflow: switch_address });
 
     // Whichever ends first ends the other: without its store the daemon answers nobody.
-    let front = northbound::serve(north_listener, programmer, north_config, shutdown.clone());
+    let front = northbound::serve(north_listener, programmer, news, north_config, shutdown.clone());
     let mut worker = std::pin::pin!(worker);
     let mut front = std::pin::pin!(front);
     let early = tokio::select! {

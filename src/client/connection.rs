@@ -127,6 +127,8 @@ fn deliver(text: &str, shared: &Shared) -> Result<(), Lost> {
     match serde_json::from_str(text).map_err(|error| Lost::Protocol(error.to_string()))? {
         ServerMessage::Reply { id, payload, .. } => shared.answer(&id, Ok(payload)),
         ServerMessage::Error { id: Some(id), error, .. } => shared.answer(&id, Err(RequestError::Refused(error))),
+        // Nothing here subscribes.
+        ServerMessage::Event { .. } => {}
         // Without an id the daemon could not tell which request it means: all of them are in doubt.
         ServerMessage::Error { id: None, error, .. } => return Err(Lost::Protocol(error.to_string())),
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::Invalid;
+use super::event::{Subscribe, Unsubscribe};
 use super::install::{InstallFlow, is_default};
 use super::name::{DatapathId, FlowId, NodeName, OvsdbAddress, SwitchAddress};
 use super::reply::FlowState;
@@ -39,6 +40,10 @@ words! {
         ListFlows = "ListFlows",
         /// Shows one flow with its counters.
         GetFlow = "GetFlow",
+        /// Begins to tell of changes.
+        Subscribe = "Subscribe",
+        /// Ends it.
+        Unsubscribe = "Unsubscribe",
         /// Shows what the daemon is.
         GetInfo = "GetInfo",
     }
@@ -67,6 +72,10 @@ pub enum Command {
     ListFlows(ListFlows),
     /// Shows one flow with its counters.
     GetFlow(GetFlow),
+    /// Begins to tell of changes.
+    Subscribe(Subscribe),
+    /// Ends it.
+    Unsubscribe(Unsubscribe),
     /// Shows what the daemon is.
     GetInfo,
 }
@@ -90,6 +99,8 @@ impl Command {
             Self::RemoveFlows(_) => CommandName::RemoveFlows,
             Self::ListFlows(_) => CommandName::ListFlows,
             Self::GetFlow(_) => CommandName::GetFlow,
+            Self::Subscribe(_) => CommandName::Subscribe,
+            Self::Unsubscribe(_) => CommandName::Unsubscribe,
             Self::GetInfo => CommandName::GetInfo,
         }
     }
@@ -111,6 +122,8 @@ impl Command {
             CommandName::RemoveFlows => Self::RemoveFlows(object(payload)?),
             CommandName::ListFlows => Self::ListFlows(object(payload)?),
             CommandName::GetFlow => Self::GetFlow(object(payload)?),
+            CommandName::Subscribe => Self::Subscribe(object(payload)?),
+            CommandName::Unsubscribe => Self::Unsubscribe(object(payload)?),
             CommandName::GetInfo => object(payload).map(|Nothing {}| Self::GetInfo)?,
         })
     }
@@ -125,6 +138,8 @@ impl Command {
             Self::InstallFlow(payload) => payload.check(),
             Self::InstallFlows(payload) => payload.check(),
             Self::RemoveFlows(payload) => payload.check(),
+            Self::Subscribe(payload) => payload.check(),
+            Self::Unsubscribe(payload) => payload.check(),
             Self::RemoveNode(_)
             | Self::ListNodes
             | Self::GetNode(_)
@@ -149,6 +164,8 @@ impl Serialize for Command {
             Self::RemoveFlows(payload) => payload.serialize(serializer),
             Self::ListFlows(payload) => payload.serialize(serializer),
             Self::GetFlow(payload) => payload.serialize(serializer),
+            Self::Subscribe(payload) => payload.serialize(serializer),
+            Self::Unsubscribe(payload) => payload.serialize(serializer),
             Self::ListNodes | Self::GetInfo => Nothing {}.serialize(serializer),
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::command::Command;
 use super::error::ErrorBody;
+use super::event::Topic;
 use super::name::RequestId;
 use super::reply::Reply;
 use super::timestamp::Timestamp;
@@ -58,6 +59,19 @@ pub enum ServerMessage<P = Reply> {
         /// When it was answered.
         timestamp: Timestamp,
     },
+    /// Something happened, on a topic that was subscribed to.
+    Event {
+        /// The topic.
+        topic: Topic,
+        /// Counts the events of the topic, from 1 at each start of the daemon.
+        seq: u64,
+        /// Names the start of the daemon.
+        epoch: Cow<'static, str>,
+        /// What happened.
+        payload: P,
+        /// When it happened.
+        timestamp: Timestamp,
+    },
 }
 
 /// By hand, because a tagged enum buffers its content and cannot hold a `RawValue`.
@@ -71,16 +85,23 @@ impl<'de, P: Deserialize<'de>> Deserialize<'de> for ServerMessage<P> {
             command: Option<Cow<'static, str>>,
             payload: Option<P>,
             error: Option<ErrorBody>,
+            topic: Option<Topic>,
+            seq: Option<u64>,
+            epoch: Option<Cow<'static, str>>,
             timestamp: Timestamp,
         }
 
-        let Fields { r#type, id, command, payload, error, timestamp } = Fields::deserialize(deserializer)?;
-        match (r#type.as_str(), id, command, payload, error) {
-            ("Reply", Some(id), Some(command), Some(payload), None) => {
+        let Fields { r#type, id, command, payload, error, topic, seq, epoch, timestamp } =
+            Fields::deserialize(deserializer)?;
+        match (r#type.as_str(), payload, error, (id, command), (topic, seq, epoch)) {
+            ("Reply", Some(payload), None, (Some(id), Some(command)), _) => {
                 Ok(Self::Reply { id, command, payload, timestamp })
             }
-            ("Error", id, None, None, Some(error)) => Ok(Self::Error { id, error, timestamp }),
-            (other, ..) => Err(D::Error::custom(format_args!("not a Reply or an Error, but {other:?}"))),
+            ("Error", None, Some(error), (id, None), _) => Ok(Self::Error { id, error, timestamp }),
+            ("Event", Some(payload), None, _, (Some(topic), Some(seq), Some(epoch))) => {
+                Ok(Self::Event { topic, seq, epoch, payload, timestamp })
+            }
+            (other, ..) => Err(D::Error::custom(format_args!("not a Reply, an Error or an Event, but {other:?}"))),
         }
     }
 }

@@ -10,6 +10,7 @@
 mod command;
 mod endpoint;
 mod error;
+mod event;
 mod install;
 mod locate;
 mod message;
@@ -28,6 +29,10 @@ pub use command::{
 };
 pub use endpoint::{Endpoint, PortRange};
 pub use error::{ErrorBody, ErrorCode, Invalid};
+pub use event::{
+    Alarm, AlarmKind, DEFAULT_INTERVAL_MS, EventPayload, FlowStats, Gap, NodeStats, Stats, Subscribe, Topic,
+    Unsubscribe,
+};
 pub use install::{DEFAULT_TIMEOUT_MS, Forward, InstallFlow, OnConflict, Protocol, RateLimit, Wait};
 pub use message::{Request, ServerMessage};
 pub use name::{

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::NodeKind;
 use super::endpoint::{Endpoint, PortRange};
+use super::event::Topic;
 use super::install::{Forward, Protocol, RateLimit};
 use super::name::{FlowId, NodeName};
 use super::text::words;
@@ -50,6 +51,13 @@ pub enum Reply {
         flows: Vec<FlowView>,
         /// Where the next page begins; `null` after the last.
         next_cursor: Option<String>,
+    },
+    /// To `Subscribe` and `Unsubscribe`.
+    Subscribed {
+        /// The topics that were named, each with the number of its last event.
+        topics: BTreeMap<Topic, u64>,
+        /// The start of the daemon since when the numbers count.
+        epoch: String,
     },
     /// To `GetInfo`.
     Info(Box<Info>),

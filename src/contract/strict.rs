@@ -88,15 +88,20 @@ pub(super) fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializ
     Vec::<Object<T>>::deserialize(deserializer).map(|list| list.into_iter().map(|Object(value)| value).collect())
 }
 
-/// A map from string to string in which no key comes twice.
-pub(super) fn unique_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    struct MapVisitor;
+/// A map in which no key comes twice.
+pub(super) fn unique_map<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+where
+    D: Deserializer<'de>,
+    K: Deserialize<'de> + Ord,
+    V: Deserialize<'de>,
+{
+    struct MapVisitor<K, V>(PhantomData<(K, V)>);
 
-    impl<'de> Visitor<'de> for MapVisitor {
-        type Value = BTreeMap<String, String>;
+    impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Visitor<'de> for MapVisitor<K, V> {
+        type Value = BTreeMap<K, V>;
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("an object whose values are strings")
+            formatter.write_str("an object")
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
@@ -110,5 +115,5 @@ pub(super) fn unique_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<B
         }
     }
 
-    deserializer.deserialize_map(MapVisitor)
+    deserializer.deserialize_map(MapVisitor(PhantomData))
 }

@@ -132,8 +132,9 @@ async fn readiness(server: &Server) -> Response {
 
 async fn exposition(server: &Server) -> Response {
     let nodes = timeout(PROGRAMMER_TIMEOUT, server.programmer.node_states()).await.ok().flatten().unwrap_or_default();
-    let mut response =
-        hyper::Response::new(Full::from(server.metrics.render(&nodes, server.programmer.switch_totals().as_ref())));
+    let switches = server.programmer.switch_totals();
+    let text = server.metrics.render(&nodes, server.hub.subscriptions(), switches.as_ref());
+    let mut response = hyper::Response::new(Full::from(text));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
     response
 }

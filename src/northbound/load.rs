@@ -114,6 +114,8 @@ fn weight(command: &Command) -> u32 {
         | Command::RemoveFlow(_)
         | Command::RemoveFlows(_)
         | Command::GetFlow(_)
+        | Command::Subscribe(_)
+        | Command::Unsubscribe(_)
         | Command::GetInfo => 1,
     }
 }

@@ -63,7 +63,7 @@ impl Metrics {
     }
 
     /// The exposition.
-    pub(super) fn render(&self, nodes: &NodeStates, switches: Option<&Totals>) -> String {
+    pub(super) fn render(&self, nodes: &NodeStates, subscriptions: usize, switches: Option<&Totals>) -> String {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         // Read in this order, a connection that ends meanwhile cannot make the gauge negative.
         let closed = read(&self.closed);
@@ -84,6 +84,8 @@ impl Metrics {
         let refused = plain(read(&self.refused));
         family("flumen_connections_refused_total", "counter", "Connections beyond the limit.", &refused);
         family("flumen_websockets_total", "counter", "Upgrades to WebSocket.", &plain(read(&self.websockets)));
+        let subscriptions = plain(subscriptions as u64);
+        family("flumen_subscriptions", "gauge", "Subscriptions to topics.", &subscriptions);
         let requests = self.requests();
         family("flumen_requests_total", "counter", "Requests answered, by command and outcome.", &requests);
         family("flumen_nodes", "gauge", "Nodes by state.", &by_state(nodes));

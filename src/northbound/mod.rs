@@ -8,18 +8,23 @@
 //! | --- | --- | --- |
 //! | the caller of [`serve`] | the token is cancelled and every other task has ended | its `shutdown` token |
 //! | one for each connection (`http`, then `websocket`) | its peer closes, fails or is too slow | the same token, then after the deadline the `kill` token |
+//! | one that writes events (`hub`) | the programmer has ended | its `shutdown` token |
 //! | one for each refused connection, 64 at most | the 503 is written, or after a second | the same |
 //!
 //! A connection's task may be dropped at any await: commands that were submitted are carried out by the programmer,
 //! whose answer then finds its receiver gone.
 
 mod http;
+mod hub;
 mod keepalive;
 mod load;
 mod metrics;
 mod origin;
 mod outbox;
 mod progress;
+mod ring;
+mod statistics;
+mod subscriptions;
 mod upgrade;
 mod websocket;
 mod writer;
@@ -30,13 +35,14 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use crate::programmer::Programmer;
+use crate::programmer::{News, Programmer};
+use hub::Hub;
 use metrics::Metrics;
 use origin::Origins;
 
@@ -66,6 +72,8 @@ pub struct NorthboundConfig {
     /// How many requests of one connection may be in flight, each counted as often as its answer may hold flows.
     /// Beyond it the daemon stops reading.
     pub requests_in_flight: u32,
+    /// How many subscriptions there may be, of all connections together.
+    pub subscriptions: usize,
     /// How long a client may take from connecting to the end of its HTTP request.
     pub handshake_timeout: Duration,
     /// How often a client is pinged.
@@ -88,6 +96,7 @@ impl Default for NorthboundConfig {
             message_bytes: 1 << 20,
             outbound_bytes: 32 << 20,
             requests_in_flight: 16_384,
+            subscriptions: 50_000,
             handshake_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(30),
             pong_timeout: Duration::from_secs(5),
@@ -126,6 +135,7 @@ struct Server {
     config: NorthboundConfig,
     origins: Origins,
     metrics: Metrics,
+    hub: Hub,
     /// Cancelled to end in order: answers in flight are delivered.
     shutdown: CancellationToken,
 }
@@ -135,6 +145,7 @@ struct Server {
 pub async fn serve(
     listener: TcpListener,
     programmer: Programmer,
+    news: mpsc::Receiver<News>,
     config: NorthboundConfig,
     shutdown: CancellationToken,
 ) {
@@ -142,9 +153,14 @@ pub async fn serve(
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     let orderly_end = http::PROGRAMMER_TIMEOUT + config.drain_deadline + config.close_linger;
     let origins = Origins::new(&config.origins);
-    let server = Arc::new(Server { programmer, config, origins, metrics: Metrics::default(), shutdown });
+    let hub = Hub::new(programmer.audience().clone(), config.subscriptions);
+    let server = Arc::new(Server { programmer, config, origins, metrics: Metrics::default(), hub, shutdown });
     let kill = CancellationToken::new();
     let tasks = TaskTracker::new();
+    tasks.spawn({
+        let server = Arc::clone(&server);
+        async move { server.shutdown.run_until_cancelled(server.hub.run(news)).await }
+    });
     while let Some((socket, peer)) = accept(&listener, &server.shutdown).await {
         let kill = kill.clone();
         if let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {

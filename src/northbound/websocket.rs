@@ -21,7 +21,7 @@ use super::keepalive::{Keepalive, Pulse};
 use super::load::Load;
 use super::outbox::Outbox;
 use super::progress::Counted;
-use super::writer::{Handed, Submitted, Writer, unavailable};
+use super::writer::{FollowUp, Handed, Submitted, Writer, unavailable};
 use super::{NorthboundConfig, Server};
 use crate::contract::{ErrorBody, ErrorCode, parse_request};
 
@@ -211,8 +211,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
             return Handed::Refused(Some(id), Some(name), error, permit);
         }
         let permit = self.load.extend(permit, &command).await;
+        let follow_up = FollowUp::of(&command);
         match self.server.programmer.submit(command).await {
-            Ok(answer) => Handed::Submitted(Submitted { id, command: name, permit }, answer),
+            Ok(answer) => Handed::Submitted(Submitted { id, command: name, permit, follow_up }, answer),
             Err(closed) => {
                 self.load.end(&id);
                 Handed::Refused(Some(id), Some(name), unavailable(closed), permit)

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Message;
@@ -16,8 +17,11 @@ use super::Server;
 use super::keepalive::{Beat, Keepalive};
 use super::load::Load;
 use super::outbox::{Outbox, Sink};
+use super::subscriptions::Subscriptions;
 use super::websocket::Ending;
-use crate::contract::{CommandName, ErrorBody, ErrorCode, Reply, RequestId, ServerMessage, Timestamp};
+use crate::contract::{
+    Command, CommandName, ErrorBody, ErrorCode, Reply, RequestId, ServerMessage, Subscribe, Timestamp, Unsubscribe,
+};
 use crate::programmer::{Answer, Closed};
 
 /// A request that the reader is done with. Its permit is its share of the connection's allowance, given back when the
@@ -36,6 +40,25 @@ pub(super) struct Submitted {
     pub(super) id: RequestId,
     pub(super) command: CommandName,
     pub(super) permit: OwnedSemaphorePermit,
+    /// What is to be done here once the programmer has answered.
+    pub(super) follow_up: Option<FollowUp>,
+}
+
+/// What the connection itself does with a command.
+#[derive(Debug)]
+pub(super) enum FollowUp {
+    Subscribe(Subscribe),
+    Unsubscribe(Unsubscribe),
+}
+
+impl FollowUp {
+    pub(super) fn of(command: &Command) -> Option<Self> {
+        match command {
+            Command::Subscribe(request) => Some(Self::Subscribe(request.clone())),
+            Command::Unsubscribe(request) => Some(Self::Unsubscribe(request.clone())),
+            _ => None,
+        }
+    }
 }
 
 /// Yields the programmer's answer together with the request, once.
@@ -66,6 +89,7 @@ pub(super) struct Writer<'a, S> {
     awaited: FuturesUnordered<Awaited>,
     reader_ended: bool,
     keepalive: Keepalive<'a>,
+    subscriptions: Subscriptions<'a>,
     load: &'a Load,
     server: &'a Server,
 }
@@ -78,7 +102,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
         load: &'a Load,
         server: &'a Server,
     ) -> Self {
-        Self { outbox, handed, awaited: FuturesUnordered::new(), reader_ended: false, keepalive, load, server }
+        let subscriptions = Subscriptions::new(&server.hub);
+        let awaited = FuturesUnordered::new();
+        Self { outbox, handed, awaited, reader_ended: false, keepalive, subscriptions, load, server }
     }
 
     pub(super) fn into_sink(self) -> Sink<S> {
@@ -110,6 +136,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
                 Beat::Lost => return Err(Ending::TOO_SLOW),
             },
             flushed = self.outbox.flush(), if !self.outbox.is_clear() => flushed?,
+            // Whoever takes nothing is given nothing more: it waits where it costs nobody anything.
+            () = self.subscriptions.changed(),
+                if self.outbox.is_clear() && !self.subscriptions.is_empty() && !self.reader_ended =>
+            {
+                self.subscriptions.read().into_iter().for_each(|text| self.outbox.push(Message::Text(text), None));
+            }
         }
         loop {
             if let Some(Some(answered)) = self.awaited.next().now_or_never() {
@@ -135,12 +167,27 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
 
     /// Queues the programmer's answer; from here on the id means nothing.
     fn answer(&mut self, answered: Option<(Submitted, Answer)>) {
-        let Some((Submitted { id, command, permit }, answer)) = answered else { return };
+        let Some((Submitted { id, command, permit, follow_up }, answer)) = answered else { return };
         self.load.end(&id);
+        let answer = answer.and_then(|reply| self.follow_up(follow_up, reply));
         let reply = answer.and_then(|payload| self.encode_reply(id.clone(), command, payload));
         self.server.metrics.answered(Some(command), reply.as_ref().err().map(|error| error.code));
         let text = reply.unwrap_or_else(|error| encode_error(Some(id), error));
         self.outbox.push(Message::text(text), Some(permit));
+    }
+
+    /// Does what is left to do here. The first event comes after the Reply, which is written first.
+    fn follow_up(&mut self, follow_up: Option<FollowUp>, reply: Reply) -> Answer {
+        match (follow_up, &reply) {
+            (Some(FollowUp::Subscribe(request)), Reply::Subscribed { topics, .. }) => {
+                self.subscriptions.add(&request, topics)?;
+            }
+            (Some(FollowUp::Unsubscribe(request)), _) => {
+                request.topics.into_iter().for_each(|topic| self.subscriptions.remove(topic));
+            }
+            (Some(FollowUp::Subscribe(_)) | None, _) => {}
+        }
+        Ok(reply)
     }
 
     /// The text of a reply, if it may be that long.
@@ -159,10 +206,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
 }
 
 fn encode_error(id: Option<RequestId>, error: ErrorBody) -> String {
-    encode(&ServerMessage::Error { id, error, timestamp: Timestamp::now() })
+    encode(&ServerMessage::<Reply>::Error { id, error, timestamp: Timestamp::now() })
 }
 
-fn encode(message: &ServerMessage) -> String {
+pub(super) fn encode<P: Serialize>(message: &ServerMessage<P>) -> String {
     // The contract's types are strings, numbers and maps with string keys: writing them cannot fail.
     serde_json::to_string(message).unwrap_or_default()
 }

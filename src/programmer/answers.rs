@@ -11,7 +11,7 @@ use super::Answer;
 use super::cookie::FlowNumber;
 use super::engine::{Engine, Ticket, Undurable};
 use super::flow::{Flow, Placement, Stage};
-use crate::contract::{ErrorBody, ErrorCode, FlowState, FlowView, Reply, Report, Wait};
+use crate::contract::{AlarmKind, ErrorBody, ErrorCode, FlowState, FlowView, Reply, Report, Wait};
 use crate::store::StoreError;
 
 /// How soon what found no room on the disk is tried again.
@@ -166,13 +166,18 @@ impl Engine {
 
     /// Gives an answer once everything that has been changed so far is durable.
     pub(super) fn answer_when_durable(&mut self, ticket: Ticket, answer: Answer) {
-        let is_changed = !self.batch.operations().is_empty();
-        let last_change = if is_changed { self.next_commit } else { self.next_commit - 1 };
+        let last_change = self.last_change();
         if last_change <= self.durable {
             self.answer(ticket, answer);
         } else {
             self.waiters.by_commit.entry(last_change).or_default().push((ticket, answer));
         }
+    }
+
+    /// The commit with which everything that has been changed so far is durable.
+    pub(super) fn last_change(&self) -> u64 {
+        let is_changed = !self.batch.operations().is_empty();
+        if is_changed { self.next_commit } else { self.next_commit - 1 }
     }
 
     /// Batches are on disk.
@@ -188,6 +193,7 @@ impl Engine {
         }
         self.nodes_forgotten(durable);
         self.meters_recorded(durable);
+        self.tell_held(durable);
         let later = self.waiters.by_commit.split_off(&(durable + 1));
         for (ticket, answer) in std::mem::replace(&mut self.waiters.by_commit, later).into_values().flatten() {
             self.answer(ticket, answer);
@@ -198,6 +204,9 @@ impl Engine {
     /// and it is said again with the next change.
     pub(super) fn not_stored(&mut self, tickets: &[u64], error: &StoreError) {
         tracing::error!(%error, "the store has no room");
+        if self.unsaved.retry_at.is_none() {
+            self.alarm(AlarmKind::StoreFull, None, None, &error.to_string());
+        }
         let body = ErrorBody::new(ErrorCode::Unavailable, format!("nothing was acknowledged: {error}"));
         let Some(last) = tickets.last().copied() else { return };
         self.unsaved.retry_at = Some(self.now + SAVE_AGAIN);
@@ -214,6 +223,7 @@ impl Engine {
             self.withdraw(number);
         }
         self.nodes_not_forgotten(last, &body);
+        self.tell_held(last);
         let later = self.waiters.by_commit.split_off(&(last + 1));
         for (ticket, _) in std::mem::replace(&mut self.waiters.by_commit, later).into_values().flatten() {
             self.answer(ticket, Err(body.clone()));

@@ -8,7 +8,7 @@ use openflow::{FlowStats, FlowStatsRequest, MeterStats};
 use super::cookie::FlowNumber;
 use super::engine::{Engine, Ticket, no_such_flow};
 use super::node::NodeId;
-use super::reads::TABLE_READ;
+use super::sample::SAMPLE;
 use crate::contract::{CountersView, FlowId, FlowView, Reply};
 use crate::session::{Command, ReadError, Token};
 
@@ -95,8 +95,8 @@ impl Engine {
         let questions: Vec<_> = questions.take(most).collect();
         let meters = questions.iter().filter(|(_, meter)| meter.is_some()).count();
         let query = self.queries.next;
-        // The largest number is the token of a read of the whole table.
-        self.queries.next = (query + 1) % TABLE_READ.0;
+        // The largest numbers are the tokens of reads of the whole table.
+        self.queries.next = (query + 1) % SAMPLE.0;
         let waiting = Query {
             ticket,
             number,

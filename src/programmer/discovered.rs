@@ -63,10 +63,19 @@ impl Discovered {
     }
 
     /// The one on this connection has left.
-    pub(super) fn leave(&mut self, connection: ConnectionId) {
-        if let Some(datapath_id) = self.connections.remove(&connection) {
-            self.guests.remove(&datapath_id.0);
-        }
+    pub(super) fn leave(&mut self, connection: ConnectionId) -> Option<(DatapathId, Guest)> {
+        let datapath_id = self.connections.remove(&connection)?;
+        Some((datapath_id, self.guests.remove(&datapath_id.0)?))
+    }
+
+    /// The one with this datapath id.
+    pub(super) fn get(&self, datapath_id: DatapathId) -> Option<&Guest> {
+        self.guests.get(&datapath_id.0)
+    }
+
+    /// The name of the one on this connection.
+    pub(super) fn named_on(&self, connection: ConnectionId) -> Option<NodeName> {
+        self.connections.get(&connection)?.to_string().parse().ok()
     }
 
     /// The one that goes by this name.

@@ -14,7 +14,7 @@ use super::flow::{Placement, Stage};
 use super::install::{place_hash, rule_hash};
 use super::node::{Job, Node, NodeId, Sync};
 use super::table_miss::is_table_miss;
-use crate::contract::NodeName;
+use crate::contract::{AlarmKind, NodeName};
 use crate::policy::Rule;
 
 pub(super) const DELETED: &str = "deleted";
@@ -187,9 +187,14 @@ impl Engine {
             self.push_install(number, id, rules);
         } else if repair {
             info!(flow = flow_id.as_str(), node, reason, "drifted; repairing");
+            let message = format!("another program took a rule of the flow away ({reason}); it is put back");
+            self.alarm(AlarmKind::Drift, Some(id), Some(flow_id), &message);
             self.push_install(number, id, rules);
         } else {
             warn!(flow = flow_id.as_str(), node, reason, "drifted too often; held instead of repaired again");
+            let message =
+                format!("another program took a rule of the flow away again ({reason}); it is held, not repaired");
+            self.alarm(AlarmKind::FlowHeld, Some(id), Some(flow_id), &message);
             self.read_when_held(id);
         }
         self.flow_moved(number);

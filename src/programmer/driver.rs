@@ -5,7 +5,7 @@
 //! Tasks: one, on the daemon's tracker. The shutdown token stops it; what was submitted to the store is written by the
 //! store's own thread whatever becomes of the task, and a command without an answer finds its channel closed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -14,9 +14,10 @@ use tracing::error;
 
 use super::commits::Commits;
 use super::engine::{Engine, Output, Ticket};
+use super::news::News;
 use super::node::NodeId;
 use super::{Answer, NodeStates, Request};
-use crate::contract::Timestamp;
+use crate::contract::{Timestamp, Topic};
 use crate::crash::{self, Place};
 use crate::session::{Command, Event};
 use crate::southbound::{ConnectionId, Dial, Report, Southbound};
@@ -33,11 +34,52 @@ pub(super) struct Driver {
     pub(super) inbox: mpsc::Receiver<Request>,
     pub(super) surveys: mpsc::Receiver<oneshot::Sender<NodeStates>>,
     pub(super) reports: mpsc::Receiver<Report>,
+    pub(super) news: Newsroom,
+}
+
+/// Where events go, and what was lost of them for want of room.
+pub(super) struct Newsroom {
+    readers: mpsc::Sender<News>,
+    lost: BTreeMap<Topic, News>,
+}
+
+impl Newsroom {
+    pub(super) fn new(readers: mpsc::Sender<News>) -> Self {
+        Self { readers, lost: BTreeMap::new() }
+    }
+
+    /// Hands an event on. One that finds no room is a gap, which is told when there is room again.
+    fn publish(&mut self, news: News) {
+        self.make_up();
+        let topic = news.topic;
+        let sent = if self.lost.contains_key(&topic) { Err(news) } else { self.offer(news) };
+        if let Err(news) = sent {
+            self.lost.insert(topic, News { payload: None, ..news });
+        }
+    }
+
+    /// Tells of what was lost.
+    fn make_up(&mut self) {
+        while let Some((topic, gap)) = self.lost.pop_first() {
+            if let Err(gap) = self.offer(gap) {
+                self.lost.insert(topic, gap);
+                return;
+            }
+        }
+    }
+
+    fn offer(&self, news: News) -> Result<(), News> {
+        match self.readers.try_send(news) {
+            Err(mpsc::error::TrySendError::Full(news)) => Err(news),
+            // Without readers there is nobody to tell.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+        }
+    }
 }
 
 /// What the outputs of the engine are about.
-#[derive(Default)]
 struct Ends {
+    news: Newsroom,
     answers: HashMap<Ticket, oneshot::Sender<Answer>>,
     connections: HashMap<ConnectionId, mpsc::Sender<Command>>,
     dials: HashMap<NodeId, Dial>,
@@ -47,16 +89,17 @@ struct Ends {
 impl Driver {
     /// Runs until `shutdown` is cancelled or the store can no longer be trusted.
     pub(super) async fn run(self, shutdown: CancellationToken) -> Result<(), StoreError> {
-        let Self { mut engine, mut store, southbound, mut inbox, mut surveys, mut reports } = self;
-        let mut ends = Ends::default();
+        let Self { mut engine, mut store, southbound, mut inbox, mut surveys, mut reports, news } = self;
+        let mut ends = Ends::new(news);
         let mut commits = Commits::default();
         let mut commands = Vec::with_capacity(TAKE);
-        let mut news = Vec::with_capacity(TAKE);
+        let mut heard = Vec::with_capacity(TAKE);
         loop {
             engine.flush();
             while let Some(output) = engine.poll_output() {
                 ends.carry_out(output, &mut commits, &southbound);
             }
+            ends.news.make_up();
             commits.submit(&store, Instant::now());
             let deadline = engine.poll_timeout().into_iter().chain(commits.deadline()).min();
             let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
@@ -65,9 +108,9 @@ impl Driver {
                     engine.set_time(Instant::now(), Timestamp::now());
                     engine.handle_completion(completion);
                 }
-                _ = reports.recv_many(&mut news, TAKE), if !commits.are_blocked() => {
+                _ = reports.recv_many(&mut heard, TAKE), if !commits.are_blocked() => {
                     engine.set_time(Instant::now(), Timestamp::now());
-                    for report in news.drain(..) {
+                    for report in heard.drain(..) {
                         ends.note(&report);
                         engine.handle_report(report);
                     }
@@ -101,6 +144,10 @@ impl Driver {
 }
 
 impl Ends {
+    fn new(news: Newsroom) -> Self {
+        Self { news, answers: HashMap::new(), connections: HashMap::new(), dials: HashMap::new(), next_ticket: 0 }
+    }
+
     fn ticket(&mut self, answer: oneshot::Sender<Answer>) -> Ticket {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
@@ -147,6 +194,7 @@ impl Ends {
                 self.dials.remove(&node);
             }
             Output::Commit { ticket, batch } => commits.add(ticket, batch, Instant::now()),
+            Output::Tell(news) => self.news.publish(news),
         }
     }
 

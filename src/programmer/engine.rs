@@ -14,6 +14,7 @@ use super::counters::Queries;
 use super::discovered::Discovered;
 use super::flow::Flows;
 use super::metering::Recorded;
+use super::news::{Audience, Desk, News};
 use super::node::{Node, NodeId};
 use super::reads::Reads;
 use super::record::Loaded;
@@ -58,6 +59,8 @@ pub(super) enum Output {
     HangUp { node: NodeId },
     /// Make these changes durable, and say so with the ticket.
     Commit { ticket: u64, batch: Batch },
+    /// Tell those who subscribed.
+    Tell(News),
 }
 
 /// A change of a flow that is not on disk yet.
@@ -116,6 +119,7 @@ pub(super) struct Engine {
 
     pub(super) waiters: Waiters,
     pub(super) queries: Queries,
+    pub(super) desk: Desk,
     pub(super) reads: Reads,
     /// Nodes whose queue may have something to send.
     pub(super) ready: BTreeSet<NodeId>,
@@ -140,7 +144,7 @@ pub(super) const NUMBER_BLOCK: u64 = 1 << 20;
 impl Engine {
     /// An engine with what the store remembers. The reservation of [`NUMBER_BLOCK`] numbers beyond
     /// `loaded.next_number` must be durable before the engine's first output is carried out.
-    pub(super) fn new(config: Config, loaded: Loaded, now: Instant, wall: Timestamp) -> Self {
+    pub(super) fn new(config: Config, loaded: Loaded, audience: Audience, now: Instant, wall: Timestamp) -> Self {
         let mut engine = Self {
             classes: config.classes.clone(),
             config,
@@ -168,6 +172,7 @@ impl Engine {
             recording: VecDeque::new(),
             waiters: Waiters::default(),
             queries: Queries::default(),
+            desk: Desk::new(audience),
             reads: Reads::default(),
             ready: BTreeSet::new(),
             batch: Batch::new(),
@@ -180,6 +185,8 @@ impl Engine {
             fatal: None,
         };
         engine.recall(loaded.nodes, loaded.flows);
+        // What was so before the start is no news.
+        engine.forget_changes();
         engine
     }
 
@@ -196,6 +203,8 @@ impl Engine {
             Command::RemoveFlows(request) => return self.remove_flows(ticket, &request),
             Command::ListFlows(request) => self.list_flows(&request),
             Command::GetFlow(request) => return self.get_flow(ticket, &request.flow_id),
+            Command::Subscribe(request) => Ok(self.subscribe(&request)),
+            Command::Unsubscribe(request) => Ok(self.standing(&request.topics)),
             Command::GetInfo => Ok(self.info()),
         };
         self.answer(ticket, answer);
@@ -224,6 +233,7 @@ impl Engine {
     /// Does what is due.
     pub(super) fn handle_timeout(&mut self) {
         self.answer_overdue();
+        self.sample_when_due();
         self.show_overdue();
         self.read_due_tables();
         self.save_again();
@@ -237,6 +247,7 @@ impl Engine {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let due = [
             self.reads.deadline(),
+            self.desk.deadline(),
             self.waiters.deadline(),
             self.queries.deadline(),
             self.unsaved.retry_at,
@@ -254,6 +265,7 @@ impl Engine {
     /// the input at hand has been taken, so that what came together leaves together.
     pub(super) fn flush(&mut self) {
         self.send_queued();
+        self.tell_changes();
         self.reserve_numbers();
         if !self.batch.operations().is_empty() {
             let ticket = self.next_commit;

@@ -14,9 +14,11 @@ use super::flow::Placement;
 use super::leaving::{UNCONFIRMED, being_removed};
 use super::node::{About, Link, Live, Node, NodeId};
 use super::reads::TABLE_READ;
+use super::sample::SAMPLE;
+use super::view::guest_view;
 use super::{Admission, Answer, NodeStates};
 use crate::contract::{
-    AddNode, ErrorBody, ErrorCode, FlowState, GetNode, NodeName, NodeState, Reply, SwitchAddress as Address,
+    AddNode, AlarmKind, ErrorBody, ErrorCode, FlowState, GetNode, NodeName, NodeState, Reply, SwitchAddress as Address,
 };
 use crate::session::{CloseReason, Command, Description, Event, MAX_PORTS, describe};
 use crate::southbound::{ConnectionId, Origin, SwitchAddress};
@@ -71,7 +73,8 @@ impl Engine {
     pub(super) fn register(&mut self, request: AddNode, datapath_id: Option<DatapathId>) -> NodeId {
         let id = self.insert_node(Node::new(request, datapath_id));
         self.save_node(id);
-        if let Some(guest) = datapath_id.and_then(|datapath_id| self.discovered.take(datapath_id)) {
+        if let Some((datapath_id, guest)) = datapath_id.and_then(|id| Some((id, self.discovered.take(id)?))) {
+            self.tell_node(Some(guest_view(datapath_id, &guest)), true);
             self.go_live(id, guest.connection, guest.description);
         }
         id
@@ -89,12 +92,13 @@ impl Engine {
             self.outputs.push_back(Output::Dial { node: id, address });
         }
         self.nodes.insert(id, node);
+        self.note_node(id);
         id
     }
 
     pub(super) fn list_nodes(&self) -> Reply {
         let mut nodes: Vec<_> = self.nodes.keys().filter_map(|id| self.node_view(*id)).collect();
-        nodes.extend(self.discovered.iter().map(|(datapath_id, guest)| super::view::guest_view(datapath_id, guest)));
+        nodes.extend(self.discovered.iter().map(|(datapath_id, guest)| guest_view(datapath_id, guest)));
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
         Reply::Nodes { nodes }
     }
@@ -114,9 +118,7 @@ impl Engine {
             return Ok(Reply::Node { node: Box::new(view) });
         }
         match self.discovered.named(&request.name) {
-            Some((datapath_id, guest)) => {
-                Ok(Reply::Node { node: Box::new(super::view::guest_view(datapath_id, guest)) })
-            }
+            Some((datapath_id, guest)) => Ok(Reply::Node { node: Box::new(guest_view(datapath_id, guest)) }),
             None => Err(no_such_node(&request.name, "payload.name")),
         }
     }
@@ -145,7 +147,11 @@ impl Engine {
         };
         match admitted {
             Ok(Some(id)) => self.attach(id, connection, description),
-            Ok(None) => info!(%datapath_id, %peer, "discovered a switch"),
+            Ok(None) => {
+                info!(%datapath_id, %peer, "discovered a switch");
+                let view = self.discovered.get(datapath_id).map(|guest| guest_view(datapath_id, guest));
+                self.tell_node(view, false);
+            }
             Err(reason) => {
                 warn!(%datapath_id, %peer, %reason, "refused a switch");
                 self.command(connection, Command::Close(reason));
@@ -160,6 +166,7 @@ impl Engine {
     ) -> Result<Option<NodeId>, CloseReason> {
         let Some(id) = self.dialed.get(address).copied() else { return Err(CloseReason::Removed) };
         let owner = self.datapaths.get(&datapath_id).copied();
+        self.note_node(id);
         let Some(node) = self.nodes.get_mut(&id) else { return Err(CloseReason::Removed) };
         match (node.datapath_id, owner) {
             (Some(expected), _) if expected != datapath_id => {
@@ -260,10 +267,12 @@ impl Engine {
         let Some(id) = self.connections.get(&connection).copied() else {
             return self.happened_to_guest(connection, event);
         };
+        self.note_node(id);
         match event {
             Event::Ready(_) | Event::Prepared { .. } => {}
             Event::Settled(settlements) => self.settled(id, settlements),
             Event::LateRefusal { token, error } => self.late_refusal(id, token, &error),
+            Event::FlowsRead { token: SAMPLE, result } => self.sampled(id, &result),
             Event::MetersRead { result, .. } => self.meters_read(id, &result),
             Event::MeterStatsRead { token, result } => self.meter_counters_read(token, id, &result),
             Event::FlowsRead { token, result } if token != TABLE_READ => self.counters_read(token, id, &result),
@@ -289,9 +298,16 @@ impl Engine {
     /// The same for a switch that is no node's, or not yet.
     fn happened_to_guest(&mut self, connection: ConnectionId, event: Event) {
         match event {
-            Event::PortStatus(status) => self.discovered.port_changed(connection, *status),
+            Event::PortStatus(status) => {
+                if let Some(name) = self.discovered.named_on(connection) {
+                    self.tell_port(name, &status);
+                }
+                self.discovered.port_changed(connection, *status);
+            }
             Event::Closed(_) => {
-                self.discovered.leave(connection);
+                if let Some((datapath_id, guest)) = self.discovered.leave(connection) {
+                    self.tell_node(Some(guest_view(datapath_id, &guest)), true);
+                }
                 self.contender_left(connection);
             }
             // Nothing was asked of it.
@@ -325,6 +341,7 @@ impl Engine {
         let warning = "another switch claimed this datapath id while this one was connected and alive; it was refused";
         node.warnings.insert("duplicate", warning.to_owned());
         warn!(node = %node.request.name, "{warning}");
+        self.alarm(AlarmKind::DuplicateDatapathId, Some(id), None, warning);
         self.contenders.remove(&contender);
         self.command(contender, Command::Close(CloseReason::DuplicateDatapathId));
     }
@@ -342,6 +359,7 @@ impl Engine {
         info!(node = %node.request.name, %reason, "switch disconnected");
         let contender = node.live().and_then(|live| live.contender);
         node.link = Link::Lost;
+        self.desk.samples.forget(id);
         node.queue.clear();
         node.meters.disconnected();
         for number in node.flows.clone() {
@@ -356,6 +374,9 @@ impl Engine {
     }
 
     fn port_changed(&mut self, id: NodeId, status: PortStatus) {
+        if let Some(name) = self.node_name(id).cloned() {
+            self.tell_port(name, &status);
+        }
         let Some(about) = self.nodes.get_mut(&id).and_then(|node| node.about.as_mut()) else { return };
         match status.reason {
             PortReason::Delete => {
@@ -371,7 +392,9 @@ impl Engine {
     }
 
     pub(super) fn dial_failed(&mut self, address: &SwitchAddress, reason: &str) {
-        if let Some(node) = self.dialed.get(address).copied().and_then(|id| self.nodes.get_mut(&id)) {
+        let Some(id) = self.dialed.get(address).copied() else { return };
+        self.note_node(id);
+        if let Some(node) = self.nodes.get_mut(&id) {
             let news = format!("cannot connect to {address}: {reason}");
             if node.warnings.get("address") != Some(&news) {
                 info!(node = %node.request.name, "{news}; trying on");
@@ -397,9 +420,12 @@ impl Engine {
     /// From now on the flow is told of, and counted, in these states.
     pub(super) fn tell(&mut self, number: FlowNumber, state: impl Fn(&Placement) -> FlowState) {
         let Some(flow) = self.flows.get_mut(&number) else { return };
+        let mut is_news = false;
         for placement in &mut flow.placements {
             let state = state(placement);
-            let before = placement.told.replace(state).filter(|before| !before.is_ended());
+            let before = placement.told.replace(state);
+            is_news |= before != Some(state);
+            let before = before.filter(|before| !before.is_ended());
             let now = Some(state).filter(|state| !state.is_ended());
             if before == now {
                 continue;
@@ -412,6 +438,9 @@ impl Engine {
             if let Some(state) = now {
                 *node.counts.entry(state).or_default() += 1;
             }
+        }
+        if is_news {
+            self.note_flow(number);
         }
     }
 

@@ -123,6 +123,7 @@ impl Engine {
 
     fn node_gone(&mut self, id: NodeId) {
         let reply = self.node_reply(id);
+        let last_view = self.node_view(id);
         let Some(Node { request, datapath_id, flows, link, leaving, .. }) = self.nodes.remove(&id) else { return };
         self.names.remove(&request.name);
         if let Some(datapath_id) = datapath_id {
@@ -151,6 +152,7 @@ impl Engine {
                 self.command(connection, Command::Close(CloseReason::Removed));
             }
         }
+        self.tell_gone(id, last_view);
         if let Some(Leaving::Going(ticket) | Leaving::Wiping(ticket)) = leaving {
             self.answer_when_durable(ticket, Ok(reply));
         }

@@ -22,6 +22,7 @@ mod leaving;
 mod meter;
 mod meter_answers;
 mod metering;
+mod news;
 mod node;
 mod outbox;
 mod outcome;
@@ -32,6 +33,7 @@ mod reconcile;
 mod record;
 mod removal;
 mod restore;
+mod sample;
 mod table_miss;
 #[cfg(test)]
 mod tests;
@@ -50,7 +52,9 @@ use crate::southbound::{Report, Southbound};
 use crate::store::{Completion, Snapshot, Store, StoreError};
 
 pub use backup::{Counts, ExportError, ImportError, export, import};
+use driver::Newsroom;
 pub use engine::Config;
+pub use news::{Audience, INTERVALS_MS, News, Seat, interval_index};
 pub use record::RecordError;
 
 pub use crate::session::Counters;
@@ -65,6 +69,9 @@ pub const MAX_FLOWS: usize = 2_000_000;
 
 /// Questions after the states of all nodes that wait for the programmer. Each costs it a look at every node.
 const SURVEYS: usize = 4;
+
+/// Events that wait to be written for subscribers: those of one large batch. Beyond them there is a gap.
+const NEWS: usize = 65_536;
 
 /// The ticket of the first commit, before the engine counts its own.
 const FIRST_COMMIT: u64 = 0;
@@ -119,13 +126,14 @@ pub struct Programmer {
     inbox: mpsc::Sender<Request>,
     surveys: mpsc::Sender<oneshot::Sender<NodeStates>>,
     southbound: Option<Southbound>,
+    audience: Audience,
 }
 
 impl Programmer {
     /// A handle whose commands go to `inbox`, where a test answers them.
     #[cfg(test)]
     pub(crate) fn new(inbox: mpsc::Sender<Request>) -> Self {
-        Self { inbox, surveys: mpsc::channel(1).0, southbound: None }
+        Self { inbox, surveys: mpsc::channel(1).0, southbound: None, audience: Audience::default() }
     }
 
     /// How many nodes are in each state; `None` when the programmer has stopped.
@@ -133,6 +141,12 @@ impl Programmer {
         let (answer, receiver) = oneshot::channel();
         self.surveys.send(answer).await.ok()?;
         receiver.await.ok()
+    }
+
+    /// Who listens to its news. Those who have subscribers count them here.
+    #[must_use]
+    pub fn audience(&self) -> &Audience {
+        &self.audience
     }
 
     /// What the connections to switches have counted.
@@ -167,8 +181,8 @@ pub enum StartError {
     Busy,
 }
 
-/// Makes a programmer from what the store had: a handle for its callers, and the future that is its task. It ends when
-/// `shutdown` is cancelled, or with an error when the store can no longer be trusted.
+/// Makes a programmer from what the store had: a handle for its callers, the events for those who subscribe, and the
+/// future that is its task. It ends when `shutdown` is cancelled, or with an error when the store can no longer be trusted.
 ///
 /// # Errors
 /// A [`StartError`] when the store's records cannot be read, or the first of this start cannot be written.
@@ -179,7 +193,7 @@ pub async fn start(
     southbound: Southbound,
     reports: mpsc::Receiver<Report>,
     shutdown: CancellationToken,
-) -> Result<(Programmer, impl Future<Output = Result<(), StoreError>> + use<>), StartError> {
+) -> Result<(Programmer, mpsc::Receiver<News>, impl Future<Output = Result<(), StoreError>> + use<>), StartError> {
     let (loaded, batch) = record::Loaded::new(snapshot)?;
     // No number may be used, and so no cookie written to a switch, that a later start could use again.
     store.submit(batch, FIRST_COMMIT).map_err(|_| StartError::Busy)?;
@@ -187,10 +201,13 @@ pub async fn start(
         Completion::Committed { .. } => {}
         Completion::Refused { error, .. } | Completion::Failed { error } => return Err(error.into()),
     }
-    let engine = engine::Engine::new(config, loaded, Instant::now(), Timestamp::now());
+    let audience = Audience::default();
+    let (news, told) = mpsc::channel(NEWS);
+    let engine = engine::Engine::new(config, loaded, audience.clone(), Instant::now(), Timestamp::now());
     let (inbox, receiver) = mpsc::channel(INBOX);
     let (surveys, surveyed) = mpsc::channel(SURVEYS);
-    let handle = Programmer { inbox, surveys, southbound: Some(southbound.clone()) };
-    let driver = driver::Driver { engine, store, southbound, inbox: receiver, surveys: surveyed, reports };
-    Ok((handle, driver.run(shutdown)))
+    let handle = Programmer { inbox, surveys, southbound: Some(southbound.clone()), audience };
+    let news = Newsroom::new(news);
+    let driver = driver::Driver { engine, store, southbound, inbox: receiver, surveys: surveyed, reports, news };
+    Ok((handle, told, driver.run(shutdown)))
 }

@@ -9,7 +9,7 @@ use super::engine::Engine;
 use super::flow::{Placement, Stage};
 use super::meter_answers::is_meter_missing;
 use super::node::{Job, Node, NodeId, Sync};
-use crate::contract::{NodeName, SwitchError};
+use crate::contract::{AlarmKind, NodeName, SwitchError};
 use crate::session::{Outcome, Settlement, Token, UnknownReason, describe};
 
 impl Engine {
@@ -208,6 +208,9 @@ impl Engine {
             error = describe(refusal),
             "the switch refused a flow after it had confirmed it"
         );
+        let flow_id = self.flows.get(&number).map(|flow| flow.id.clone());
+        let message = format!("the switch refused a flow after it had confirmed it: {}", describe(refusal));
+        self.alarm(AlarmKind::LateRefusal, Some(id), flow_id, &message);
         // What is under way concludes with the error.
         if !is_under_way {
             self.refused(number, id);

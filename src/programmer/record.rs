@@ -292,6 +292,7 @@ impl Engine {
 
     /// Removes every trace of a flow.
     pub(super) fn forget_flow(&mut self, number: FlowNumber) {
+        self.tell_last(number);
         let Some(flow) = self.flows.remove(&number) else { return };
         self.ids.remove(&flow.id);
         self.delete_flow(number);

@@ -254,13 +254,12 @@ fn capabilities(description: Option<&Description>) -> Capabilities {
 }
 
 fn port_views<'a>(ports: impl Iterator<Item = &'a Port>) -> Vec<PortView> {
-    let view = |port: &Port| PortView {
-        number: port.port_no.0,
-        name: port.name.to_string(),
-        up: port.is_up(),
-        speed_kbps: port.curr_speed,
-    };
-    ports.filter(|port| port.port_no <= PortNo::MAX).map(view).collect()
+    ports.filter(|port| port.port_no <= PortNo::MAX).map(port_view).collect()
+}
+
+/// One port.
+pub(super) fn port_view(port: &Port) -> PortView {
+    PortView { number: port.port_no.0, name: port.name.to_string(), up: port.is_up(), speed_kbps: port.curr_speed }
 }
 
 fn node_of_flow(name: NodeName, node: Option<&Node>) -> FlowNodeView {

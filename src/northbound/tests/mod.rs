@@ -18,6 +18,7 @@ use crate::contract::{Command, ErrorBody, ErrorCode, Reply};
 use crate::programmer::Request;
 
 mod endings;
+mod events;
 mod frames;
 mod handshake;
 mod requests;
@@ -30,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Daemon {
     address: SocketAddr,
     shutdown: CancellationToken,
+    /// The programmer's news.
+    told: mpsc::Sender<News>,
     serving: JoinHandle<()>,
 }
 
@@ -40,8 +43,10 @@ impl Daemon {
         let address = listener.local_addr().unwrap();
         let (inbox, requests) = mpsc::channel(64);
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, Programmer::new(inbox), config, shutdown.clone()));
-        (Self { address, shutdown, serving }, requests)
+        let programmer = Programmer::new(inbox);
+        let (told, news) = mpsc::channel(64);
+        let serving = tokio::spawn(serve(listener, programmer, news, config, shutdown.clone()));
+        (Self { address, shutdown, serving, told }, requests)
     }
 
     /// A daemon whose programmer answers every command at once.

@@ -5,6 +5,7 @@ mod disk;
 mod drift;
 mod install;
 mod meters;
+mod news;
 mod nodes;
 mod outage;
 mod replace;

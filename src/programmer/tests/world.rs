@@ -18,7 +18,7 @@ use crate::programmer::cookie::{Purpose, from_token};
 use crate::programmer::engine::{Config, Engine, Output, Ticket};
 use crate::programmer::node::Sync;
 use crate::programmer::record::Loaded;
-use crate::programmer::{Admission, TableMiss};
+use crate::programmer::{Admission, Audience, News, TableMiss};
 use crate::session::{self, CloseReason, Event, Outcome, Session};
 use crate::southbound::{ConnectionId, Origin, Report, SwitchAddress};
 use crate::store::{Batch, Completion, Memory, Store, StoreError};
@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) switches: Vec<Switch>,
     pipes: BTreeMap<ConnectionId, Pipe>,
     pub(super) dials: Vec<SwitchAddress>,
+    /// What subscribers were told.
+    pub(super) news: Vec<News>,
     answers: HashMap<Ticket, Value>,
     next_ticket: u64,
     next_connection: u64,
@@ -108,6 +110,7 @@ impl World {
             switches,
             pipes: BTreeMap::new(),
             dials: Vec::new(),
+            news: Vec::new(),
             answers: HashMap::new(),
             next_ticket: 0,
             next_connection: 1,
@@ -399,6 +402,7 @@ impl World {
             }
             Output::Dial { address, .. } => self.dials.push(address),
             Output::HangUp { .. } => {}
+            Output::Tell(news) => self.news.push(news),
             Output::Commit { ticket, batch } => match self.disk {
                 Disk::Writes => self.commit(ticket, batch),
                 Disk::Lags => self.lagging.push_back((ticket, batch)),
@@ -478,7 +482,7 @@ fn boot(config: &Config, memory: &Memory, now: Instant, wall: i64) -> (Store, En
     let (loaded, batch) = Loaded::new(&snapshot).unwrap();
     store.submit(batch, 0).unwrap();
     assert!(store.completion().now_or_never().is_some());
-    (store, Engine::new(config.clone(), loaded, now, Timestamp::from_micros(wall).unwrap()))
+    (store, Engine::new(config.clone(), loaded, Audience::default(), now, Timestamp::from_micros(wall).unwrap()))
 }
 
 /// The same messages, with an error in the place of every barrier reply.

@@ -14,9 +14,9 @@ use openflow::{FlowStats, Hello, Message, OFP_VERSION, Xid, split_frame};
 use super::sabotage::Sabotage;
 use crate::contract::{self, Timestamp};
 use crate::emulator::{ChannelId, Switch};
-use crate::programmer::Answer;
 use crate::programmer::engine::{Config, Engine, Output, Ticket};
 use crate::programmer::record::Loaded;
+use crate::programmer::{Answer, Audience};
 use crate::session::{self, CloseReason, Event, Session};
 use crate::southbound::{ConnectionId, Origin, Report};
 use crate::store::{Batch, Completion, Memory, Store, StoreError};
@@ -296,7 +296,7 @@ impl Stage {
                         wire.orders.push_back(command);
                     }
                 }
-                Output::Dial { .. } | Output::HangUp { .. } => {}
+                Output::Dial { .. } | Output::HangUp { .. } | Output::Tell(_) => {}
                 Output::Commit { ticket, batch } => self.writes.push_back((ticket, batch)),
             }
         }
@@ -450,5 +450,5 @@ fn boot(config: &Config, memory: &Memory, now: Instant, wall: i64, sabotage: Opt
     let (loaded, batch) = Loaded::new(&snapshot).unwrap();
     store.submit(batch, 0).unwrap();
     assert!(store.completion().now_or_never().is_some());
-    (store, Engine::new(config.clone(), loaded, now, Timestamp::from_micros(wall).unwrap()))
+    (store, Engine::new(config.clone(), loaded, Audience::default(), now, Timestamp::from_micros(wall).unwrap()))
 }

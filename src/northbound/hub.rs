@@ -1,0 +1,198 @@
+//! From the programmer's news to every subscriber: one task writes each event once, and the connections read it.
+//!
+//! Nothing is copied for a subscriber: each has a cursor into the topic's [`Ring`], reads on when its client has taken
+//! what it was given, and learns of a gap when the ring has gone on without it. So one that is slow or stuck costs
+//! nobody anything.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::ring::{Read, Ring};
+use super::statistics::Statistics;
+use crate::contract::{ErrorBody, ErrorCode, EventPayload, Gap, ServerMessage, Subscribe, Timestamp, Topic};
+use crate::programmer::{Audience, News, Seat, interval_index};
+
+/// Events taken at a time.
+const TAKE: usize = 1_024;
+
+/// Where events are kept and subscribers are counted.
+#[derive(Debug)]
+pub(super) struct Hub {
+    audience: Audience,
+    shelf: Mutex<Shelf>,
+    /// Told whenever there is something new.
+    changed: watch::Sender<()>,
+    places: Arc<Semaphore>,
+    limit: usize,
+}
+
+/// What is kept.
+#[derive(Debug, Default)]
+struct Shelf {
+    rings: BTreeMap<Topic, Ring>,
+    statistics: Statistics,
+}
+
+/// One connection's place in one topic.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    topic: Topic,
+    next: u64,
+    interval_ms: u32,
+    /// A gap from before it began.
+    owed: Option<Gap>,
+    _seat: Seat,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Hub {
+    /// A hub with room for so many subscriptions.
+    pub(super) fn new(audience: Audience, limit: usize) -> Self {
+        let limit = limit.min(Semaphore::MAX_PERMITS);
+        let places = Arc::new(Semaphore::new(limit));
+        Self { audience, shelf: Mutex::default(), changed: watch::Sender::new(()), places, limit }
+    }
+
+    /// Writes events until the programmer has no more of them.
+    pub(super) async fn run(&self, mut news: mpsc::Receiver<News>) {
+        let mut batch = Vec::with_capacity(TAKE);
+        loop {
+            let due = self.shelf().statistics.due();
+            let taken = tokio::select! {
+                taken = news.recv_many(&mut batch, TAKE) => taken,
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.publish_statistics();
+                    continue;
+                }
+            };
+            if taken == 0 {
+                return;
+            }
+            self.publish(batch.drain(..));
+        }
+    }
+
+    fn publish(&self, news: impl Iterator<Item = News>) {
+        // Written before the lock is taken: nobody waits for it.
+        let written: Vec<_> = news.map(|news| (self.write(&news), news)).collect();
+        let mut shelf = self.shelf();
+        for (text, News { topic, seq, at, payload }) in written {
+            match (topic, payload, text) {
+                (Topic::Stats, Some(EventPayload::Stats(stats)), _) => shelf.statistics.take(seq, at, stats),
+                (Topic::Stats, _, _) => shelf.statistics.skip(seq),
+                (_, _, Some(text)) => shelf.rings.entry(topic).or_default().push(seq, text),
+                (_, _, None) => shelf.rings.entry(topic).or_default().skip(seq),
+            }
+        }
+        drop(shelf);
+        self.changed.send_replace(());
+    }
+
+    /// The text of an event that is the same for all: statistics are put together for each interval.
+    fn write(&self, news: &News) -> Option<Utf8Bytes> {
+        let payload = news.payload.as_ref().filter(|_| news.topic != Topic::Stats)?;
+        Some(self.encode(news.topic, news.seq, payload, news.at))
+    }
+
+    fn publish_statistics(&self) {
+        let due = self.shelf().statistics.take_due(Instant::now());
+        for (interval, seq, at, stats) in due {
+            let text = self.encode(Topic::Stats, seq, &EventPayload::Stats(stats), at);
+            self.shelf().statistics.publish(interval, seq, text);
+        }
+        self.changed.send_replace(());
+    }
+
+    /// The text of one event.
+    fn encode(&self, topic: Topic, seq: u64, payload: &EventPayload, timestamp: Timestamp) -> Utf8Bytes {
+        let epoch = Cow::Owned(self.audience.epoch().to_owned());
+        super::writer::encode(&ServerMessage::Event { topic, seq, epoch, payload, timestamp }).into()
+    }
+
+    /// Makes the cursors of a new subscription; `standing` is where each topic stood when it began.
+    ///
+    /// # Errors
+    /// `overloaded` when there are too many subscriptions, `invalid_request` when it asks for what has not been.
+    pub(super) fn subscribe(
+        &self,
+        request: &Subscribe,
+        standing: &BTreeMap<Topic, u64>,
+    ) -> Result<Vec<Cursor>, ErrorBody> {
+        let is_of_this_start = request.epoch.as_deref().is_none_or(|epoch| epoch == self.audience.epoch());
+        let mut cursors = Vec::with_capacity(request.topics.len());
+        for topic in request.topics.iter().copied() {
+            let last = standing.get(&topic).copied().unwrap_or_default();
+            let asked = request.from_seq.get(&topic).copied();
+            let (next, owed) = match asked {
+                None => (last + 1, None),
+                Some(from) if !is_of_this_start => (last + 1, Some(Gap { from, to: last })),
+                Some(from) if from <= last + 1 => (from, None),
+                Some(from) => {
+                    let message = format!("{topic} must be at most {}: there is no event {from} yet", last + 1);
+                    let path = format!("payload.from_seq.{topic}");
+                    return Err(ErrorBody::new(ErrorCode::InvalidRequest, message).at(path));
+                }
+            };
+            let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+                let message = format!("there are {} subscriptions already, and no more are allowed", self.limit);
+                ErrorBody::new(ErrorCode::Overloaded, message)
+            })?;
+            let interval_ms = request.interval_ms;
+            if topic == Topic::Stats {
+                self.shelf().statistics.join(interval_index(interval_ms), last);
+            }
+            let seat = self.audience.seat(topic, interval_ms);
+            cursors.push(Cursor { topic, next, interval_ms, owed, _seat: seat, _place: place });
+        }
+        Ok(cursors)
+    }
+
+    /// A subscriber is gone.
+    pub(super) fn leave(&self, cursor: &Cursor) {
+        if cursor.topic == Topic::Stats {
+            self.shelf().statistics.leave(interval_index(cursor.interval_ms));
+        }
+    }
+
+    /// How many subscriptions there are.
+    pub(super) fn subscriptions(&self) -> usize {
+        self.limit - self.places.available_permits()
+    }
+
+    /// Tells when there may be something to read.
+    pub(super) fn watch(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// What there is for a subscriber, and whether that is not all.
+    pub(super) fn read(&self, cursor: &mut Cursor) -> (Vec<Utf8Bytes>, bool) {
+        let Read { gap, events, is_partial } = {
+            let shelf = self.shelf();
+            let ring = match cursor.topic {
+                Topic::Stats => shelf.statistics.ring(interval_index(cursor.interval_ms)),
+                topic => shelf.rings.get(&topic),
+            };
+            ring.map(|ring| ring.read(&mut cursor.next)).unwrap_or_default()
+        };
+        let gaps = cursor.owed.take().into_iter().chain(gap).map(|gap| {
+            let payload = EventPayload::Gap { gap };
+            self.encode(cursor.topic, gap.to, &payload, Timestamp::now())
+        });
+        (gaps.chain(events).collect(), is_partial)
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cursor {
+    pub(super) fn topic(&self) -> Topic {
+        self.topic
+    }
+}
