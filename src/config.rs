@@ -5,6 +5,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+pub use crate::northbound::{AUDIT_TARGET, TlsFiles as ClientTlsFiles};
 pub use crate::programmer::{Admission, TableMiss};
 pub use crate::southbound::TlsFiles;
 
@@ -22,6 +23,12 @@ pub struct ServeConfig {
     pub openflow: SocketAddr,
     /// Certificates for switches: with them every switch speaks TLS and shows its own.
     pub openflow_tls: Option<TlsFiles>,
+    /// The certificate with which clients speak TLS.
+    pub tls: Option<ClientTlsFiles>,
+    /// The token file. While there is a token in it, every client must show one.
+    pub tokens: Option<PathBuf>,
+    /// A token may also come in the query of the address.
+    pub query_tokens: bool,
     /// The directory of the durable store; created when missing. `None` keeps the state in memory only.
     pub data: Option<PathBuf>,
     /// What happens to a switch that dials in without having been added.
@@ -40,6 +47,9 @@ impl Default for ServeConfig {
             listen: DEFAULT_LISTEN,
             openflow: DEFAULT_OPENFLOW,
             openflow_tls: None,
+            tls: None,
+            tokens: None,
+            query_tokens: false,
             data: None,
             admission: Admission::default(),
             table_miss: TableMiss::default(),

@@ -56,6 +56,9 @@ pub enum DaemonError {
     /// The certificates for switches cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The certificate for clients cannot be used.
+    #[error(transparent)]
+    ClientTls(#[from] northbound::TlsError),
     /// The system does not tell about signals.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),
@@ -86,11 +89,12 @@ pub async fn run(
     shutdown: CancellationToken,
     ready: impl FnOnce(Listening),
 ) -> Result<(), DaemonError> {
-    northbound::admission(config.listen, config.insecure)?;
+    northbound::admission(config.listen, config.tokens.as_deref(), config.insecure)?;
     if !is_loopback(config.openflow.ip()) && config.openflow_tls.is_none() && !config.insecure {
         return Err(DaemonError::OpenToSwitches(config.openflow));
     }
     let tls = config.openflow_tls.map(Tls::load).transpose()?.map(Arc::new);
+    let north_tls = config.tls.map(northbound::Tls::load).transpose()?.map(Arc::new);
     let (north_listener, north_address) = listen(config.listen, "clients")?;
     let (switch_listener, switch_address) = listen(config.openflow, "switches")?;
     let data = config.data;
@@ -98,7 +102,13 @@ pub async fn run(
         Some(dir) => Store::open(dir)?,
         None => (Store::memory(), Default::default()),
     };
-    let north_config = NorthboundConfig { origins: config.origins, ..NorthboundConfig::default() };
+    let north_config = NorthboundConfig {
+        origins: config.origins,
+        tls: north_tls.clone(),
+        tokens: config.tokens,
+        query_tokens: config.query_tokens,
+        ..NorthboundConfig::default()
+    };
     let engine_config = programmer::Config {
         admission: config.admission,
         table_miss: config.table_miss,
@@ -111,9 +121,9 @@ pub async fn run(
     let tracker = TaskTracker::new();
     let last = CancellationToken::new();
     let (reports_in, reports_out) = mpsc::channel(REPORTS);
-    if let Some(tls) = tls.clone() {
-        shutdown::on_hangup(&tracker, last.clone(), move || reload(&tls)).map_err(DaemonError::Signals)?;
-    }
+    let switch_tls = tls.clone();
+    let renew = move || reload(switch_tls.as_deref(), north_tls.as_deref());
+    shutdown::on_hangup(&tracker, last.clone(), renew).map_err(DaemonError::Signals)?;
     let config = session::Config::default();
     let southbound = Southbound::start(config, Some(switch_listener), tls, reports_in, tracker.clone(), last.clone());
     let (programmer, news, work) =
@@ -167,10 +177,16 @@ fn listen(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, So
 }
 
 /// The certificates may have been renewed on disk.
-fn reload(tls: &Tls) {
-    match tls.reload() {
-        Ok(()) => info!("read the certificates for switches again"),
-        Err(error) => error!(%error, "the certificates for switches cannot be used; the old ones stay in use"),
+fn reload(switches: Option<&Tls>, clients: Option<&northbound::Tls>) {
+    match switches.map(Tls::reload) {
+        Some(Ok(())) => info!("read the certificates for switches again"),
+        Some(Err(error)) => error!(%error, "the certificates for switches cannot be used; the old ones stay in use"),
+        None => {}
+    }
+    match clients.map(northbound::Tls::reload) {
+        Some(Ok(())) => info!("read the certificate for clients again"),
+        Some(Err(error)) => error!(%error, "the certificate for clients cannot be used; the old one stays in use"),
+        None => {}
     }
 }
 

@@ -9,7 +9,7 @@
 //! ```text
 //! openflow <- session <- southbound <- programmer <- northbound <- daemon <- cli <- main
 //!                  store, policy, ovsdb <- programmer only
-//! contract <- programmer, northbound, client        openflow <- emulator        client, emulator <- cli
+//! contract <- programmer, northbound, client        tokens <- northbound, cli        openflow <- emulator        client, emulator <- cli
 //! ```
 
 mod backoff;
@@ -29,3 +29,4 @@ pub mod session;
 pub mod shutdown;
 pub mod southbound;
 pub mod store;
+pub mod tokens;

@@ -21,8 +21,9 @@ const SHOW_A_TOKEN: &str = "show a token with --token-file FILE or FLUMEN_TOKEN"
 
 /// Runs one question from connection to goodbye.
 pub(super) async fn run(ask: Ask, output: &mut Output) -> Result<Exit, Failure> {
-    let Ask { url, token, json, question } = ask;
-    let client = Client::connect(&url, token.as_ref()).await.map_err(|error| unreachable(&url, &error))?;
+    let Ask { url, token, ca, json, question } = ask;
+    let client = Client::connect_with(&url, token.as_ref(), ca.as_deref()).await;
+    let client = client.map_err(|error| unreachable(&url, &error))?;
     let exit = answer(&client, question, json, output).await;
     client.close().await;
     exit

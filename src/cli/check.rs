@@ -13,14 +13,16 @@ use super::apply::Apply;
 use super::args::{
     self, AddNode, Admission, ApplyFlows, Args, Command as Typed, DiffFlows, Emulate, ExportFlows, FlowCommand,
     FlowFile, Global, Install, ListFlows, LogFormat, NodeCommand, RemoveFlows, Serve, StoreCommand, StoreDir,
-    TableMiss,
+    TableMiss, Token as TokenArgs,
 };
 use super::decode::{Decode, View};
 use super::flow_file::{self, Fault, Form, Item};
 use super::output::shown;
+use super::token::TokenWork;
 use crate::client::{Token, Url, UrlError};
 use crate::config::{self, ServeConfig};
 use crate::contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit};
+use crate::tokens;
 
 /// What is to be done, lawful as far as can be told without a daemon.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub(super) enum Job {
     ImportStore(PathBuf),
     Emulate(Emulate),
     Decode(Decode),
+    Token(TokenWork),
     Completions(clap_complete::Shell),
 }
 
@@ -45,6 +48,8 @@ pub(super) struct Service {
     pub(super) crash_at: Option<crate::crash::CrashAt>,
     pub(super) filter: EnvFilter,
     pub(super) format: LogFormat,
+    /// The file of the audit log.
+    pub(super) audit: Option<PathBuf>,
 }
 
 /// A question to the daemon.
@@ -52,6 +57,7 @@ pub(super) struct Service {
 pub(super) struct Ask {
     pub(super) url: Url,
     pub(super) token: Option<Token>,
+    pub(super) ca: Option<PathBuf>,
     pub(super) json: bool,
     pub(super) question: Question,
 }
@@ -86,6 +92,7 @@ pub(super) fn check(args: Args) -> Result<Job, clap::Error> {
             let view = if count { View::Count } else { View::Messages };
             return Ok(Job::Decode(Decode { file, form, view, json: global.json }));
         }
+        Typed::Token(token) => return check_token(token, global.json),
         Typed::Completions { shell } => return Ok(Job::Completions(shell)),
         Typed::Node(command) => Question::Command(node(command)),
         Typed::Flow(FlowCommand::List(list)) => list_flows(list, global.json),
@@ -106,7 +113,7 @@ pub(super) fn check(args: Args) -> Result<Job, clap::Error> {
         command.check().map_err(broken_rule)?;
     }
     let (url, token) = (url(&global)?, token(&global)?);
-    Ok(Job::Ask(Box::new(Ask { url, token, json: global.json, question })))
+    Ok(Job::Ask(Box::new(Ask { url, token, ca: global.ca, json: global.json, question })))
 }
 
 fn node(command: NodeCommand) -> Command {
@@ -246,6 +253,9 @@ fn check_serve(serve: Serve) -> Result<Job, clap::Error> {
         listen: serve.listen,
         openflow: serve.openflow,
         openflow_tls,
+        tls: serve.tls_cert.zip(serve.tls_key).map(|(certificate, key)| config::ClientTlsFiles { certificate, key }),
+        tokens: Some(serve.tokens.unwrap_or_else(|| data.join(tokens::FILE_NAME))),
+        query_tokens: serve.query_tokens,
         data: Some(data),
         admission: match serve.admission {
             Admission::Discover => config::Admission::Discover,
@@ -261,7 +271,16 @@ fn check_serve(serve: Serve) -> Result<Job, clap::Error> {
         origins: serve.origins,
         insecure: serve.insecure,
     };
-    Ok(Job::Serve(Box::new(Service { config, crash_at: serve.crash_at, filter, format: serve.log_format })))
+    let audit = serve.audit_log;
+    Ok(Job::Serve(Box::new(Service { config, crash_at: serve.crash_at, filter, format: serve.log_format, audit })))
+}
+
+fn check_token(token: TokenArgs, json: bool) -> Result<Job, clap::Error> {
+    let file = match token.tokens {
+        Some(file) => file,
+        None => data_dir(token.data)?.join(tokens::FILE_NAME),
+    };
+    Ok(Job::Token(TokenWork { file, command: token.command, json }))
 }
 
 /// The directory that was named, or else the usual one.

@@ -10,6 +10,7 @@ mod apply;
 mod args;
 mod ask;
 mod asked;
+mod audit_log;
 mod check;
 mod completions;
 mod decode;
@@ -23,6 +24,7 @@ mod output;
 mod serve;
 mod store;
 mod table;
+mod token;
 mod verdict;
 mod view;
 
@@ -70,6 +72,7 @@ fn run_job(job: Job, output: &mut Output) -> Result<Exit, Failure> {
         Job::Demo => on(runtime::Builder::new_multi_thread(), demo::run(output)),
         Job::Emulate(emulate) => on(runtime::Builder::new_multi_thread(), emulate::run(emulate, output)),
         Job::Decode(decode) => decode::run(&decode, output),
+        Job::Token(work) => token::run(work, output),
         Job::Completions(shell) => completions::run(shell, output).map(|()| Exit::Done),
     }
 }

@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt, stream};
 use serde_json::value::RawValue;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
+use super::wire::Wire;
 use super::{Lost, RequestError};
 use crate::contract::{RequestId, ServerMessage};
 
-type Sink = stream::SplitSink<WebSocketStream<TcpStream>, Message>;
-type Stream = stream::SplitStream<WebSocketStream<TcpStream>>;
+type Sink = stream::SplitSink<WebSocketStream<Wire>, Message>;
+type Stream = stream::SplitStream<WebSocketStream<Wire>>;
 type Answer = Result<Box<RawValue>, RequestError>;
 
 /// How long the daemon has to answer our goodbye.

@@ -7,7 +7,7 @@
 //! is retried here, because only the caller knows whether asking twice is harmless. At most [`IN_FLIGHT_MAX`]
 //! requests wait at a time; whoever sends more waits for a place.
 //!
-//! It does not reconnect, subscribe or speak TLS. Both of the first will live between [`Client`] and the connection
+//! It does not reconnect or subscribe. Both will live between [`Client`] and the connection
 //! task, which therefore knows nothing about commands: it moves text and matches ids.
 //!
 //! Tasks: `client connection` (one a connection, in `connection.rs`). It ends when the [`Client`] is dropped or
@@ -18,7 +18,9 @@ mod connection;
 mod error;
 mod token;
 mod url;
+mod wire;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -40,6 +42,7 @@ pub use self::error::{ConnectError, Lost, RequestError};
 pub use self::token::{Token, TokenError};
 pub use self::url::{Url, UrlError};
 use connection::{Outgoing, Shared};
+use wire::Wire;
 
 /// The subprotocol this client speaks: one JSON object a text frame.
 pub const SUBPROTOCOL: &str = "flumen.v1.json";
@@ -67,7 +70,17 @@ pub struct Client {
 impl Client {
     /// Connects to the daemon at `url`, showing `token` where there is one.
     pub async fn connect(url: &Url, token: Option<&Token>) -> Result<Self, ConnectError> {
-        let socket = timeout(CONNECT_TIMEOUT, open(url, token)).await.map_err(|_| ConnectError::Timeout)??;
+        Self::connect_with(url, token, None).await
+    }
+
+    /// The same, where `wss://` trusts these authorities (PEM) instead of the system's.
+    pub async fn connect_with(
+        url: &Url,
+        token: Option<&Token>,
+        authorities: Option<&Path>,
+    ) -> Result<Self, ConnectError> {
+        let socket =
+            timeout(CONNECT_TIMEOUT, open(url, token, authorities)).await.map_err(|_| ConnectError::Timeout)??;
         let (sink, stream) = socket.split();
         let (outgoing, requests) = mpsc::channel(IN_FLIGHT_MAX);
         let shared = Arc::new(Shared::default());
@@ -124,12 +137,20 @@ impl InFlight {
     }
 }
 
-async fn open(url: &Url, token: Option<&Token>) -> Result<WebSocketStream<TcpStream>, ConnectError> {
+async fn open(
+    url: &Url,
+    token: Option<&Token>,
+    authorities: Option<&Path>,
+) -> Result<WebSocketStream<Wire>, ConnectError> {
     let addresses: Vec<_> =
         tokio::net::lookup_host((url.host(), url.port())).await.map_err(ConnectError::Resolve)?.collect();
     let socket = TcpStream::connect(addresses.as_slice()).await.map_err(ConnectError::Tcp)?;
     // A request is one small write: it must not wait for the answer to the one before.
     socket.set_nodelay(true).map_err(ConnectError::Tcp)?;
+    let socket: Wire = match url.is_secure() {
+        true => wire::secure(socket, url.host(), authorities).await.map_err(ConnectError::Tcp)?,
+        false => Box::new(socket),
+    };
     let mut request = url.upgrade()?;
     let headers = request.headers_mut();
     headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));

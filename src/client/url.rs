@@ -1,4 +1,4 @@
-//! Where a daemon is: `ws://HOST[:PORT][/PATH]`.
+//! Where a daemon is: `ws://HOST[:PORT][/PATH]`, or `wss://` with TLS.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,6 +18,7 @@ pub struct Url {
     uri: Uri,
     host: String,
     port: u16,
+    is_secure: bool,
 }
 
 /// Why a text is not the address of a daemon.
@@ -26,11 +27,8 @@ pub enum UrlError {
     /// It is not a URL at all.
     #[error("it must look like ws://HOST:PORT{PATH}")]
     Syntax,
-    /// `wss://`.
-    #[error("wss:// needs TLS, which this version does not speak; use ws://, over a network or tunnel that you trust")]
-    Tls,
-    /// A scheme other than `ws`.
-    #[error("the daemon is reached by WebSocket: it must start with ws://")]
+    /// A scheme other than `ws` and `wss`.
+    #[error("the daemon is reached by WebSocket: it must start with ws:// or wss://")]
     Scheme,
     /// `user:password@`.
     #[error("a user name or password has no place in it; a token goes into --token-file or FLUMEN_TOKEN")]
@@ -43,9 +41,14 @@ impl Url {
         &self.host
     }
 
-    /// The TCP port; 80 where the address names none, as for every `ws://`.
+    /// The TCP port; 80 or 443 where the address names none, as for every `ws://` or `wss://`.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether it is reached by TLS.
+    pub fn is_secure(&self) -> bool {
+        self.is_secure
     }
 
     /// Whether the address itself names a port.
@@ -64,11 +67,11 @@ impl FromStr for Url {
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
         let Some((scheme, _)) = text.split_once("://") else { return Err(UrlError::Syntax) };
-        match scheme.to_ascii_lowercase().as_str() {
-            "ws" => {}
-            "wss" => return Err(UrlError::Tls),
+        let is_secure = match scheme.to_ascii_lowercase().as_str() {
+            "ws" => false,
+            "wss" => true,
             _ => return Err(UrlError::Scheme),
-        }
+        };
         let mut parts = text.parse::<Uri>().map_err(|_| UrlError::Syntax)?.into_parts();
         let authority = parts.authority.as_ref().ok_or(UrlError::Syntax)?;
         if authority.as_str().contains('@') {
@@ -77,6 +80,7 @@ impl FromStr for Url {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = match (authority.port_u16(), authority.as_str().strip_prefix(authority.host())) {
             (Some(port), _) => port,
+            (None, Some("")) if is_secure => 443,
             (None, Some("")) => 80,
             (None, _) => return Err(UrlError::Syntax),
         };
@@ -87,14 +91,15 @@ impl FromStr for Url {
             parts.path_and_query = Some(uri::PathAndQuery::from_static(PATH));
         }
         let uri = Uri::from_parts(parts).map_err(|_| UrlError::Syntax)?;
-        Ok(Self { uri, host, port })
+        Ok(Self { uri, host, port, is_secure })
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
-        write!(f, "ws://{authority}{}", self.uri.path())
+        let scheme = if self.is_secure { "wss" } else { "ws" };
+        write!(f, "{scheme}://{authority}{}", self.uri.path())
     }
 }
 
@@ -116,6 +121,14 @@ mod tests {
         assert_eq!(url.to_string(), "ws://controller.example/v1/ws");
         assert_eq!("ws://c:1/".parse::<Url>().unwrap().to_string(), "ws://c:1/v1/ws");
         assert_eq!("ws://c:1/proxy/ws".parse::<Url>().unwrap().to_string(), "ws://c:1/proxy/ws");
+    }
+
+    #[test]
+    fn an_address_with_tls_has_the_port_of_https() {
+        let url: Url = "WSS://controller.example".parse().unwrap();
+        assert_eq!((url.port(), url.is_secure()), (443, true));
+        assert_eq!(url.to_string(), "wss://controller.example/v1/ws");
+        assert!(!"ws://controller.example".parse::<Url>().unwrap().is_secure());
     }
 
     #[test]
@@ -142,7 +155,7 @@ mod tests {
             ("ws://host:65536", UrlError::Syntax),
             ("ws://host:abc", UrlError::Syntax),
             ("ws://two words", UrlError::Syntax),
-            ("wss://host", UrlError::Tls),
+            ("wss://", UrlError::Syntax),
             ("http://host", UrlError::Scheme),
             ("ws://user:password@host", UrlError::UserInfo),
         ] {

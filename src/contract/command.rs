@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::access::Authenticate;
 use super::error::Invalid;
 use super::event::{Subscribe, Unsubscribe};
 use super::install::{InstallFlow, is_default};
@@ -44,6 +45,8 @@ words! {
         Subscribe = "Subscribe",
         /// Ends it.
         Unsubscribe = "Unsubscribe",
+        /// Shows a token.
+        Authenticate = "Authenticate",
         /// Shows what the daemon is.
         GetInfo = "GetInfo",
     }
@@ -76,6 +79,8 @@ pub enum Command {
     Subscribe(Subscribe),
     /// Ends it.
     Unsubscribe(Unsubscribe),
+    /// Shows a token.
+    Authenticate(Authenticate),
     /// Shows what the daemon is.
     GetInfo,
 }
@@ -101,6 +106,7 @@ impl Command {
             Self::GetFlow(_) => CommandName::GetFlow,
             Self::Subscribe(_) => CommandName::Subscribe,
             Self::Unsubscribe(_) => CommandName::Unsubscribe,
+            Self::Authenticate(_) => CommandName::Authenticate,
             Self::GetInfo => CommandName::GetInfo,
         }
     }
@@ -124,6 +130,7 @@ impl Command {
             CommandName::GetFlow => Self::GetFlow(object(payload)?),
             CommandName::Subscribe => Self::Subscribe(object(payload)?),
             CommandName::Unsubscribe => Self::Unsubscribe(object(payload)?),
+            CommandName::Authenticate => Self::Authenticate(object(payload)?),
             CommandName::GetInfo => object(payload).map(|Nothing {}| Self::GetInfo)?,
         })
     }
@@ -146,6 +153,7 @@ impl Command {
             | Self::RemoveFlow(_)
             | Self::ListFlows(_)
             | Self::GetFlow(_)
+            | Self::Authenticate(_)
             | Self::GetInfo => Ok(()),
         }
     }
@@ -166,6 +174,7 @@ impl Serialize for Command {
             Self::GetFlow(payload) => payload.serialize(serializer),
             Self::Subscribe(payload) => payload.serialize(serializer),
             Self::Unsubscribe(payload) => payload.serialize(serializer),
+            Self::Authenticate(payload) => payload.serialize(serializer),
             Self::ListNodes | Self::GetInfo => Nothing {}.serialize(serializer),
         }
     }

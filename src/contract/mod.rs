@@ -7,6 +7,7 @@
 //!
 //! This layer knows no other: no socket, no clock beyond [`Timestamp::now`], no switch.
 
+mod access;
 mod command;
 mod endpoint;
 mod error;
@@ -23,6 +24,7 @@ mod tests;
 mod text;
 mod timestamp;
 
+pub use access::{Authenticate, Role, Secret};
 pub use command::{
     AddNode, Atomic, Command, CommandName, DEFAULT_LIST_LIMIT, FlowsOnRemoval, GetFlow, GetNode, InstallFlows,
     ListFlows, MAX_LIST_LIMIT, NodeKind, RemoveFlow, RemoveFlows, RemoveNode, Report,

@@ -18,7 +18,7 @@ use super::text::quoted;
 pub const MAX_DEPTH: usize = 16;
 
 /// Commands of the contract that this version does not have yet.
-const COMMANDS_TO_COME: [&str; 2] = ["SetQueues", "Authenticate"];
+const COMMANDS_TO_COME: [&str; 1] = ["SetQueues"];
 
 /// What is wrong with a request, and its `id` where it has a usable one.
 type Refusal = (Option<RequestId>, ErrorBody);

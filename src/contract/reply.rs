@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::access::Role;
 use super::command::NodeKind;
 use super::endpoint::{Endpoint, PortRange};
 use super::event::Topic;
@@ -51,6 +52,11 @@ pub enum Reply {
         flows: Vec<FlowView>,
         /// Where the next page begins; `null` after the last.
         next_cursor: Option<String>,
+    },
+    /// To `Authenticate`.
+    Authenticated {
+        /// What the holder of the token may do.
+        role: Role,
     },
     /// To `Subscribe` and `Unsubscribe`.
     Subscribed {

@@ -19,10 +19,11 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
+use super::auth::Grant;
 use super::{Server, metrics, upgrade, websocket};
 use crate::contract::{Command, Reply};
 
@@ -33,18 +34,32 @@ const HEADER_BYTES: usize = 8 << 10;
 /// How long `/readyz` and `/metrics` wait for the programmer.
 pub(super) const PROGRAMMER_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Who talks to whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+}
+
+/// A WebSocket to be.
+#[derive(Debug)]
+struct Upgraded {
+    upgrade: OnUpgrade,
+    grant: Grant,
+}
+
 pub(super) type Response = hyper::Response<Full<Bytes>>;
 
-/// Serves the connection to its end.
-pub(super) async fn serve_connection(socket: TcpStream, peer: SocketAddr, server: &Server) {
+/// Serves the connection to its end. One that is reserved is kept for admins.
+pub(super) async fn serve_connection<S>(socket: S, ends: Ends, server: &Server, is_reserved: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let peer = ends.peer;
     let _open = server.metrics.connection();
-    let local = match socket.local_addr() {
-        Ok(local) => local,
-        Err(error) => return debug!(%peer, %error, "a connection was gone before it began"),
-    };
     let upgraded = Mutex::new(None);
     let service = service_fn(|request| async {
-        let mut response = respond(request, local, server, &upgraded).await;
+        let mut response = respond(request, ends, server, is_reserved, &upgraded).await;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -69,10 +84,10 @@ pub(super) async fn serve_connection(socket: TcpStream, peer: SocketAddr, server
         Ok(Err(error)) => return debug!(%peer, %error, "a request failed"),
         Err(_) => return debug!(%peer, "a request took too long"),
     }
-    let upgrade: Option<OnUpgrade> = upgraded.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let Some(upgrade) = upgrade else { return };
+    let upgraded: Option<Upgraded> = upgraded.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Some(Upgraded { upgrade, grant }) = upgraded else { return };
     match upgrade.await {
-        Ok(io) => websocket::run(TokioIo::new(io), peer, server).await,
+        Ok(io) => websocket::run(TokioIo::new(io), peer, grant, server).await,
         Err(error) => debug!(%peer, %error, "the upgrade failed"),
     }
 }
@@ -86,11 +101,12 @@ async fn overdue(server: &Server) {
 /// Routes one request. A WebSocket's future connection is left in `upgraded`.
 async fn respond(
     mut request: Request<Incoming>,
-    local: SocketAddr,
+    ends: Ends,
     server: &Server,
-    upgraded: &Mutex<Option<OnUpgrade>>,
+    is_reserved: bool,
+    upgraded: &Mutex<Option<Upgraded>>,
 ) -> Response {
-    if let Err(reason) = server.origins.admit_host(request.headers(), request.version(), local) {
+    if let Err(reason) = server.origins.admit_host(request.headers(), request.version(), ends.local) {
         return sentence(StatusCode::BAD_REQUEST, reason);
     }
     let path = request.uri().path();
@@ -109,10 +125,10 @@ async fn respond(
         "/readyz" => readiness(server).await,
         "/metrics" => exposition(server).await,
         _ => {
-            let response = upgrade::respond(&request, local, &server.origins);
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let (response, grant) = upgrade::respond(&request, ends, server, is_reserved);
+            if let Some(grant) = grant {
                 let upgrade = hyper::upgrade::on(&mut request);
-                *upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(upgrade);
+                *upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Upgraded { upgrade, grant });
             }
             response
         }

@@ -116,6 +116,7 @@ fn weight(command: &Command) -> u32 {
         | Command::GetFlow(_)
         | Command::Subscribe(_)
         | Command::Unsubscribe(_)
+        | Command::Authenticate(_)
         | Command::GetInfo => 1,
     }
 }

@@ -9,11 +9,15 @@
 //! | the caller of [`serve`] | the token is cancelled and every other task has ended | its `shutdown` token |
 //! | one for each connection (`http`, then `websocket`) | its peer closes, fails or is too slow | the same token, then after the deadline the `kill` token |
 //! | one that writes events (`hub`) | the programmer has ended | its `shutdown` token |
+//! | one that looks at the token file (`auth`) | never by itself | its `shutdown` token |
 //! | one for each refused connection, 64 at most | the 503 is written, or after a second | the same |
 //!
 //! A connection's task may be dropped at any await: commands that were submitted are carried out by the programmer,
 //! whose answer then finds its receiver gone.
 
+mod audit;
+mod auth;
+mod gate;
 mod http;
 mod hub;
 mod keepalive;
@@ -25,11 +29,13 @@ mod progress;
 mod ring;
 mod statistics;
 mod subscriptions;
+mod tls;
 mod upgrade;
 mod websocket;
 mod writer;
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,9 +48,15 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::programmer::{News, Programmer};
+use crate::tokens::{Tokens, TokensError};
+pub use audit::TARGET as AUDIT_TARGET;
+use auth::Auth;
+use gate::Gate;
+use http::Ends;
 use hub::Hub;
 use metrics::Metrics;
 use origin::Origins;
+pub use tls::{Tls, TlsError, TlsFiles};
 
 /// How long the listener rests when the system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -62,6 +74,14 @@ const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/
 pub struct NorthboundConfig {
     /// Origins, beside the daemon's own address, whose pages may connect: `https://noc.example.net`.
     pub origins: Vec<String>,
+    /// The certificate with which clients speak TLS.
+    pub tls: Option<Arc<Tls>>,
+    /// The token file. While there is a token in it, everybody must show one.
+    pub tokens: Option<PathBuf>,
+    /// A token may also come in the query of the address, where logs of others may keep it.
+    pub query_tokens: bool,
+    /// How many connections one address may have; loopback, where everybody is local, may have all.
+    pub connections_per_address: usize,
     /// How many connections there may be; each takes a file descriptor and, idle, some 10 KiB.
     pub connections: usize,
     /// The biggest message of a client, in bytes.
@@ -92,6 +112,10 @@ impl Default for NorthboundConfig {
     fn default() -> Self {
         Self {
             origins: Vec::new(),
+            tls: None,
+            tokens: None,
+            query_tokens: false,
+            connections_per_address: 1_000,
             connections: 10_000,
             message_bytes: 1 << 20,
             outbound_bytes: 32 << 20,
@@ -107,20 +131,28 @@ impl Default for NorthboundConfig {
     }
 }
 
-/// Listening there needs tokens, which this version does not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "refusing to listen on {0}: beyond loopback anybody who reaches this port could program the network; \
-     listen on 127.0.0.1, or pass --insecure to allow it"
-)]
-pub struct NotAdmitted(SocketAddr);
+/// Why the front end does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAdmitted {
+    /// Listening there needs tokens, and there are none.
+    #[error(
+        "refusing to listen on {0}: beyond loopback anybody who reaches this port could program the network; make a \
+         token with 'flumen token add', listen on 127.0.0.1, or pass --insecure to let everybody in"
+    )]
+    Open(SocketAddr),
+    /// The token file cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+}
 
-/// Whether the daemon may listen there: beyond loopback only with `insecure`.
+/// Whether the daemon may listen there: beyond loopback only with tokens, or with `insecure`.
 ///
 /// # Errors
 /// [`NotAdmitted`], which says what to do.
-pub fn admission(listen: SocketAddr, insecure: bool) -> Result<(), NotAdmitted> {
-    if insecure || canonical(listen.ip()).is_loopback() { Ok(()) } else { Err(NotAdmitted(listen)) }
+pub fn admission(listen: SocketAddr, tokens: Option<&Path>, insecure: bool) -> Result<(), NotAdmitted> {
+    let tokens = tokens.map(Tokens::load).transpose()?.unwrap_or_default();
+    let is_safe = insecure || !tokens.is_empty() || canonical(listen.ip()).is_loopback();
+    if is_safe { Ok(()) } else { Err(NotAdmitted::Open(listen)) }
 }
 
 /// An IPv4 address also where a dual-stack socket shows it as an IPv6 one.
@@ -136,6 +168,7 @@ struct Server {
     origins: Origins,
     metrics: Metrics,
     hub: Hub,
+    auth: Auth,
     /// Cancelled to end in order: answers in flight are delivered.
     shutdown: CancellationToken,
 }
@@ -149,25 +182,32 @@ pub async fn serve(
     config: NorthboundConfig,
     shutdown: CancellationToken,
 ) {
-    let slots = Arc::new(Semaphore::new(config.connections));
+    let auth = Auth::new(config.tokens.clone(), config.query_tokens);
+    let gate = Gate::new(config.connections, config.connections_per_address);
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     let orderly_end = http::PROGRAMMER_TIMEOUT + config.drain_deadline + config.close_linger;
     let origins = Origins::new(&config.origins);
     let hub = Hub::new(programmer.audience().clone(), config.subscriptions);
-    let server = Arc::new(Server { programmer, config, origins, metrics: Metrics::default(), hub, shutdown });
+    let server = Arc::new(Server { programmer, config, origins, metrics: Metrics::default(), hub, auth, shutdown });
     let kill = CancellationToken::new();
     let tasks = TaskTracker::new();
     tasks.spawn({
         let server = Arc::clone(&server);
         async move { server.shutdown.run_until_cancelled(server.hub.run(news)).await }
     });
+    tasks.spawn({
+        let server = Arc::clone(&server);
+        async move { server.shutdown.run_until_cancelled(server.auth.follow()).await }
+    });
     while let Some((socket, peer)) = accept(&listener, &server.shutdown).await {
         let kill = kill.clone();
-        if let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {
+        let Ok(local) = socket.local_addr() else { continue };
+        if let Some(place) = gate.enter(peer.ip()) {
             let server = Arc::clone(&server);
             tasks.spawn(async move {
-                kill.run_until_cancelled(http::serve_connection(socket, peer, &server)).await;
-                drop(slot);
+                let is_reserved = place.is_reserved() && server.auth.is_required();
+                kill.run_until_cancelled(serve_socket(socket, Ends { peer, local }, &server, is_reserved)).await;
+                drop(place);
             });
         } else if let Ok(slot) = Arc::clone(&refusals).try_acquire_owned() {
             server.metrics.refused();
@@ -185,6 +225,18 @@ pub async fn serve(
         warn!(connections = tasks.len(), "dropping the connections that did not end in time");
         kill.cancel();
         tasks.wait().await;
+    }
+}
+
+/// Serves one connection, behind TLS where there is a certificate.
+async fn serve_socket(socket: TcpStream, ends: Ends, server: &Server, is_reserved: bool) {
+    let Some(tls) = &server.config.tls else {
+        return http::serve_connection(socket, ends, server, is_reserved).await;
+    };
+    match timeout(server.config.handshake_timeout, tls.acceptor().accept(socket)).await {
+        Ok(Ok(stream)) => http::serve_connection(stream, ends, server, is_reserved).await,
+        Ok(Err(error)) => debug!(peer = %ends.peer, %error, "a TLS handshake failed"),
+        Err(_) => debug!(peer = %ends.peer, "a TLS handshake took too long"),
     }
 }
 

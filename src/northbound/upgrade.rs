@@ -1,23 +1,28 @@
 //! The WebSocket handshake (RFC 6455, section 4.2): who may upgrade, and to which subprotocol.
 
-use std::net::SocketAddr;
-
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
-use super::http::{Response, empty, sentence};
-use super::origin::Origins;
+use super::Server;
+use super::auth::{Denied, Grant};
+use super::http::{Ends, Response, empty, sentence};
+use crate::contract::Role;
 
 /// The subprotocol, which is also the default when none is offered.
 pub(super) const SUBPROTOCOL: &str = "flumen.v1.json";
 
-/// The answer to a request to upgrade: 101, or an error that says why not.
-pub(super) fn respond<B>(request: &Request<B>, local: SocketAddr, origins: &Origins) -> Response {
-    match accept(request, local, origins) {
-        Ok(response) => response,
+/// The answer to a request to upgrade: 101 with who it is, or an error that says why not.
+pub(super) fn respond<B>(
+    request: &Request<B>,
+    ends: Ends,
+    server: &Server,
+    is_reserved: bool,
+) -> (Response, Option<Grant>) {
+    match accept(request, ends, server, is_reserved) {
+        Ok((response, grant)) => (response, Some(grant)),
         Err((status, reason)) => {
             let mut response = sentence(status, reason);
             if status == StatusCode::UPGRADE_REQUIRED {
@@ -25,18 +30,22 @@ pub(super) fn respond<B>(request: &Request<B>, local: SocketAddr, origins: &Orig
                 headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
                 headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
-            response
+            if status == StatusCode::UNAUTHORIZED {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            (response, None)
         }
     }
 }
 
 fn accept<B>(
     request: &Request<B>,
-    local: SocketAddr,
-    origins: &Origins,
-) -> Result<Response, (StatusCode, &'static str)> {
+    ends: Ends,
+    server: &Server,
+    is_reserved: bool,
+) -> Result<(Response, Grant), (StatusCode, &'static str)> {
     let headers = request.headers();
-    origins.admit_origin(headers, local).map_err(|reason| (StatusCode::FORBIDDEN, reason))?;
+    server.origins.admit_origin(headers, ends.local).map_err(|reason| (StatusCode::FORBIDDEN, reason))?;
     let mut response = create_response_with_body(request, empty).map_err(|error| refusal(&error))?;
     if has_body(headers) {
         return Err((StatusCode::BAD_REQUEST, "a request to upgrade has no body"));
@@ -44,7 +53,24 @@ fn accept<B>(
     if choose_subprotocol(headers)? {
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
-    Ok(response)
+    let grant = server.auth.at_upgrade(headers, request.uri().query(), ends.peer.ip()).map_err(denial)?;
+    if is_reserved && grant.role() != Some(Role::Admin) {
+        let reason = "the connections that are left are kept for admins who show their token with the upgrade";
+        return Err((StatusCode::SERVICE_UNAVAILABLE, reason));
+    }
+    Ok((response, grant))
+}
+
+/// Why somebody does not get in.
+fn denial(denied: Denied) -> (StatusCode, &'static str) {
+    match denied {
+        Denied::Wrong => (StatusCode::UNAUTHORIZED, "the token is not one that is known here"),
+        Denied::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens from this address; wait a second"),
+        Denied::InQuery => (
+            StatusCode::UNAUTHORIZED,
+            "a token in the address would end up in logs; send it in the Authorization header",
+        ),
+    }
 }
 
 /// A body would be taken for the first frames.

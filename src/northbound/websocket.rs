@@ -9,26 +9,31 @@ use std::pin::pin;
 
 use futures_util::stream::{SplitStream, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, error::ProtocolError};
 use tracing::debug;
 
+use super::audit::Change;
+use super::auth::{Denied, Grant};
 use super::keepalive::{Keepalive, Pulse};
 use super::load::Load;
 use super::outbox::Outbox;
 use super::progress::Counted;
 use super::writer::{FollowUp, Handed, Submitted, Writer, unavailable};
 use super::{NorthboundConfig, Server};
-use crate::contract::{ErrorBody, ErrorCode, parse_request};
+use crate::contract::{Authenticate, Command, ErrorBody, ErrorCode, Reply, Role as Rank, parse_request};
 
 /// Allocated for every connection at once; big enough for some ten requests a read.
 const READ_BUFFER_BYTES: usize = 8 << 10;
 /// How much is gathered before it is written without being flushed.
 const WRITE_BUFFER_BYTES: usize = 64 << 10;
+
+/// The longest message of somebody who has not shown a token: an `Authenticate` is far shorter.
+const STRANGERS_BYTES: usize = 8 << 10;
 
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +70,7 @@ impl From<&Error> for Ending {
 }
 
 /// Runs the connection to its end.
-pub(super) async fn run<S>(stream: S, peer: SocketAddr, server: &Server)
+pub(super) async fn run<S>(stream: S, peer: SocketAddr, grant: Grant, server: &Server)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -82,10 +87,12 @@ where
     let keepalive = Keepalive::new(&pulse, config.ping_interval, config.pong_timeout);
     let outbox = Outbox::new(sink, &load, written, config.stall_timeout);
     let mut writer = Writer::new(outbox, from_reader, keepalive, &load, server);
-    let mut reader = Reader { stream, load: &load, pulse: &pulse, server };
+    let (granted, grants) = watch::channel(grant);
+    let mut reader = Reader { stream, load: &load, pulse: &pulse, server, peer, granted };
 
     let ending = tokio::select! {
         ending = serve(&mut reader, &mut writer, handed) => ending,
+        ending = dishonoured(server, grants) => ending,
         () = overdue(server) => Ending::SHUTDOWN,
     };
     debug!(%peer, ?ending, "a WebSocket ends");
@@ -110,6 +117,25 @@ where
     };
     // The same future goes on: dropped half-way, it could take an answer with it.
     if ending == Ending::SHUTDOWN { writing.await } else { ending }
+}
+
+/// Ends when a connection has not shown a token in time, or the one that it has shown is there no more.
+async fn dishonoured(server: &Server, mut grants: watch::Receiver<Grant>) -> Ending {
+    let mut state = server.auth.watch();
+    let deadline = Instant::now() + server.config.handshake_timeout;
+    loop {
+        let grant = grants.borrow_and_update().clone();
+        if !state.borrow_and_update().honours(&grant) {
+            return Ending::Close(CloseCode::Policy, "the token is not valid any more");
+        }
+        tokio::select! {
+            Ok(()) = grants.changed() => {}
+            Ok(()) = state.changed() => {}
+            () = sleep_until(deadline), if grant == Grant::Nothing => {
+                return Ending::Close(CloseCode::Policy, "not authenticated in time");
+            }
+        }
+    }
 }
 
 /// Ends when the time for answers in flight is over.
@@ -156,6 +182,9 @@ struct Reader<'a, S> {
     load: &'a Load,
     pulse: &'a Pulse,
     server: &'a Server,
+    peer: SocketAddr,
+    /// Who asks.
+    granted: watch::Sender<Grant>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
@@ -170,6 +199,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
                 Ok(request) => request,
                 Err(ending) => return ending,
             };
+            if *self.granted.borrow() == Grant::Nothing && text.len() > STRANGERS_BYTES {
+                return Ending::Close(CloseCode::Policy, "authenticate first");
+            }
             if handed.send(self.submit(text.as_str().as_bytes(), permit).await).await.is_err() {
                 return Ending::Lost;
             }
@@ -198,6 +230,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
         }
     }
 
+    /// Takes a token. From here on the connection is its holder's.
+    fn authenticate(&self, request: &Authenticate) -> Result<Reply, ErrorBody> {
+        let denied = match self.server.auth.check(request.token.reveal(), self.peer.ip()) {
+            Ok(grant) => {
+                let role = grant.role().unwrap_or(Rank::Viewer);
+                self.granted.send_replace(grant);
+                return Ok(Reply::Authenticated { role });
+            }
+            Err(Denied::TooMany) => "too many wrong tokens from this address; wait a second",
+            Err(Denied::Wrong | Denied::InQuery) => "the token is not one that is known here",
+        };
+        Err(ErrorBody::new(ErrorCode::Unauthenticated, denied).at("payload.token"))
+    }
+
+    /// Whether whoever asks may.
+    fn authorize(&self, command: &Command) -> Result<(), ErrorBody> {
+        let Some(needed) = command.role() else { return Ok(()) };
+        match self.granted.borrow().role() {
+            Some(role) if role >= needed => Ok(()),
+            Some(role) => {
+                let message = format!("{} is for the role {needed}; this token's is {role}", command.name());
+                Err(ErrorBody::new(ErrorCode::Forbidden, message).at("type"))
+            }
+            None => {
+                let message = "show a token first: with Authenticate, or with the upgrade";
+                Err(ErrorBody::new(ErrorCode::Unauthenticated, message).at("type"))
+            }
+        }
+    }
+
     /// Hands a request to the programmer, waiting while its inbox is full.
     async fn submit(&self, text: &[u8], permit: OwnedSemaphorePermit) -> Handed {
         let (id, command) = match parse_request(text) {
@@ -205,6 +267,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
             Err((id, error)) => return Handed::Refused(id, None, error, permit),
         };
         let name = command.kind();
+        if let Command::Authenticate(request) = &command {
+            return match self.authenticate(request) {
+                Ok(reply) => Handed::Done(id, name, reply, permit),
+                Err(error) => Handed::Refused(Some(id), Some(name), error, permit),
+            };
+        }
+        let change = Change::of(&command, &id, &self.granted.borrow(), self.peer);
+        if let Err(error) = self.authorize(&command) {
+            change.inspect(|change| change.settle(&Err(error.clone())));
+            return Handed::Refused(Some(id), Some(name), error, permit);
+        }
         if !self.load.begin(&id) {
             let message = "a request with this id is in flight on this connection";
             let error = ErrorBody::new(ErrorCode::Conflict, message).at("id");
@@ -213,7 +286,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
         let permit = self.load.extend(permit, &command).await;
         let follow_up = FollowUp::of(&command);
         match self.server.programmer.submit(command).await {
-            Ok(answer) => Handed::Submitted(Submitted { id, command: name, permit, follow_up }, answer),
+            Ok(answer) => Handed::Submitted(Submitted { id, command: name, permit, change, follow_up }, answer),
             Err(closed) => {
                 self.load.end(&id);
                 Handed::Refused(Some(id), Some(name), unavailable(closed), permit)

@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::Server;
+use super::audit::Change;
 use super::keepalive::{Beat, Keepalive};
 use super::load::Load;
 use super::outbox::{Outbox, Sink};
@@ -30,6 +31,8 @@ use crate::programmer::{Answer, Closed};
 pub(super) enum Handed {
     /// It goes no further; its id and its command are known as far as they could be read.
     Refused(Option<RequestId>, Option<CommandName>, ErrorBody, OwnedSemaphorePermit),
+    /// It was done at once.
+    Done(RequestId, CommandName, Reply, OwnedSemaphorePermit),
     /// The programmer has it.
     Submitted(Submitted, oneshot::Receiver<Answer>),
 }
@@ -40,6 +43,8 @@ pub(super) struct Submitted {
     pub(super) id: RequestId,
     pub(super) command: CommandName,
     pub(super) permit: OwnedSemaphorePermit,
+    /// What is written down of it.
+    pub(super) change: Option<Change>,
     /// What is to be done here once the programmer has answered.
     pub(super) follow_up: Option<FollowUp>,
 }
@@ -161,14 +166,21 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
                 self.server.metrics.answered(command, Some(error.code));
                 self.outbox.push(Message::text(encode_error(id, error)), Some(permit));
             }
+            Handed::Done(id, command, reply, permit) => {
+                self.server.metrics.answered(Some(command), None);
+                let text = self.encode_reply(id.clone(), command, reply);
+                let text = text.unwrap_or_else(|error| encode_error(Some(id), error));
+                self.outbox.push(Message::text(text), Some(permit));
+            }
             Handed::Submitted(request, answer) => self.awaited.push(Awaited { request: Some(request), answer }),
         }
     }
 
     /// Queues the programmer's answer; from here on the id means nothing.
     fn answer(&mut self, answered: Option<(Submitted, Answer)>) {
-        let Some((Submitted { id, command, permit, follow_up }, answer)) = answered else { return };
+        let Some((Submitted { id, command, permit, change, follow_up }, answer)) = answered else { return };
         self.load.end(&id);
+        change.inspect(|change| change.settle(&answer));
         let answer = answer.and_then(|reply| self.follow_up(follow_up, reply));
         let reply = answer.and_then(|payload| self.encode_reply(id.clone(), command, payload));
         self.server.metrics.answered(Some(command), reply.as_ref().err().map(|error| error.code));

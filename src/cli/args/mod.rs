@@ -10,6 +10,7 @@ mod flow_file;
 mod node;
 mod serve;
 mod store;
+mod token;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -26,6 +27,7 @@ pub(super) use self::flow_file::{ApplyFlows, DiffFlows, ExportFlows, FlowFile};
 pub(super) use self::node::{AddNode, NodeCommand};
 pub(super) use self::serve::{Admission, LogFormat, Serve, TableMiss};
 pub(super) use self::store::{StoreCommand, StoreDir};
+pub(super) use self::token::{Token, TokenCommand};
 
 /// Where a daemon listens unless it was told otherwise.
 pub(super) const DEFAULT_URL: &str = "ws://127.0.0.1:8653/v1/ws";
@@ -77,6 +79,9 @@ pub(super) struct Global {
     /// File that holds the bearer token [env: FLUMEN_TOKEN, the token itself]
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(super) token_file: Option<PathBuf>,
+    /// Authorities to trust with wss://, in PEM [default: the system's]
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(super) ca: Option<PathBuf>,
     /// Print JSON for programs: exactly the payload of the daemon's Reply
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -104,6 +109,7 @@ pub(super) enum Command {
     /// Carry what a daemon keeps to another place: as lines of JSON, and back
     #[command(subcommand)]
     Store(StoreCommand),
+    Token(Token),
     /// Show the daemon's version, uptime and limits
     Info,
     /// Show the classes of traffic that --traffic-type takes

@@ -15,6 +15,11 @@ Examples:
   A lab, where switches and clients on the network are trusted:
     flumen serve --listen 0.0.0.0:8653 --openflow 0.0.0.0:6653 --insecure
 
+  Clients on the network, each with a token:
+    flumen token add noc --role operator > noc.token
+    flumen serve --listen 0.0.0.0:8653 --tls-cert cert.pem --tls-key key.pem
+    flumen --url wss://controller.example:8653 --token-file noc.token flow list
+
   Switches on the network, with certificates made by ovs-pki:
     ovs-pki init; ovs-pki req+sign flumen controller
     ovs-pki req+sign dpid-00000000000000a1 switch    # for the switch with this datapath id
@@ -34,6 +39,18 @@ pub(crate) struct Serve {
     /// Where WebSocket and HTTP clients connect
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = DEFAULT_LISTEN)]
     pub(crate) listen: SocketAddr,
+    /// The certificate for clients, in PEM: they then connect with wss:// and https://. SIGHUP reads it again
+    #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// The token file, written by 'flumen token' [default: tokens in the data directory]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) tokens: Option<PathBuf>,
+    /// Take a token also from the address (?token=…), where proxies and browsers may keep it
+    #[arg(long)]
+    pub(crate) query_tokens: bool,
     /// Where switches connect
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = DEFAULT_OPENFLOW)]
     pub(crate) openflow: SocketAddr,
@@ -64,6 +81,9 @@ pub(crate) struct Serve {
     /// Allow both listeners beyond loopback without tokens and TLS
     #[arg(long)]
     pub(crate) insecure: bool,
+    /// Append every change to this file: who, what, when and what came of it, one JSON object a line
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) audit_log: Option<PathBuf>,
     /// Die there, for tests: a place and the number of its passing
     #[arg(long, value_name = "PLACE:N", hide = true)]
     pub(crate) crash_at: Option<crate::crash::CrashAt>,

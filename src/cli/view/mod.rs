@@ -20,6 +20,7 @@ pub(super) fn reply(command: &Command, reply: &Reply, output: &Output) -> String
         Reply::Flow { flow } => flow::one(flow, !matches!(command, Command::GetFlow(_)), output),
         Reply::Flows { flows, .. } | Reply::FlowsInstalled { flows, .. } => flow::list(flows, output),
         Reply::FlowsRemoved { summary } => flow::summary(summary, output),
+        Reply::Authenticated { role } => format!("{role}\n"),
         Reply::Subscribed { topics, .. } => topics.keys().map(|topic| format!("{topic}\n")).collect(),
         Reply::Info(info) => info::info(info, output),
     }

@@ -182,9 +182,9 @@ fn only_loopback_is_admitted_without_insecure() {
         ("[::]:8653", false),
     ] {
         let address = address.parse().unwrap();
-        assert_eq!(admission(address, false).is_ok(), loopback, "{address}");
-        assert!(admission(address, true).is_ok());
+        assert_eq!(admission(address, None, false).is_ok(), loopback, "{address}");
+        assert!(admission(address, None, true).is_ok());
     }
-    let refusal = admission("0.0.0.0:8653".parse().unwrap(), false).unwrap_err().to_string();
+    let refusal = admission("0.0.0.0:8653".parse().unwrap(), None, false).unwrap_err().to_string();
     assert!(refusal.contains("0.0.0.0:8653") && refusal.contains("--insecure"), "{refusal}");
 }

@@ -17,6 +17,7 @@ use super::*;
 use crate::contract::{Command, ErrorBody, ErrorCode, Reply};
 use crate::programmer::Request;
 
+mod access;
 mod endings;
 mod events;
 mod frames;

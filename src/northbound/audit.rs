@@ -1,0 +1,69 @@
+//! The audit log: who changed what, when, and what came of it.
+//!
+//! Each change is an event of the target [`TARGET`], which the daemon writes to a file of its own where it is asked to;
+//! nobody else sees it. It names the request by its id, its flows by their ids and, as the switches know them, their
+//! cookies. A token is named by its name.
+
+use std::net::SocketAddr;
+
+use tracing::{enabled, info};
+
+use super::auth::Grant;
+use crate::contract::{Command, CommandName, ErrorBody, FlowView, Reply, RequestId, Role};
+
+/// The target of the events.
+pub const TARGET: &str = "flumen::audit";
+
+/// A change that was asked for.
+#[derive(Debug)]
+pub(super) struct Change {
+    who: String,
+    role: Option<Role>,
+    peer: SocketAddr,
+    id: RequestId,
+    command: CommandName,
+    subject: String,
+}
+
+impl Change {
+    /// The change that a command is; none for a command that only reads, or when nobody keeps a log.
+    pub(super) fn of(command: &Command, id: &RequestId, grant: &Grant, peer: SocketAddr) -> Option<Self> {
+        if !enabled!(target: TARGET, tracing::Level::INFO) {
+            return None;
+        }
+        let subject = match command {
+            Command::AddNode(request) => request.name.to_string(),
+            Command::RemoveNode(request) => request.name.to_string(),
+            Command::InstallFlow(request) if request.dry_run => return None,
+            Command::InstallFlow(request) => request.flow_id.as_ref().map(ToString::to_string).unwrap_or_default(),
+            Command::InstallFlows(request) => format!("{} flows", request.flows.len()),
+            Command::RemoveFlow(request) => request.flow_id.to_string(),
+            Command::RemoveFlows(request) => serde_json::to_string(request).unwrap_or_default(),
+            command if command.role() > Some(Role::Viewer) => command.name().to_owned(),
+            _ => return None,
+        };
+        let (who, role) = (grant.name().to_owned(), grant.role());
+        Some(Self { who, role, peer, id: id.clone(), command: command.kind(), subject })
+    }
+
+    /// Writes down what came of it: a line for each flow that the answer tells of, and one for the whole.
+    pub(super) fn settle(&self, answer: &Result<Reply, ErrorBody>) {
+        let Self { who, peer, id, command, subject, .. } = self;
+        let role = self.role.map_or("none", Role::as_str);
+        let outcome = answer.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
+        let id = id.as_str();
+        info!(target: TARGET, who, role, %peer, request_id = id, command = command.as_str(), subject, outcome);
+        let flows: &[FlowView] = match answer {
+            Ok(Reply::Flow { flow }) => std::slice::from_ref(flow),
+            Ok(Reply::FlowsInstalled { flows, .. }) => flows,
+            _ => &[],
+        };
+        for flow in flows {
+            for node in &flow.nodes {
+                let (flow_id, state) = (flow.flow_id.as_str(), node.state.as_str());
+                let (node, cookie) = (node.node.as_str(), node.cookie.as_deref());
+                info!(target: TARGET, who, request_id = id, command = command.as_str(), flow_id, node, cookie, state);
+            }
+        }
+    }
+}
