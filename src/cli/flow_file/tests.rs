@@ -134,7 +134,7 @@ fn a_line_that_is_no_request_says_what_is_in_the_way() {
         ("ip,actions=set_field:46->ip_dscp,output:1,output:2".to_owned(), "once"),
         ("ip,actions=dec_ttl,NORMAL".to_owned(), "dec_ttl"),
         ("ip,actions=meter:1,set_field:46->ip_dscp,NORMAL".to_owned(), "meter"),
-        ("ip,actions=".to_owned() + "wrong", "wrong"),
+        ("ip,actions=wrong".to_owned(), "not an action"),
     ] {
         let told = faults(&line, Form::Flows);
         assert!(told[0].starts_with("line 1: ") && told[0].contains(expected), "{line}: {}", told[0]);

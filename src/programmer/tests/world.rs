@@ -43,7 +43,6 @@ pub(super) struct World {
     pub(super) switches: Vec<Switch>,
     pipes: BTreeMap<ConnectionId, Pipe>,
     pub(super) dials: Vec<SwitchAddress>,
-    /// What subscribers were told.
     pub(super) news: Vec<News>,
     answers: HashMap<Ticket, Value>,
     next_ticket: u64,
