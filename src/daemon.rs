@@ -127,7 +127,8 @@ pub async fn run(
     let config = session::Config::default();
     let southbound = Southbound::start(config, Some(switch_listener), tls, reports_in, tracker.clone(), last.clone());
     let (programmer, news, work) =
-        programmer::start(engine_config, store, &snapshot, southbound, reports_out, last.clone()).await?;
+        programmer::start(engine_config, store, &snapshot, southbound, reports_out, tracker.clone(), last.clone())
+            .await?;
     drop(snapshot);
     let worker = tokio::spawn(work);
     let data = data.as_deref().map(|dir| display(dir.display()));

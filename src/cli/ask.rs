@@ -32,6 +32,7 @@ pub(super) async fn run(ask: Ask, output: &mut Output) -> Result<Exit, Failure> 
 async fn answer(client: &Client, question: Question, json: bool, output: &mut Output) -> Result<Exit, Failure> {
     match question {
         Question::Command(command) => one(client, &command, json, view::reply, output).await,
+        Question::Queues(node) => one(client, &Command::GetNode(node), json, view::queues, output).await,
         Question::Classes => one(client, &Command::GetInfo, json, view::classes, output).await,
         Question::AllFlows(list) => {
             let flows = all_flows(client, list).await?;
@@ -125,6 +126,7 @@ pub(super) fn failed(command: &Command, error: &RequestError) -> Failure {
 
 fn hint_for(command: &Command, refusal: &ErrorBody) -> Option<&'static str> {
     let of_nodes = matches!(command, Command::GetNode(_) | Command::RemoveNode(_));
+    let of_queues = matches!(command, Command::SetQueues(_));
     let of_flows = matches!(command, Command::GetFlow(_) | Command::RemoveFlow(_));
     let about_class = refusal.path.as_deref().is_some_and(|path| path.ends_with("traffic_type"));
     match refusal.code {
@@ -132,6 +134,9 @@ fn hint_for(command: &Command, refusal: &ErrorBody) -> Option<&'static str> {
             Some("'flumen node list' shows the nodes there are, and 'flumen node add' registers one")
         }
         ErrorCode::NotFound if of_nodes => Some("'flumen node list' shows the nodes there are"),
+        ErrorCode::NotFound if of_queues => {
+            Some("'flumen node list' and 'flumen node show' tell of nodes and their ports")
+        }
         ErrorCode::NotFound if of_flows => Some("'flumen flow list' shows the flows there are"),
         ErrorCode::InvalidRequest if about_class => Some("'flumen classes' shows the traffic types there are"),
         ErrorCode::Unavailable if matches!(command, Command::RemoveNode(_)) => {

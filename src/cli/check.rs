@@ -12,8 +12,8 @@ use tracing_subscriber::EnvFilter;
 use super::apply::Apply;
 use super::args::{
     self, AddNode, Admission, ApplyFlows, Args, Command as Typed, DiffFlows, Emulate, ExportFlows, FlowCommand,
-    FlowFile, Global, Install, ListFlows, LogFormat, NodeCommand, RemoveFlows, Serve, StoreCommand, StoreDir,
-    TableMiss, Token as TokenArgs,
+    FlowFile, Global, Install, ListFlows, LogFormat, NodeCommand, QueueCommand, RemoveFlows, Serve, SetQueues,
+    StoreCommand, StoreDir, TableMiss, Token as TokenArgs,
 };
 use super::decode::{Decode, View};
 use super::flow_file::{self, Fault, Form, Item};
@@ -71,6 +71,8 @@ pub(super) enum Question {
     AllFlows(contract::ListFlows),
     /// The classes out of `GetInfo`.
     Classes,
+    /// The queues out of `GetNode`.
+    Queues(contract::GetNode),
     /// The flows of a file are to be installed.
     Apply(Apply),
     /// The flows of a file are to be compared with the daemon's.
@@ -105,6 +107,11 @@ pub(super) fn check(args: Args) -> Result<Job, clap::Error> {
         Typed::Flow(FlowCommand::Remove(remove)) => Question::Command(remove_flows(remove)),
         Typed::Flow(FlowCommand::Show { flow_id }) => {
             Question::Command(Command::GetFlow(contract::GetFlow { flow_id }))
+        }
+        Typed::Queues(QueueCommand::Show { node }) => Question::Queues(contract::GetNode { name: node }),
+        Typed::Queues(QueueCommand::Set(asked)) => Question::Command(set_queues(asked)),
+        Typed::Queues(QueueCommand::Remove { node, port }) => {
+            Question::Command(set_queues(SetQueues { node, port, max_rate_kbps: None, queues: Vec::new() }))
         }
         Typed::Info => Question::Command(Command::GetInfo),
         Typed::Classes => Question::Classes,
@@ -143,6 +150,11 @@ fn remove_flows(remove: RemoveFlows) -> Command {
             Command::RemoveFlows(contract::RemoveFlows { flow_ids, node, traffic_type, all })
         }
     }
+}
+
+fn set_queues(asked: SetQueues) -> Command {
+    let SetQueues { node, port, max_rate_kbps, queues } = asked;
+    Command::SetQueues(contract::SetQueues { node, port, max_rate_kbps, queues })
 }
 
 fn install_flow(install: Install) -> InstallFlow {
@@ -330,6 +342,7 @@ fn broken_rule(invalid: Invalid) -> clap::Error {
     let field = path.split(['[', '.']).next().unwrap_or_default();
     let option = match field {
         "nodes" => "--node".to_owned(),
+        "queues" => "--queue".to_owned(),
         field => format!("--{}", field.replace('_', "-")),
     };
     let message =

@@ -3,13 +3,15 @@
 use super::exit::Exit;
 use super::output::{Output, shown};
 use crate::contract::{
-    AddNode, Command, FlowNodeView, FlowState, FlowView, InstallFlow, NodeState, NodeView, Reply, Wait,
+    AddNode, Command, FlowNodeView, FlowState, FlowView, InstallFlow, NodeState, NodeView, QueuesState, QueuesView,
+    Reply, Wait,
 };
 
 /// Judges the Reply to a command; says on standard error what is not as it was asked for.
 pub(super) fn judge(command: &Command, reply: &Reply, output: &Output) -> Exit {
     match (command, reply) {
         (Command::InstallFlow(asked), Reply::Flow { flow }) => installed(asked, flow, output),
+        (Command::SetQueues(_), Reply::Queues(view)) => queues_set(view, output),
         (Command::AddNode(asked), Reply::Node { node }) => added(asked, node, output),
         (Command::RemoveFlow(_), Reply::Flow { flow }) => removed(flow, output),
         (Command::RemoveFlows(_), Reply::FlowsRemoved { summary }) => {
@@ -37,6 +39,16 @@ fn added(asked: &AddNode, node: &NodeView, output: &Output) -> Exit {
         });
     }
     Exit::Done
+}
+
+/// Queues that the switch has not taken are as good as a flow that it has not confirmed.
+fn queues_set(view: &QueuesView, output: &Output) -> Exit {
+    if view.state == QueuesState::Applied {
+        return Exit::Done;
+    }
+    output.error(format_args!("the queues of {} are {}", shown(&view.port), view.state));
+    output.hint(format_args!("Flumen goes on by itself; 'flumen queues show {}' tells how they are", view.node));
+    Exit::No
 }
 
 fn installed(asked: &InstallFlow, flow: &FlowView, output: &Output) -> Exit {

@@ -65,7 +65,7 @@ impl Command {
             Self::InstallFlow(_) | Self::InstallFlows(_) | Self::RemoveFlow(_) | Self::RemoveFlows(_) => {
                 Some(Role::Operator)
             }
-            Self::AddNode(_) | Self::RemoveNode(_) => Some(Role::Admin),
+            Self::AddNode(_) | Self::RemoveNode(_) | Self::SetQueues(_) => Some(Role::Admin),
         }
     }
 }

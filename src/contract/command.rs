@@ -9,6 +9,7 @@ use super::error::Invalid;
 use super::event::{Subscribe, Unsubscribe};
 use super::install::{InstallFlow, is_default};
 use super::name::{DatapathId, FlowId, NodeName, OvsdbAddress, SwitchAddress};
+use super::queues::SetQueues;
 use super::reply::FlowState;
 use super::strict::{Object, objects, present, unique_map, whole};
 use super::text::words;
@@ -47,6 +48,8 @@ words! {
         Unsubscribe = "Unsubscribe",
         /// Shows a token.
         Authenticate = "Authenticate",
+        /// Sets the queues of a port.
+        SetQueues = "SetQueues",
         /// Shows what the daemon is.
         GetInfo = "GetInfo",
     }
@@ -81,6 +84,8 @@ pub enum Command {
     Unsubscribe(Unsubscribe),
     /// Shows a token.
     Authenticate(Authenticate),
+    /// Sets the queues of a port.
+    SetQueues(SetQueues),
     /// Shows what the daemon is.
     GetInfo,
 }
@@ -107,6 +112,7 @@ impl Command {
             Self::Subscribe(_) => CommandName::Subscribe,
             Self::Unsubscribe(_) => CommandName::Unsubscribe,
             Self::Authenticate(_) => CommandName::Authenticate,
+            Self::SetQueues(_) => CommandName::SetQueues,
             Self::GetInfo => CommandName::GetInfo,
         }
     }
@@ -131,6 +137,7 @@ impl Command {
             CommandName::Subscribe => Self::Subscribe(object(payload)?),
             CommandName::Unsubscribe => Self::Unsubscribe(object(payload)?),
             CommandName::Authenticate => Self::Authenticate(object(payload)?),
+            CommandName::SetQueues => Self::SetQueues(object(payload)?),
             CommandName::GetInfo => object(payload).map(|Nothing {}| Self::GetInfo)?,
         })
     }
@@ -147,6 +154,7 @@ impl Command {
             Self::RemoveFlows(payload) => payload.check(),
             Self::Subscribe(payload) => payload.check(),
             Self::Unsubscribe(payload) => payload.check(),
+            Self::SetQueues(payload) => payload.check(),
             Self::RemoveNode(_)
             | Self::ListNodes
             | Self::GetNode(_)
@@ -175,6 +183,7 @@ impl Serialize for Command {
             Self::Subscribe(payload) => payload.serialize(serializer),
             Self::Unsubscribe(payload) => payload.serialize(serializer),
             Self::Authenticate(payload) => payload.serialize(serializer),
+            Self::SetQueues(payload) => payload.serialize(serializer),
             Self::ListNodes | Self::GetInfo => Nothing {}.serialize(serializer),
         }
     }

@@ -17,6 +17,7 @@ mod locate;
 mod message;
 mod name;
 mod parse;
+mod queues;
 mod reply;
 mod strict;
 #[cfg(test)]
@@ -42,6 +43,10 @@ pub use name::{
     SwitchAddress,
 };
 pub use parse::{MAX_DEPTH, parse_request};
+pub use queues::{
+    MAX_PRIORITY, MAX_QUEUE, MAX_QUEUES, MIN_RATE_KBPS, PortRef, QueueSetting, QueueView, QueuesState, QueuesView,
+    SetQueues,
+};
 pub use reply::{
     Capabilities, CountersView, FlowModView, FlowNodeView, FlowState, FlowView, Info, Limits, MeterView, NodeState,
     NodeView, PortView, Reply, SwitchError, TrafficTypeView, Warning, WarningKind,

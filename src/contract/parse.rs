@@ -17,9 +17,6 @@ use super::text::quoted;
 /// How deeply arrays and objects may be nested in a request.
 pub const MAX_DEPTH: usize = 16;
 
-/// Commands of the contract that this version does not have yet.
-const COMMANDS_TO_COME: [&str; 1] = ["SetQueues"];
-
 /// What is wrong with a request, and its `id` where it has a usable one.
 type Refusal = (Option<RequestId>, ErrorBody);
 
@@ -136,12 +133,8 @@ fn diagnose_command(entries: &Entries<'_>) -> Result<Command, ErrorBody> {
 }
 
 fn unknown_command(name: &str) -> ErrorBody {
-    let message = if COMMANDS_TO_COME.contains(&name) {
-        format!("this version of the daemon does not have {name}")
-    } else {
-        let known: Vec<&str> = CommandName::ALL.iter().map(|name| name.as_str()).collect();
-        format!("there is no command {}; there are {}", quoted(name), known.join(", "))
-    };
+    let known: Vec<&str> = CommandName::ALL.iter().map(|name| name.as_str()).collect();
+    let message = format!("there is no command {}; there are {}", quoted(name), known.join(", "));
     ErrorBody::new(ErrorCode::UnknownCommand, message).at("type")
 }
 

@@ -12,6 +12,7 @@ use super::endpoint::{Endpoint, PortRange};
 use super::event::Topic;
 use super::install::{Forward, Protocol, RateLimit};
 use super::name::{FlowId, NodeName};
+use super::queues::{QueueView, QueuesState, QueuesView};
 use super::text::words;
 use super::timestamp::Timestamp;
 
@@ -53,6 +54,8 @@ pub enum Reply {
         /// Where the next page begins; `null` after the last.
         next_cursor: Option<String>,
     },
+    /// To `SetQueues`.
+    Queues(Box<QueuesView>),
     /// To `Authenticate`.
     Authenticated {
         /// What the holder of the token may do.
@@ -134,6 +137,15 @@ pub struct PortView {
     pub up: bool,
     /// Its speed in kilobits a second, 0 when not known.
     pub speed_kbps: u32,
+    /// What its queues let out at most together, where that is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rate_kbps: Option<u64>,
+    /// Its queues, as the switch's database has them; left out where that cannot be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queues: Option<Vec<QueueView>>,
+    /// How they stand to what was asked for, where there are some or should be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queues_state: Option<QueuesState>,
 }
 
 /// What a node can do.
@@ -346,10 +358,12 @@ words! {
         Overlap = "overlap",
         /// A switch does the nearest thing to what was asked.
         Substitute = "substitute",
+        /// No rule is in the way, but a port that its packets leave by lacks the queue.
+        MissingQueue = "missing_queue",
     }
 }
 
-/// A conflict with another rule, or a substitute.
+/// A conflict with another rule, or what else is not quite as asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
     /// How they are in each other's way.

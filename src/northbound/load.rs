@@ -117,6 +117,7 @@ fn weight(command: &Command) -> u32 {
         | Command::Subscribe(_)
         | Command::Unsubscribe(_)
         | Command::Authenticate(_)
+        | Command::SetQueues(_)
         | Command::GetInfo => 1,
     }
 }

@@ -19,6 +19,7 @@ use super::node::NodeId;
 use super::{Answer, NodeStates, Request};
 use crate::contract::{Timestamp, Topic};
 use crate::crash::{self, Place};
+use crate::ovsdb::{self, Ovsdb, Watch};
 use crate::session::{Command, Event};
 use crate::southbound::{ConnectionId, Dial, Report, Southbound};
 use crate::store::{Store, StoreError};
@@ -31,10 +32,12 @@ pub(super) struct Driver {
     pub(super) engine: Engine,
     pub(super) store: Store,
     pub(super) southbound: Southbound,
+    pub(super) ovsdb: Ovsdb,
     pub(super) inbox: mpsc::Receiver<Request>,
     pub(super) surveys: mpsc::Receiver<oneshot::Sender<NodeStates>>,
     pub(super) reports: mpsc::Receiver<Report>,
     pub(super) news: Newsroom,
+    pub(super) databases: mpsc::Receiver<ovsdb::Report>,
 }
 
 /// Where events go, and what was lost of them for want of room.
@@ -68,6 +71,7 @@ impl Newsroom {
         }
     }
 
+    #[expect(clippy::result_large_err, reason = "the event comes back to whoever offers it")]
     fn offer(&self, news: News) -> Result<(), News> {
         match self.readers.try_send(news) {
             Err(mpsc::error::TrySendError::Full(news)) => Err(news),
@@ -83,13 +87,15 @@ struct Ends {
     answers: HashMap<Ticket, oneshot::Sender<Answer>>,
     connections: HashMap<ConnectionId, mpsc::Sender<Command>>,
     dials: HashMap<NodeId, Dial>,
+    watches: HashMap<NodeId, Watch>,
     next_ticket: u64,
 }
 
 impl Driver {
     /// Runs until `shutdown` is cancelled or the store can no longer be trusted.
     pub(super) async fn run(self, shutdown: CancellationToken) -> Result<(), StoreError> {
-        let Self { mut engine, mut store, southbound, mut inbox, mut surveys, mut reports, news } = self;
+        let Self { mut engine, mut store, southbound, ovsdb, mut inbox, mut surveys, mut reports, mut databases, news } =
+            self;
         let mut ends = Ends::new(news);
         let mut commits = Commits::default();
         let mut commands = Vec::with_capacity(TAKE);
@@ -97,7 +103,7 @@ impl Driver {
         loop {
             engine.flush();
             while let Some(output) = engine.poll_output() {
-                ends.carry_out(output, &mut commits, &southbound);
+                ends.carry_out(output, &mut commits, &southbound, &ovsdb);
             }
             ends.news.make_up();
             commits.submit(&store, Instant::now());
@@ -114,6 +120,10 @@ impl Driver {
                         ends.note(&report);
                         engine.handle_report(report);
                     }
+                }
+                Some(report) = databases.recv(), if !commits.are_blocked() => {
+                    engine.set_time(Instant::now(), Timestamp::now());
+                    engine.handle_database(report);
                 }
                 _ = inbox.recv_many(&mut commands, TAKE),
                     if !(commits.are_blocked() || inbox.is_closed() && inbox.is_empty()) =>
@@ -145,7 +155,14 @@ impl Driver {
 
 impl Ends {
     fn new(news: Newsroom) -> Self {
-        Self { news, answers: HashMap::new(), connections: HashMap::new(), dials: HashMap::new(), next_ticket: 0 }
+        Self {
+            news,
+            answers: HashMap::new(),
+            connections: HashMap::new(),
+            dials: HashMap::new(),
+            watches: HashMap::new(),
+            next_ticket: 0,
+        }
     }
 
     fn ticket(&mut self, answer: oneshot::Sender<Answer>) -> Ticket {
@@ -170,7 +187,7 @@ impl Ends {
         }
     }
 
-    fn carry_out(&mut self, output: Output, commits: &mut Commits, southbound: &Southbound) {
+    fn carry_out(&mut self, output: Output, commits: &mut Commits, southbound: &Southbound, ovsdb: &Ovsdb) {
         match output {
             Output::Answer { ticket, answer } => {
                 crash::pass(Place::BeforeAnswer);
@@ -192,6 +209,18 @@ impl Ends {
             }
             Output::HangUp { node } => {
                 self.dials.remove(&node);
+            }
+            Output::Watch { node, target } => {
+                self.watches.insert(node, ovsdb.watch(node.0, target));
+            }
+            Output::Unwatch { node } => {
+                self.watches.remove(&node);
+            }
+            Output::Database { node, command } => {
+                let refused = self.watches.get(&node).map(|watch| watch.command(command));
+                if let Some(Err(command)) = refused {
+                    error!(node = node.0, token = command.token, "a database does not take its commands");
+                }
             }
             Output::Commit { ticket, batch } => commits.add(ticket, batch, Instant::now()),
             Output::Tell(news) => self.news.publish(news),

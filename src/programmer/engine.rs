@@ -16,10 +16,12 @@ use super::flow::Flows;
 use super::metering::Recorded;
 use super::news::{Audience, Desk, News};
 use super::node::{Node, NodeId};
+use super::queues::QueueRequests;
 use super::reads::Reads;
 use super::record::Loaded;
 use super::{Admission, Answer, TableMiss};
 use crate::contract::{Command, ErrorBody, ErrorCode, FlowId, Limits, NodeName, Timestamp};
+use crate::ovsdb;
 use crate::policy::ClassTable;
 use crate::session;
 use crate::southbound::{ConnectionId, Report, SwitchAddress};
@@ -57,6 +59,12 @@ pub(super) enum Output {
     Dial { node: NodeId, address: SwitchAddress },
     /// Stop doing so.
     HangUp { node: NodeId },
+    /// Connect to the database of this node's switch and stay connected.
+    Watch { node: NodeId, target: ovsdb::Target },
+    /// Stop doing so.
+    Unwatch { node: NodeId },
+    /// A command for such a database.
+    Database { node: NodeId, command: ovsdb::Command },
     /// Make these changes durable, and say so with the ticket.
     Commit { ticket: u64, batch: Batch },
     /// Tell those who subscribed.
@@ -120,6 +128,7 @@ pub(super) struct Engine {
     pub(super) waiters: Waiters,
     pub(super) queries: Queries,
     pub(super) desk: Desk,
+    pub(super) queue_requests: QueueRequests,
     pub(super) reads: Reads,
     /// Nodes whose queue may have something to send.
     pub(super) ready: BTreeSet<NodeId>,
@@ -173,6 +182,7 @@ impl Engine {
             waiters: Waiters::default(),
             queries: Queries::default(),
             desk: Desk::new(audience),
+            queue_requests: QueueRequests::default(),
             reads: Reads::default(),
             ready: BTreeSet::new(),
             batch: Batch::new(),
@@ -208,6 +218,7 @@ impl Engine {
             Command::Authenticate(_) => {
                 Err(ErrorBody::new(ErrorCode::Internal, "who asks is known before a command comes here"))
             }
+            Command::SetQueues(request) => return self.set_queues(ticket, request),
             Command::GetInfo => Ok(self.info()),
         };
         self.answer(ticket, answer);

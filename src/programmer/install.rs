@@ -161,6 +161,7 @@ impl Engine {
         if plan.request.dry_run {
             let mut planned = self.planned_view(&plan.request, &plan.rules, &plan.nodes);
             planned.warnings.extend(self.warnings(&plan.request, &plan.nodes));
+            planned.warnings.extend(self.queue_warnings(&plan.request, &plan.nodes));
             return Ok(Admitted::Planned(Box::new(planned)));
         }
         let conflict = self.find_conflict(&plan);

@@ -18,7 +18,8 @@ use super::sample::SAMPLE;
 use super::view::guest_view;
 use super::{Admission, Answer, NodeStates};
 use crate::contract::{
-    AddNode, AlarmKind, ErrorBody, ErrorCode, FlowState, GetNode, NodeName, NodeState, Reply, SwitchAddress as Address,
+    AddNode, AlarmKind, ErrorBody, ErrorCode, FlowState, GetNode, NodeName, NodeState, OvsdbAddress, Reply,
+    SwitchAddress as Address,
 };
 use crate::session::{CloseReason, Command, Description, Event, MAX_PORTS, describe};
 use crate::southbound::{ConnectionId, Origin, SwitchAddress};
@@ -40,8 +41,9 @@ impl Engine {
                            --openflow-cert, --openflow-key and --openflow-ca say where they are";
             return Err(ErrorBody::new(ErrorCode::Unsupported, message).at("payload.address"));
         }
-        if request.ovsdb.is_some() {
-            let message = "ovsdb must be left out: this version does not manage queues";
+        if !self.config.dial_tls && matches!(request.ovsdb, Some(OvsdbAddress::Ssl(_))) {
+            let message = "ovsdb must be tcp:HOST:PORT or unix:PATH: this daemon has no certificates to dial over TLS \
+                           with; --openflow-cert, --openflow-key and --openflow-ca say where they are";
             return Err(ErrorBody::new(ErrorCode::Unsupported, message).at("payload.ovsdb"));
         }
         let datapath_id = request.datapath_id.map(|id| DatapathId(id.0));
@@ -92,6 +94,7 @@ impl Engine {
             self.outputs.push_back(Output::Dial { node: id, address });
         }
         self.nodes.insert(id, node);
+        self.watch_queues(id);
         self.note_node(id);
         id
     }
@@ -184,6 +187,7 @@ impl Engine {
                 node.datapath_id = Some(datapath_id);
                 self.datapaths.insert(datapath_id, id);
                 self.save_node(id);
+                self.watch_queues(id);
                 Ok(Some(id))
             }
         }

@@ -24,10 +24,7 @@ impl Engine {
                 self.forget_node(ticket, id);
             }
             (_, _) if node.leaving.is_some() => self.answer(ticket, Err(being_removed(&request.name))),
-            (_, Link::Up(_)) => self.wipe(ticket, id),
-            // What never left this side can simply go.
-            (_, Link::Never | Link::Lost) if !node.was_seen => self.forget_node(ticket, id),
-            (_, Link::Never | Link::Lost) => {
+            (_, Link::Never | Link::Lost) if node.was_seen => {
                 let message = format!(
                     "node {} is away, so its flows cannot be taken off the switch now; try again when it is connected, \
                      or leave them there with \"flows\": \"leave\"",
@@ -35,6 +32,10 @@ impl Engine {
                 );
                 self.answer(ticket, Err(ErrorBody::new(ErrorCode::Unavailable, message)));
             }
+            (_, _) if !node.queues.wanted.is_empty() => self.clear_queues(ticket, id, request.clone()),
+            (_, Link::Up(_)) => self.wipe(ticket, id),
+            // What never left this side can simply go.
+            (_, Link::Never | Link::Lost) => self.forget_node(ticket, id),
         }
     }
 
@@ -145,6 +146,7 @@ impl Engine {
             });
         }
         self.outputs.push_back(Output::HangUp { node: id });
+        self.drop_queue_requests(id);
         if let Link::Up(live) = link {
             self.connections.remove(&live.connection);
             let contender = live.contender.inspect(|contender| drop(self.contenders.remove(contender)));

@@ -28,6 +28,7 @@ mod outbox;
 mod outcome;
 mod places;
 mod preview;
+mod queues;
 mod reads;
 mod reconcile;
 mod record;
@@ -46,8 +47,10 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::contract::{Command, ErrorBody, NodeState, Reply, Timestamp};
+use crate::ovsdb::{self, Ovsdb, Secured};
 use crate::southbound::{Report, Southbound};
 use crate::store::{Completion, Snapshot, Store, StoreError};
 
@@ -63,6 +66,9 @@ pub use crate::southbound::{Refusal, Totals};
 /// Commands that wait for the programmer, from all clients together. A client that finds it full waits, and so reads no
 /// more of its own requests.
 const INBOX: usize = 4_096;
+
+/// News of databases that waits for the programmer: there is little of it. A database whose news finds it full waits.
+const DATABASE_REPORTS: usize = 256;
 
 /// Flows that there may be, those that have ended and are remembered included: about a gigabyte of memory.
 pub const MAX_FLOWS: usize = 2_000_000;
@@ -192,6 +198,7 @@ pub async fn start(
     snapshot: &Snapshot,
     southbound: Southbound,
     reports: mpsc::Receiver<Report>,
+    tracker: TaskTracker,
     shutdown: CancellationToken,
 ) -> Result<(Programmer, mpsc::Receiver<News>, impl Future<Output = Result<(), StoreError>> + use<>), StartError> {
     let (loaded, batch) = record::Loaded::new(snapshot)?;
@@ -208,6 +215,29 @@ pub async fn start(
     let (surveys, surveyed) = mpsc::channel(SURVEYS);
     let handle = Programmer { inbox, surveys, southbound: Some(southbound.clone()), audience };
     let news = Newsroom::new(news);
-    let driver = driver::Driver { engine, store, southbound, inbox: receiver, surveys: surveyed, reports, news };
+    let (database_reports, databases) = mpsc::channel(DATABASE_REPORTS);
+    let ovsdb = Ovsdb::new(database_reports, secure(southbound.clone()), tracker, shutdown.clone());
+    let driver = driver::Driver {
+        engine,
+        store,
+        southbound,
+        ovsdb,
+        inbox: receiver,
+        surveys: surveyed,
+        reports,
+        databases,
+        news,
+    };
     Ok((handle, told, driver.run(shutdown)))
+}
+
+/// Databases show the certificates that their switches show.
+fn secure(southbound: Southbound) -> ovsdb::Secure {
+    std::sync::Arc::new(move |stream, datapath_id| -> Secured {
+        let southbound = southbound.clone();
+        Box::pin(async move {
+            let stream = southbound.secure(stream, openflow::DatapathId(datapath_id)).await?;
+            Ok(Box::new(stream) as Box<dyn ovsdb::Stream>)
+        })
+    })
 }

@@ -10,6 +10,7 @@ use super::engine::Ticket;
 use super::flow::Repairs;
 use super::foreign::Foreign;
 use super::meter::Meters;
+use super::queues::NodeQueues;
 use crate::contract::{AddNode, FlowState, NodeState, Timestamp};
 use crate::policy::{ConflictIndex, Rule};
 use crate::session::Description;
@@ -44,6 +45,7 @@ pub(super) struct Node {
     pub(super) index: Option<ConflictIndex<FlowNumber>>,
     /// Its meters that are ours.
     pub(super) meters: Meters,
+    pub(super) queues: NodeQueues,
     /// It is on its way out.
     pub(super) leaving: Option<Leaving>,
     /// Its switch has been connected once, perhaps to a daemon before this one: something of ours may be on it.
@@ -172,6 +174,7 @@ impl Node {
             foreign: Foreign::default(),
             index: None,
             meters: Meters::default(),
+            queues: NodeQueues::default(),
             leaving: None,
             was_seen: false,
             table_miss_repairs: Repairs::default(),

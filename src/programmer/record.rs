@@ -15,6 +15,7 @@ use super::engine::{Engine, NUMBER_BLOCK, Undurable};
 use super::flow::{Flow, Placement, Stage};
 use super::meter::Owner;
 use super::node::{Leaving, Node, NodeId};
+use super::queues::Wanted;
 use crate::contract::{AddNode, FlowId, InstallFlow, NodeName, SwitchError, Timestamp};
 use crate::store::{Batch, Snapshot, Table};
 
@@ -35,6 +36,9 @@ pub(super) struct NodeRecord {
     /// The meters that the flows of a class share, by class.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     class_meters: BTreeMap<String, u32>,
+    /// The queues of its ports, by the ports' names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    queues: BTreeMap<String, Wanted>,
 }
 
 /// A flow as it is stored.
@@ -171,12 +175,13 @@ pub(super) fn delete_node(batch: &mut Batch, name: &NodeName) {
 impl Engine {
     /// Takes in what the store remembers.
     pub(super) fn recall(&mut self, nodes: Vec<NodeRecord>, flows: Vec<(FlowNumber, FlowRecord)>) {
-        for NodeRecord { request, datapath_id, was_seen, class_meters } in nodes {
+        for NodeRecord { request, datapath_id, was_seen, class_meters, queues } in nodes {
             let mut node = Node::new(request, datapath_id.map(|id| DatapathId(id.0)));
             node.was_seen = was_seen;
             for (class, meter) in class_meters {
                 node.meters.recall(Owner::Class(class), MeterId(meter));
             }
+            node.queues.wanted = queues;
             self.insert_node(node);
         }
         for (number, record) in flows {
@@ -249,6 +254,7 @@ impl Engine {
             datapath_id,
             was_seen: node.was_seen,
             class_meters: class_meters.collect(),
+            queues: node.queues.wanted.clone(),
         };
         put_node(&mut self.batch, &record);
     }

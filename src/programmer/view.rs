@@ -11,6 +11,7 @@ use super::engine::{Engine, no_such_node};
 use super::flow::{Flow, Placement};
 use super::node::{Node, NodeId};
 use super::preview::meter_view;
+use super::queues::{self, NodeQueues};
 use crate::contract::{
     Capabilities, ErrorBody, ErrorCode, FlowId, FlowNodeView, FlowState, FlowView, Info, InstallFlow, Limits,
     ListFlows, NodeName, NodeState, NodeView, PortView, Reply, SwitchError, TrafficTypeView,
@@ -30,7 +31,7 @@ impl Engine {
             ovsdb: node.request.ovsdb.as_ref().map(ToString::to_string),
             labels: node.request.labels.clone(),
             kind: node.request.kind,
-            ports: node.about.as_ref().map(|about| port_views(about.ports.values())).unwrap_or_default(),
+            ports: node.about.as_ref().map(|about| port_views(about.ports.values(), &node.queues)).unwrap_or_default(),
             connected_since: node.live().map(|live| live.since),
             flows: node.counts.clone(),
             warnings: node.warnings.values().cloned().collect(),
@@ -204,7 +205,7 @@ pub(super) fn guest_view(datapath_id: DatapathId, guest: &Guest) -> NodeView {
     // 16 hex digits are a lawful name.
     let name = datapath_id.to_string().parse().unwrap_or_else(|_| unreachable!("a datapath id is a lawful name"));
     NodeView {
-        ports: port_views(guest.description.ports.iter()),
+        ports: port_views(guest.description.ports.iter(), &NodeQueues::default()),
         connected_since: Some(guest.since),
         ..described(name, Some(datapath_id), NodeState::Discovered, Some(&guest.description))
     }
@@ -253,13 +254,30 @@ fn capabilities(description: Option<&Description>) -> Capabilities {
     }
 }
 
-fn port_views<'a>(ports: impl Iterator<Item = &'a Port>) -> Vec<PortView> {
-    ports.filter(|port| port.port_no <= PortNo::MAX).map(port_view).collect()
+fn port_views<'a>(ports: impl Iterator<Item = &'a Port>, queues: &NodeQueues) -> Vec<PortView> {
+    let view = |port: &Port| {
+        let found = queues.of_port(port.port_no.0);
+        PortView {
+            max_rate_kbps: found.and_then(|port| queues::kilobits(port.found.max_rate)),
+            queues: queues.seen.as_ref().map(|_| found.map(|port| queues::views(&port.found)).unwrap_or_default()),
+            queues_state: found.map(|port| queues::state_of(port.standing)),
+            ..port_view(port)
+        }
+    };
+    ports.filter(|port| port.port_no <= PortNo::MAX).map(view).collect()
 }
 
-/// One port.
+/// One port, without its queues.
 pub(super) fn port_view(port: &Port) -> PortView {
-    PortView { number: port.port_no.0, name: port.name.to_string(), up: port.is_up(), speed_kbps: port.curr_speed }
+    PortView {
+        number: port.port_no.0,
+        name: port.name.to_string(),
+        up: port.is_up(),
+        speed_kbps: port.curr_speed,
+        max_rate_kbps: None,
+        queues: None,
+        queues_state: None,
+    }
 }
 
 fn node_of_flow(name: NodeName, node: Option<&Node>) -> FlowNodeView {

@@ -77,7 +77,9 @@ impl Engine {
         request.flow_id = Some(flow.id.clone());
         let is_there = |placement: &&Placement| placement.stage.is_desired();
         let nodes: Vec<NodeId> = flow.placements.iter().filter(is_there).map(|placement| placement.node).collect();
-        self.warnings(&request, &nodes)
+        let mut warnings = self.warnings(&request, &nodes);
+        warnings.extend(self.queue_warnings(&request, &nodes));
+        warnings
     }
 
     fn warnings_of_ours(&self, subject: &Subject, own: Option<FlowNumber>, id: NodeId, node: &Node) -> Vec<Warning> {

@@ -9,7 +9,7 @@ use tracing::debug;
 
 use super::connection::{self, Ended, Link};
 use super::tally::Refusal;
-use super::{Origin, Report, Shared, SwitchAddress};
+use super::{NO_CERTIFICATES, Origin, Report, Shared, SwitchAddress};
 use crate::backoff::Backoff;
 
 /// The time a TCP connection has to be made.
@@ -51,7 +51,7 @@ async fn run(address: SwitchAddress, shared: Arc<Shared>, stop: CancellationToke
 async fn attempt(address: &SwitchAddress, shared: &Arc<Shared>, stop: &CancellationToken) -> Option<String> {
     let Ok(_place) = shared.places.try_acquire() else { return Some(Refusal::TooMany.to_string()) };
     let tls = match &shared.tls {
-        None if address.tls => return Some("this daemon has no certificates to dial with".to_owned()),
+        None if address.tls => return Some(NO_CERTIFICATES.to_owned()),
         tls => tls.as_ref().filter(|_| address.tls),
     };
     let target = (address.host.as_str(), address.port);

@@ -34,8 +34,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use tokio::net::TcpListener;
+use openflow::DatapathId;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -56,6 +58,9 @@ pub const REPORTS: usize = 4_096;
 /// Commands that wait for one connection. The owner bounds the FLOW_MODs it has under way on a connection, by fewer than
 /// this even when each is a command of its own, and so never finds the queue of a living connection full.
 pub const COMMANDS: usize = 4_096;
+
+/// Why nothing is dialled over TLS.
+const NO_CERTIFICATES: &str = "this daemon has no certificates to dial with";
 
 /// Connections at a time, accepted and dialled. Each costs a file, a task and a session.
 const MAX_CONNECTIONS: usize = 16_384;
@@ -168,6 +173,16 @@ impl Southbound {
     #[must_use]
     pub fn has_certificates(&self) -> bool {
         self.shared.tls.is_some()
+    }
+
+    /// The TLS handshake with something else that belongs to a switch and shows its certificate, which this side dialled.
+    ///
+    /// # Errors
+    /// Why the other end is not let in, or that there are no certificates to dial with.
+    pub async fn secure(&self, stream: TcpStream, of: DatapathId) -> Result<TlsStream<TcpStream>, String> {
+        let tls = self.shared.tls.as_ref().ok_or(NO_CERTIFICATES)?;
+        let (stream, identity) = tls.connect(stream).await.map_err(|refusal| refusal.to_string())?;
+        if identity.allows(of) { Ok(stream) } else { Err(Refusal::WrongDatapathId.to_string()) }
     }
 
     /// What was counted since the start.

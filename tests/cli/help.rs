@@ -16,6 +16,7 @@ fn help_is_as_it_was_agreed() {
         ("flow-list", "flow list"),
         ("flow-apply", "flow apply"),
         ("flow-diff", "flow diff"),
+        ("queues-set", "queues set"),
         ("emulate", "emulate"),
         ("decode", "decode"),
     ] {
@@ -41,6 +42,9 @@ fn every_command_has_help() {
         "store",
         "store export",
         "store import",
+        "queues",
+        "queues show",
+        "queues remove",
         "info",
         "classes",
         "demo",

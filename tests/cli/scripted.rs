@@ -164,6 +164,10 @@ const FLOW: &str = r#"{"flow_id":"sip","state":"rejected","source":"2001:db8:1::
     "error":{"type":"FLOW_MOD_FAILED","code":"TABLE_FULL","message":"the table is full"},"applied_at":null,
     "verified_at":null}]}"#;
 
+const QUEUES: &str = r#"{"node":"edge-1","port":"eth1","number":1,"state":"accepted","max_rate_kbps":10000,"queues":[
+    {"queue":0},{"queue":6,"min_rate_kbps":2000,"max_rate_kbps":5500,"priority":1,"burst_kb":64}],
+    "warnings":["the switch has not said in time that it has taken the change: is ovs-vswitchd running?"]}"#;
+
 #[test]
 fn what_people_see_is_as_it_was_agreed() {
     for (name, line, payload) in [
@@ -177,6 +181,33 @@ fn what_people_see_is_as_it_was_agreed() {
         assert_eq!(ended.stderr, "", "{name}");
         compare_with_golden(name, &ended.stdout);
     }
+}
+
+#[test]
+fn queues_are_shown_and_their_exit_code_is_whether_the_switch_has_taken_them() {
+    let set = ["queues", "set", "edge-1", "eth1", "--queue", "6"];
+    let ended = ask(&set, Some(&reply("SetQueues", QUEUES))).with(1);
+    assert!(ended.stderr.contains("the queues of eth1 are accepted"), "{}", ended.stderr);
+    compare_with_golden("queues-set.out", &ended.stdout);
+    ask(&set, Some(&reply("SetQueues", &QUEUES.replace("accepted", "applied")))).with(0);
+    let none = r#"{"node":"edge-1","port":"eth1","number":null,"state":"applied","max_rate_kbps":null,"queues":[]}"#;
+    let ended = ask(&["queues", "remove", "edge-1", "eth1"], Some(&reply("SetQueues", none))).with(0);
+    assert_eq!(ended.stdout, "no queues on eth1\n");
+}
+
+#[test]
+fn the_queues_of_a_node_are_shown_with_their_ports() {
+    let queues =
+        r#""speed_kbps":10000000,"max_rate_kbps":9000,"queues_state":"foreign","queues":[{"queue":0},{"queue":3}]"#;
+    let node = NODE.replacen(r#""speed_kbps":10000000"#, queues, 1);
+    let node = node.replace(r#""speed_kbps":0"#, r#""speed_kbps":0,"queues":[]"#);
+    let show = ["queues", "show", "edge-1"];
+    let ended = ask(&show, Some(&reply("GetNode", &format!(r#"{{"node":{node}}}"#)))).with(0);
+    compare_with_golden("queues-show.out", &ended.stdout);
+    let ended = ask(&["node", "show", "edge-1"], Some(&reply("GetNode", &format!(r#"{{"node":{node}}}"#)))).with(0);
+    assert!(ended.stdout.contains("10 Gbit/s  0, 3"), "{}", ended.stdout);
+    let ended = ask(&show, Some(&reply("GetNode", &format!(r#"{{"node":{NODE}}}"#)))).with(0);
+    assert!(ended.stdout.is_empty() && ended.stderr.contains("--ovsdb"), "{}", ended.stderr);
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod lifetimes;
 mod meters;
 mod packets;
 mod pipeline;
+mod queues;
 mod readme;
 mod reconnects;
 mod removals;

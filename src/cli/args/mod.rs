@@ -8,6 +8,7 @@ mod emulate;
 mod flow;
 mod flow_file;
 mod node;
+mod queues;
 mod serve;
 mod store;
 mod token;
@@ -25,6 +26,7 @@ pub(super) use self::emulate::Emulate;
 pub(super) use self::flow::{FlowCommand, Install, ListFlows, RemoveFlows};
 pub(super) use self::flow_file::{ApplyFlows, DiffFlows, ExportFlows, FlowFile};
 pub(super) use self::node::{AddNode, NodeCommand};
+pub(super) use self::queues::{QueueCommand, SetQueues};
 pub(super) use self::serve::{Admission, LogFormat, Serve, TableMiss};
 pub(super) use self::store::{StoreCommand, StoreDir};
 pub(super) use self::token::{Token, TokenCommand};
@@ -110,6 +112,9 @@ pub(super) enum Command {
     #[command(subcommand)]
     Store(StoreCommand),
     Token(Token),
+    /// Set, show and remove the queues of a switch's ports
+    #[command(subcommand, visible_alias = "queue")]
+    Queues(QueueCommand),
     /// Show the daemon's version, uptime and limits
     Info,
     /// Show the classes of traffic that --traffic-type takes

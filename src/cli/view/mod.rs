@@ -3,6 +3,7 @@
 mod flow;
 mod info;
 mod node;
+mod queues;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ pub(super) fn reply(command: &Command, reply: &Reply, output: &Output) -> String
         Reply::FlowsRemoved { summary } => flow::summary(summary, output),
         Reply::Authenticated { role } => format!("{role}\n"),
         Reply::Subscribed { topics, .. } => topics.keys().map(|topic| format!("{topic}\n")).collect(),
+        Reply::Queues(view) => queues::one(view, output),
         Reply::Info(info) => info::info(info, output),
     }
 }
@@ -30,6 +32,14 @@ pub(super) fn reply(command: &Command, reply: &Reply, output: &Output) -> String
 pub(super) fn classes(command: &Command, reply: &Reply, output: &Output) -> String {
     match reply {
         Reply::Info(info) => info::classes(&info.traffic_types, output),
+        other => self::reply(command, other, output),
+    }
+}
+
+/// Only the queues, out of the Reply to `GetNode`.
+pub(super) fn queues(command: &Command, reply: &Reply, output: &Output) -> String {
+    match reply {
+        Reply::Node { node } => queues::of_node(node, output),
         other => self::reply(command, other, output),
     }
 }

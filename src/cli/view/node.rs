@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::super::output::shown;
 use super::super::table::{Cell, Table, pairs};
 use super::{Output, Tone, counts};
-use crate::contract::{Capabilities, NodeState, NodeView};
+use crate::contract::{Capabilities, NodeState, NodeView, PortView};
 
 pub(super) fn list(nodes: &[NodeView], output: &Output) -> String {
     if nodes.is_empty() {
@@ -49,10 +49,16 @@ pub(super) fn one(node: &NodeView, output: &Output) -> String {
         output,
     );
     if !node.ports.is_empty() {
-        let mut table = Table::new(&["PORT", "NAME", "LINK", "SPEED"]);
+        let mut table = Table::new(&["PORT", "NAME", "LINK", "SPEED", "QUEUES"]);
         for port in &node.ports {
             let link = if port.up { Cell::toned(Tone::Good, "up") } else { Cell::toned(Tone::Bad, "down") };
-            table.row([Cell::from(port.number), Cell::from(&port.name), link, Cell::from(speed(port.speed_kbps))]);
+            table.row([
+                Cell::from(port.number),
+                Cell::from(&port.name),
+                link,
+                Cell::from(speed(port.speed_kbps.into())),
+                queues(port),
+            ]);
         }
         let _ = write!(text, "\n{}", table.render(output));
     }
@@ -60,6 +66,12 @@ pub(super) fn one(node: &NodeView, output: &Output) -> String {
         let _ = write!(text, "\n{} {}\n", output.paint(Tone::Doubtful, "warning:"), shown(warning));
     }
     text
+}
+
+/// The numbers of a port's queues; `flumen queues show` has the rest.
+fn queues(port: &PortView) -> Cell {
+    let numbers = port.queues.iter().flatten().map(|queue| queue.queue.to_string());
+    Cell::from(numbers.collect::<Vec<_>>().join(", "))
 }
 
 fn state(state: NodeState) -> Cell {
@@ -84,7 +96,7 @@ fn capabilities(can: &Capabilities) -> String {
 }
 
 /// A speed in the unit that is written on the port.
-fn speed(kbps: u32) -> String {
+pub(super) fn speed(kbps: u64) -> String {
     match kbps {
         0 => String::new(),
         1_000_000.. if kbps.is_multiple_of(1_000_000) => format!("{} Gbit/s", kbps / 1_000_000),

@@ -1,5 +1,6 @@
 //! The parser against tables of good and bad requests, against mutations of them, and against the client's writer.
 
+mod queue_rows;
 mod rows;
 
 use proptest::prelude::*;
@@ -7,6 +8,7 @@ use proptest::sample::Index;
 
 use super::parse::ways_agree;
 use super::{ErrorCode, parse_request};
+use queue_rows::QUEUES;
 use rows::{ENDPOINTS, ENVELOPES, INSTALL_FIELDS, PAYLOADS};
 
 /// Words of Rust and of serde that mean nothing to a client.
@@ -69,6 +71,18 @@ fn each_field_of_install_flow_gets_its_verdict_alone_and_in_a_batch() {
     }
 }
 
+/// A `SetQueues` for s1 with these fields beside.
+fn set_queues(fields: &str) -> String {
+    request("SetQueues", &format!(r#"{{"node":"s1",{fields}}}"#))
+}
+
+#[test]
+fn each_field_of_set_queues_gets_its_verdict() {
+    for (fields, verdict) in QUEUES {
+        assert_verdict(&set_queues(fields), verdict);
+    }
+}
+
 /// Every request of the tables.
 fn requests() -> Vec<(String, &'static str)> {
     let install = |fields: &str| {
@@ -82,6 +96,7 @@ fn requests() -> Vec<(String, &'static str)> {
         .chain(PAYLOADS.iter().map(|row| (request(row.0, row.1), row.2)))
         .chain(ENDPOINTS.iter().map(|row| (ends(row.0, row.1), row.2)))
         .chain(INSTALL_FIELDS.iter().map(|row| (install(row.0), row.1)))
+        .chain(QUEUES.iter().map(|row| (set_queues(row.0), row.1)))
         .collect()
 }
 

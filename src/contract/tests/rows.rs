@@ -67,7 +67,7 @@ pub(super) const ENVELOPES: &[Row] = &[
     (r#"{"type":"Frobnicate","id":"a"}"#, "unknown_command type InstallFlow"),
     (r#"{"type":"getinfo","id":"a"}"#, "unknown_command type \"getinfo\""),
     (r#"{"type":"GetInfo ","id":"a"}"#, "unknown_command type \"GetInfo \""),
-    (r#"{"type":"SetQueues","id":"a"}"#, "unknown_command type this version"),
+    (r#"{"type":"SetQueues","id":"a"}"#, "invalid_request payload.node is required"),
     (r#"{"type":"GetInfo","id":"a","colour":1}"#, "invalid_request colour type, id, payload"),
     (r#"{"Type":"GetInfo","id":"a","type":"GetInfo"}"#, "invalid_request Type known"),
     (r#"{"type":"GetInfo","id":"a","payload":null}"#, "invalid_request payload must be an object, not null"),

@@ -69,6 +69,7 @@ fn requests() -> Vec<(CommandName, Value)> {
             json!({"topics": ["nodes", "flows", "stats", "ports", "alarms"]})
         }
         CommandName::Authenticate => json!({"token": "wrong"}),
+        CommandName::SetQueues => json!({"node": "s1", "port": 1, "queues": []}),
         CommandName::ListNodes | CommandName::ListFlows | CommandName::GetInfo => json!({}),
     };
     CommandName::ALL.iter().map(|name| (*name, payload(name))).collect()
@@ -88,7 +89,7 @@ fn needed(name: CommandName) -> Option<Role> {
         CommandName::InstallFlow | CommandName::InstallFlows | CommandName::RemoveFlow | CommandName::RemoveFlows => {
             Some(Role::Operator)
         }
-        CommandName::AddNode | CommandName::RemoveNode => Some(Role::Admin),
+        CommandName::AddNode | CommandName::RemoveNode | CommandName::SetQueues => Some(Role::Admin),
     }
 }
 

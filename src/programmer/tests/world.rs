@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 
 use crate::contract::{Limits, Timestamp, parse_request};
 use crate::emulator::{Fault, Link, Switch, SwitchConfig};
+use crate::ovsdb;
 use crate::policy::ClassTable;
 use crate::programmer::cookie::{Purpose, from_token};
 use crate::programmer::engine::{Config, Engine, Output, Ticket};
-use crate::programmer::node::Sync;
+use crate::programmer::node::{NodeId, Sync};
 use crate::programmer::record::Loaded;
 use crate::programmer::{Admission, Audience, News, TableMiss};
 use crate::session::{self, CloseReason, Event, Outcome, Session};
@@ -44,6 +45,9 @@ pub(super) struct World {
     pipes: BTreeMap<ConnectionId, Pipe>,
     pub(super) dials: Vec<SwitchAddress>,
     pub(super) news: Vec<News>,
+    /// Databases that are looked after, and what was asked of them.
+    pub(super) watched: BTreeMap<NodeId, ovsdb::Target>,
+    pub(super) wishes: Vec<(NodeId, ovsdb::Command)>,
     answers: HashMap<Ticket, Value>,
     next_ticket: u64,
     next_connection: u64,
@@ -110,6 +114,8 @@ impl World {
             pipes: BTreeMap::new(),
             dials: Vec::new(),
             news: Vec::new(),
+            watched: BTreeMap::new(),
+            wishes: Vec::new(),
             answers: HashMap::new(),
             next_ticket: 0,
             next_connection: 1,
@@ -211,6 +217,8 @@ impl World {
         }
         self.lagging.clear();
         self.dials.clear();
+        self.watched.clear();
+        self.wishes.clear();
         (self.store, self.engine) = boot(&self.config, &self.memory, self.now, self.wall);
         self.run();
     }
@@ -402,6 +410,9 @@ impl World {
             Output::Dial { address, .. } => self.dials.push(address),
             Output::HangUp { .. } => {}
             Output::Tell(news) => self.news.push(news),
+            Output::Watch { node, target } => drop(self.watched.insert(node, target)),
+            Output::Unwatch { node } => drop(self.watched.remove(&node)),
+            Output::Database { node, command } => self.wishes.push((node, command)),
             Output::Commit { ticket, batch } => match self.disk {
                 Disk::Writes => self.commit(ticket, batch),
                 Disk::Lags => self.lagging.push_back((ticket, batch)),
@@ -426,7 +437,7 @@ impl World {
         pipe.link.handle_input(switch, &mut down, self.now);
         pipe.link.poll_transmit(switch, &mut up);
         if pipe.refuses_barriers {
-            up = without_barrier_replies(up);
+            up = super::without_barrier_replies(up);
         }
         has_moved |= !up.is_empty();
         pipe.session.handle_input(&mut up, self.now);
@@ -482,19 +493,4 @@ fn boot(config: &Config, memory: &Memory, now: Instant, wall: i64) -> (Store, En
     store.submit(batch, 0).unwrap();
     assert!(store.completion().now_or_never().is_some());
     (store, Engine::new(config.clone(), loaded, Audience::default(), now, Timestamp::from_micros(wall).unwrap()))
-}
-
-/// The same messages, with an error in the place of every barrier reply.
-fn without_barrier_replies(mut input: BytesMut) -> BytesMut {
-    let mut output = BytesMut::new();
-    while let Some(frame) = openflow::split_frame(&mut input).unwrap() {
-        match openflow::Message::decode(&frame).unwrap() {
-            (xid, openflow::Message::BarrierReply) => {
-                let error = openflow::ErrorMsg::new(openflow::ErrorCode::BAD_REQUEST_EPERM, bytes::Bytes::new());
-                openflow::Message::Error(error).encode(xid, &mut output).unwrap();
-            }
-            _ => output.extend_from_slice(&frame),
-        }
-    }
-    output
 }

@@ -1,5 +1,6 @@
 //! A private Open vSwitch: its own directories, database and processes; nothing of it outlives the value.
 
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,13 +31,7 @@ impl Ovs {
         let directory = tempfile::Builder::new().prefix("flumen-ovs-").tempdir().unwrap();
         let home = directory.path();
         output(Command::new("ovsdb-tool").arg("create").arg(home.join("conf.db")).arg(SCHEMA));
-        let database = Process::start(
-            environment(&mut spawned("ovsdb-server"), home)
-                .arg(home.join("conf.db"))
-                .arg(format!("--remote=punix:{}/db.sock", home.display())),
-            &home.join("ovsdb-server.log"),
-        );
-        within(10, "the socket of ovsdb-server", || home.join("db.sock").exists().then_some(()));
+        let database = start_database(home);
         let mut ovs = Self { switch: None, database, directory };
         ovs.vsctl(&["--no-wait", "init"]);
         ovs.start_switch();
@@ -60,6 +55,21 @@ impl Ovs {
     /// `kill -9` of `ovs-vswitchd`.
     pub(crate) fn kill_switch(&mut self) {
         drop(self.switch.take());
+    }
+
+    /// `kill -9` of `ovsdb-server`, and a new one with the same rows.
+    pub(crate) fn restart_database(&mut self) {
+        self.database.kill();
+        std::fs::remove_file(self.directory.path().join("db.sock")).unwrap();
+        self.database = start_database(self.directory.path());
+    }
+
+    /// Lets the database listen on a port too, over `ptcp` or `pssl`, and returns the port.
+    pub(crate) fn open_database(&self, method: &str) -> u16 {
+        let port = free_port();
+        self.vsctl(&["set-manager", &format!("{method}:{port}:127.0.0.1")]);
+        within(10, "the database to listen", || TcpStream::connect(("127.0.0.1", port)).ok());
+        port
     }
 
     /// Stops `ovs-vswitchd` in its tracks, connections open, or lets it go on.
@@ -215,13 +225,29 @@ impl Ovs {
         output(environment(&mut command, self.directory.path()))
     }
 
-    fn database_socket(&self) -> String {
+    /// Where the database listens always.
+    pub(crate) fn database_socket(&self) -> String {
         format!("unix:{}", self.directory.path().join("db.sock").display())
     }
 }
 
 fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
+}
+
+/// Starts `ovsdb-server`, with the keys and the further listeners that its own rows name.
+fn start_database(home: &Path) -> Process {
+    let mut command = spawned("ovsdb-server");
+    environment(&mut command, home).arg(home.join("conf.db")).args([
+        &format!("--remote=punix:{}/db.sock", home.display()),
+        "--remote=db:Open_vSwitch,Open_vSwitch,manager_options",
+        "--private-key=db:Open_vSwitch,SSL,private_key",
+        "--certificate=db:Open_vSwitch,SSL,certificate",
+        "--ca-cert=db:Open_vSwitch,SSL,ca_cert",
+    ]);
+    let database = Process::start(&mut command, &home.join("ovsdb-server.log"));
+    within(10, "the socket of ovsdb-server", || home.join("db.sock").exists().then_some(()));
+    database
 }
 
 /// Points the programs of Open vSwitch at private directories.

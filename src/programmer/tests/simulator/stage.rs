@@ -297,6 +297,8 @@ impl Stage {
                     }
                 }
                 Output::Dial { .. } | Output::HangUp { .. } | Output::Tell(_) => {}
+                // No node of the play has a database.
+                Output::Watch { .. } | Output::Unwatch { .. } | Output::Database { .. } => {}
                 Output::Commit { ticket, batch } => self.writes.push_back((ticket, batch)),
             }
         }
