@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 pub use crate::northbound::{AUDIT_TARGET, TlsFiles as ClientTlsFiles};
+pub use crate::policy::ClassTable;
 pub use crate::programmer::{Admission, TableMiss};
 pub use crate::southbound::TlsFiles;
 
@@ -35,6 +36,8 @@ pub struct ServeConfig {
     pub admission: Admission,
     /// The rule of priority 0 that a registered node gets.
     pub table_miss: TableMiss,
+    /// The classes of traffic that requests may name.
+    pub classes: ClassTable,
     /// Origins, beside the daemon's own address, whose pages may open a WebSocket.
     pub origins: Vec<String>,
     /// Lets both listeners leave loopback without tokens and without TLS.
@@ -53,6 +56,7 @@ impl Default for ServeConfig {
             data: None,
             admission: Admission::default(),
             table_miss: TableMiss::default(),
+            classes: ClassTable::built_in(),
             origins: Vec::new(),
             insecure: false,
         }

@@ -18,7 +18,6 @@ use tracing::{error, info, warn};
 use crate::config::ServeConfig;
 use crate::contract::Limits;
 use crate::northbound::{self, NorthboundConfig};
-use crate::policy::ClassTable;
 use crate::programmer::{self, StartError};
 use crate::southbound::{REPORTS, Southbound, Tls, TlsError};
 use crate::store::{Store, StoreError};
@@ -112,7 +111,7 @@ pub async fn run(
     let engine_config = programmer::Config {
         admission: config.admission,
         table_miss: config.table_miss,
-        classes: ClassTable::built_in(),
+        classes: config.classes,
         dial_tls: tls.is_some(),
         max_flows: programmer::MAX_FLOWS,
         limits: limits(&north_config),

@@ -22,6 +22,7 @@ use super::token::TokenWork;
 use crate::client::{Token, Url, UrlError};
 use crate::config::{self, ServeConfig};
 use crate::contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit};
+use crate::policy::{ClassLimit, ClassTable, Exceed};
 use crate::tokens;
 
 /// What is to be done, lawful as far as can be told without a daemon.
@@ -85,7 +86,7 @@ pub(super) enum Question {
 pub(super) fn check(args: Args) -> Result<Job, clap::Error> {
     let Args { global, command } = args;
     let question = match command {
-        Typed::Serve(serve) => return check_serve(serve),
+        Typed::Serve(serve) => return check_serve(*serve),
         Typed::Store(StoreCommand::Export(StoreDir { data })) => return data_dir(data).map(Job::ExportStore),
         Typed::Store(StoreCommand::Import(StoreDir { data })) => return data_dir(data).map(Job::ImportStore),
         Typed::Demo => return Ok(Job::Demo),
@@ -280,6 +281,7 @@ fn check_serve(serve: Serve) -> Result<Job, clap::Error> {
             TableMiss::Controller => config::TableMiss::Controller,
             TableMiss::None => config::TableMiss::None,
         },
+        classes: classes(serve.class_limits)?,
         origins: serve.origins,
         insecure: serve.insecure,
     };
@@ -301,6 +303,17 @@ fn data_dir(named: Option<PathBuf>) -> Result<PathBuf, clap::Error> {
         let message = "there is no home directory to keep the state in: say where with --data DIR or FLUMEN_DATA";
         wrong(ErrorKind::MissingRequiredArgument, message)
     })
+}
+
+/// The built-in classes, some of them limited.
+fn classes(limits: Vec<(String, RateLimit)>) -> Result<ClassTable, clap::Error> {
+    let limited = |classes: ClassTable, (name, rate): (String, RateLimit)| {
+        let limit = ClassLimit { rate, exceed: Exceed::Drop };
+        classes.with_limit(&name, limit).map_err(|error| {
+            wrong(ErrorKind::ValueValidation, format!("invalid value for '--class-limit <TYPE=KBPS[:KB]>': {error}"))
+        })
+    };
+    limits.into_iter().try_fold(ClassTable::built_in(), limited)
 }
 
 /// Where programs keep their state, by the XDG base directory specification: it wants relative paths ignored.

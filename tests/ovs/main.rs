@@ -24,6 +24,7 @@ mod lifetimes;
 mod meters;
 mod packets;
 mod pipeline;
+mod qos_page;
 mod queues;
 mod readme;
 mod reconnects;

@@ -27,3 +27,12 @@ fn three_switches_of_mininet_are_adopted_forward_packets_and_take_a_flow() {
     let Some(said) = run_script("mininet/linear.py", &["mn", "mnexec"]) else { return };
     assert!(said.contains("Results: 0% dropped (6/6 received)") && said.contains("(tos 0xb8,"), "{said}");
 }
+
+#[test]
+fn a_rate_limit_holds_streams_and_is_lifted_and_every_class_arrives_with_its_mark() {
+    let Some(said) = run_script("qos", &["ethtool", "ping", "iperf3", "python3"]) else { return };
+    for line in ["TCP, limited: ", "UDP, limited: ", "UDP of both together: ", "voice 46 6002 0xb8", "no meter is left"]
+    {
+        assert!(said.contains(line), "{line:?} is not in\n{said}");
+    }
+}

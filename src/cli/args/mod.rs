@@ -101,7 +101,7 @@ pub(super) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Add, remove and look at switches
     #[command(subcommand, visible_alias = "nodes")]
     Node(NodeCommand),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use crate::config::{DEFAULT_LISTEN, DEFAULT_OPENFLOW};
+use crate::contract::RateLimit;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -75,6 +76,10 @@ pub(crate) struct Serve {
     /// The rule of priority 0 that each node gets, for packets that no flow takes
     #[arg(long, value_name = "RULE", default_value = "normal")]
     pub(crate) table_miss: TableMiss,
+    /// What all flows of a traffic type together may have on each node, those with a limit of their own left out: a rate
+    /// in kbit/s, and a burst in kilobits where it matters; may be given again
+    #[arg(long = "class-limit", value_name = "TYPE=KBPS[:KB]", value_parser = class_limit)]
+    pub(crate) class_limits: Vec<(String, RateLimit)>,
     /// A web origin whose pages may connect, beside the daemon's own address; may be given again
     #[arg(long = "origin", value_name = "ORIGIN")]
     pub(crate) origins: Vec<String>,
@@ -123,4 +128,17 @@ pub(crate) enum LogFormat {
     Text,
     /// For programs: one object a line
     Json,
+}
+
+/// `voice=5000`, `voice=5000:800`.
+fn class_limit(text: &str) -> Result<(String, RateLimit), String> {
+    let wrong = || format!("{text:?} is not TYPE=KBPS or TYPE=KBPS:KB, such as voice=5000:800");
+    let (class, limit) = text.split_once('=').ok_or_else(wrong)?;
+    let (rate, burst) = match limit.split_once(':') {
+        Some((rate, burst)) => (rate, Some(burst)),
+        None => (limit, None),
+    };
+    let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number > 0).ok_or_else(wrong);
+    let limit = RateLimit { rate_kbps: number(rate)?, burst_kb: burst.map(number).transpose()? };
+    Ok((class.to_owned(), limit))
 }
