@@ -155,7 +155,10 @@ fn unreachable(url: &Url, error: &ConnectError) -> Failure {
     let failure = Failure::new(Exit::Unreachable, format!("cannot reach the daemon at {url}: {}", reason(error)));
     match error {
         ConnectError::Tcp(_) if !url.names_port() => {
-            failure.hint(format!("that is port 80; a daemon listens on 8653 by default: --url ws://{}:8653", host(url)))
+            let (port, scheme) = (url.port(), if url.is_secure() { "wss" } else { "ws" });
+            let host = host(url);
+            failure
+                .hint(format!("that is port {port}; a daemon listens on 8653 by default: --url {scheme}://{host}:8653"))
         }
         ConnectError::Tcp(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             failure.hint("start it with 'flumen serve', or say where it is with --url or FLUMEN_URL")

@@ -25,6 +25,7 @@ mod load;
 mod metrics;
 mod origin;
 mod outbox;
+mod pace;
 mod progress;
 mod ring;
 mod statistics;
@@ -96,6 +97,8 @@ pub struct NorthboundConfig {
     pub subscriptions: usize,
     /// How long a client may take from connecting to the end of its HTTP request.
     pub handshake_timeout: Duration,
+    /// How long a message may take from its first byte to its last, in however many fragments it comes.
+    pub message_timeout: Duration,
     /// How often a client is pinged.
     pub ping_interval: Duration,
     /// How long it may take to show that it is there.
@@ -122,6 +125,7 @@ impl Default for NorthboundConfig {
             requests_in_flight: 16_384,
             subscriptions: 50_000,
             handshake_timeout: Duration::from_secs(5),
+            message_timeout: Duration::from_secs(30),
             ping_interval: Duration::from_secs(30),
             pong_timeout: Duration::from_secs(5),
             stall_timeout: Duration::from_secs(10),

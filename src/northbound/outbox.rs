@@ -14,7 +14,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::load::Load;
-use super::progress::{Counted, Written};
+use super::progress::{Count, Counted};
 use super::websocket::Ending;
 
 /// The sending half of a WebSocket, as socket.split() gives it.
@@ -29,13 +29,13 @@ pub(super) struct Outbox<'a, S> {
     /// Whether anything was queued since the last complete flush.
     waiting: bool,
     patience: Duration,
-    written: Written,
+    written: Count,
     /// When the client was last seen to take something, and how much it had taken by then.
     progress: (Instant, u64),
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outbox<'a, S> {
-    pub(super) fn new(sink: Sink<S>, load: &'a Load, written: Written, patience: Duration) -> Self {
+    pub(super) fn new(sink: Sink<S>, load: &'a Load, written: Count, patience: Duration) -> Self {
         let progress = (Instant::now(), 0);
         Self { sink, queue: VecDeque::new(), load, waiting: false, patience, written, progress }
     }

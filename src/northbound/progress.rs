@@ -1,4 +1,4 @@
-//! A stream that counts what the peer has taken, so that slow can be told from stuck.
+//! A stream that counts what the peer has sent and taken, so that slow can be told from stuck.
 
 use std::io;
 use std::pin::Pin;
@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How many bytes were written.
+/// How many bytes went one way.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Written(Arc<AtomicU64>);
+pub(super) struct Count(Arc<AtomicU64>);
 
-impl Written {
+impl Count {
     pub(super) fn bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -22,19 +22,25 @@ impl Written {
 #[derive(Debug)]
 pub(super) struct Counted<S> {
     stream: S,
-    written: Written,
+    read: Count,
+    written: Count,
 }
 
 impl<S> Counted<S> {
-    pub(super) fn new(stream: S) -> (Self, Written) {
-        let written = Written::default();
-        (Self { stream, written: written.clone() }, written)
+    /// The stream, and what is counted of what is read from it and written to it.
+    pub(super) fn new(stream: S) -> (Self, Count, Count) {
+        let (read, written) = (Count::default(), Count::default());
+        (Self { stream, read: read.clone(), written: written.clone() }, read, written)
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+        this.read.0.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
     }
 }
 

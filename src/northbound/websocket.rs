@@ -22,6 +22,7 @@ use super::auth::{Denied, Grant};
 use super::keepalive::{Keepalive, Pulse};
 use super::load::Load;
 use super::outbox::Outbox;
+use super::pace::Pace;
 use super::progress::Counted;
 use super::writer::{FollowUp, Handed, Submitted, Writer, unavailable};
 use super::{NorthboundConfig, Server};
@@ -76,7 +77,7 @@ where
 {
     let config = &server.config;
     server.metrics.websocket();
-    let (stream, written) = Counted::new(stream);
+    let (stream, read, written) = Counted::new(stream);
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(protocol_config(config))).await;
     let (sink, stream) = socket.split();
 
@@ -88,7 +89,8 @@ where
     let outbox = Outbox::new(sink, &load, written, config.stall_timeout);
     let mut writer = Writer::new(outbox, from_reader, keepalive, &load, server);
     let (granted, grants) = watch::channel(grant);
-    let mut reader = Reader { stream, load: &load, pulse: &pulse, server, peer, granted };
+    let mut reader =
+        Reader { stream, load: &load, pulse: &pulse, server, peer, granted, pace: Pace::new(read, config) };
 
     let ending = tokio::select! {
         ending = serve(&mut reader, &mut writer, handed) => ending,
@@ -185,6 +187,7 @@ struct Reader<'a, S> {
     peer: SocketAddr,
     /// Who asks.
     granted: watch::Sender<Grant>,
+    pace: Pace,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
@@ -214,14 +217,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
         let permit = self.load.admit().await.ok_or(Ending::Lost)?;
         self.pulse.set_reading(true);
         let message = loop {
-            let message = self.stream.next().await;
+            let message = tokio::select! {
+                message = self.stream.next() => message,
+                ending = self.pace.overstrained() => return Err(ending),
+            };
             self.pulse.beat();
             match message {
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Ping(frame) | Message::Pong(frame))) => self.pace.control_frame(frame.len())?,
+                Some(Ok(Message::Frame(_))) => {}
                 other => break other,
             }
         };
         self.pulse.set_reading(false);
+        self.pace.message();
         match message {
             Some(Ok(Message::Text(text))) => Ok((text, permit)),
             Some(Ok(Message::Binary(_))) => Err(Ending::Close(CloseCode::Unsupported, "flumen.v1.json is text frames")),

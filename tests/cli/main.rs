@@ -11,4 +11,5 @@ mod scripted;
 mod serve;
 mod stage;
 mod store;
+mod tokens;
 mod usage;

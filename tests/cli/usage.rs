@@ -89,7 +89,6 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("serve --log a=b=c", &["'--log <FILTER>'"]),
     ("serve --log-format xml", &["text, json"]),
     ("--url 127.0.0.1:8653 info", &["'--url <URL>'", "ws://HOST:PORT/v1/ws"]),
-    ("--url wss://127.0.0.1 info", &["'--url <URL>'", "TLS"]),
     ("--url http://127.0.0.1 info", &["'--url <URL>'", "ws://"]),
     ("--token-file /nowhere/token info", &["/nowhere/token", "No such file"]),
     ("--color sometimes info", &["auto, always, never"]),

@@ -188,3 +188,107 @@ fn only_loopback_is_admitted_without_insecure() {
     let refusal = admission("0.0.0.0:8653".parse().unwrap(), None, false).unwrap_err().to_string();
     assert!(refusal.contains("0.0.0.0:8653") && refusal.contains("--insecure"), "{refusal}");
 }
+
+#[tokio::test]
+async fn w18_oddities_of_http_are_refused() {
+    let daemon = Daemon::answering(NorthboundConfig::default()).await;
+    let with = |header: &str| handshake(&format!("{header}\r\n"));
+    let without = |from: &str, to: &str| handshake("").replacen(from, to, 1);
+    let mut rows = Vec::new();
+    rows.extend(
+        [
+            "Content-Length: 1",
+            "Content-Length: -1",
+            "Content-Length: 0x0",
+            "Content-Length: 0, 0",
+            "Content-Length: 00000000000000000000001",
+            "Content-Length: 99999999999999999999",
+            "Content-Length: 1\r\nContent-Length: 2",
+            "Content-Length: 0\r\nTransfer-Encoding: chunked",
+            "Transfer-Encoding: chunked",
+            "Transfer-Encoding: identity",
+            "Transfer-Encoding: gzip, chunked",
+            "Transfer-Encoding: xchunked",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            "Transfer-Encoding:\u{b}chunked",
+            "Host: localhost",
+            "Host: evil.com",
+            "Host:",
+            "X-Folded: a\r\n b",
+            "X-Folded: a\r\n\tb",
+            "X Space: a",
+            "X-Space : a",
+            " X-Lead: a",
+            ": a",
+            "X-Nul: a\0b",
+            "X-Cr: a\rb",
+            "no colon at all",
+            "X-(paren): a",
+            "X-\u{e9}: a",
+            "Sec-WebSocket-Protocol: chat",
+            "Origin: http://evil.com",
+        ]
+        .map(with),
+    );
+    rows.extend(
+        [
+            ("GET /v1/ws HTTP/1.1", "GET /v1/ws HTTP/1.0"),
+            ("GET /v1/ws HTTP/1.1", "GET /v1/ws HTTP/0.9"),
+            ("GET /v1/ws HTTP/1.1", "GET /v1/ws HTTP/2.0"),
+            ("GET /v1/ws HTTP/1.1", "GET /v1/ws"),
+            ("GET /v1/ws HTTP/1.1", "GET  /v1/ws HTTP/1.1"),
+            ("GET /v1/ws HTTP/1.1", "GET /v1/ws  HTTP/1.1"),
+            ("GET /v1/ws HTTP/1.1", "GET\t/v1/ws\tHTTP/1.1"),
+            ("GET /v1/ws HTTP/1.1", "GET /v1/ws HTTP/1.1 x"),
+            ("GET /v1/ws HTTP/1.1", "GET /v1/ws http/1.1"),
+            ("GET /v1/ws HTTP/1.1", "GET /v1/%77s HTTP/1.1"),
+            ("GET /v1/ws HTTP/1.1", "GET /v1//ws HTTP/1.1"),
+            ("GET /v1/ws HTTP/1.1", "GET /v1/../v1/ws HTTP/1.1"),
+            ("GET /v1/ws HTTP/1.1", "GET /V1/WS HTTP/1.1"),
+            ("GET /v1/ws HTTP/1.1", "GET * HTTP/1.1"),
+            ("GET /v1/ws HTTP/1.1", "get /v1/ws HTTP/1.1"),
+            ("GET /v1/ws HTTP/1.1", "POST /v1/ws HTTP/1.1"),
+            ("GET /v1/ws HTTP/1.1", "CONNECT localhost:80 HTTP/1.1"),
+            ("GET /v1/ws HTTP/1.1", "GET(/v1/ws HTTP/1.1"),
+            ("Upgrade: websocket", "Upgrade: websockets"),
+            ("Upgrade: websocket\r\n", ""),
+            ("Connection: Upgrade", "Connection: close"),
+            ("Connection: Upgrade\r\n", ""),
+            ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 14"),
+            ("Sec-WebSocket-Version: 13\r\n", ""),
+            ("dGhlIHNhbXBsZSBub25jZQ==", ""),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ"),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ===="),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZSE="),
+            ("Host: localhost", "Host: localhost.evil.com"),
+            ("Host: localhost\r\n", ""),
+        ]
+        .map(|(from, to)| without(from, to)),
+    );
+    assert!(rows.len() >= 60);
+    for request in rows {
+        let response = daemon.http(&request).await;
+        let is_refused =
+            response.is_empty() || response.split(' ').nth(1).is_some_and(|status| status.starts_with('4'));
+        assert!(is_refused, "{request}: {response}");
+        assert!(!response.contains("\nHTTP/1."), "what follows is no second request: {response}");
+    }
+}
+
+#[tokio::test]
+async fn w20_what_a_client_sends_cannot_break_a_line_of_the_log() {
+    let configured = ["https://a\r\nforged: line".to_owned(), "https://\u{1b}[31mred".to_owned()];
+    let daemon =
+        Daemon::answering(NorthboundConfig { origins: configured.to_vec(), ..NorthboundConfig::default() }).await;
+    let mut client = daemon.client().await;
+    for name in ["a\\r\\nforged", "\\u001b[31mred", "\\u0000", "\\u2028"] {
+        client
+            .send(Message::text(format!(r#"{{"type":"GetNode","id":"a","payload":{{"name":"{name}"}}}}"#)))
+            .await
+            .unwrap();
+        let error = receive(&mut client).await["error"].clone();
+        assert_eq!(error["code"], "invalid_request", "no such name gets as far as a log: {error}");
+        let message = error["message"].as_str().unwrap();
+        assert!(!message.chars().any(char::is_control), "{message:?}");
+    }
+}

@@ -20,9 +20,11 @@ use crate::programmer::Request;
 mod access;
 mod endings;
 mod events;
+mod floods;
 mod frames;
 mod handshake;
 mod requests;
+mod rows;
 
 type Client = WebSocketStream<TcpStream>;
 
