@@ -49,12 +49,10 @@ impl Engine {
             meter.parked.clear();
         });
         let flows: Vec<FlowNumber> = node.flows.iter().copied().collect();
-        let jobs = [Job::Wipe, Job::Synced];
-        match node.live_mut().filter(|live| live.restoring > 0) {
-            // A bundle under way takes effect at its commit, and would outlive what is deleted before that.
-            Some(live) => live.deferred = jobs.into(),
-            None => jobs.into_iter().for_each(|job| self.push_job(id, job)),
+        if let Some(live) = node.live_mut() {
+            live.deferred.clear();
         }
+        [Job::Wipe, Job::Synced].into_iter().for_each(|job| self.push_job(id, job));
         for number in flows {
             self.change_placement(number, id, |placement| {
                 placement.stage = Stage::Removing;
@@ -134,6 +132,7 @@ impl Engine {
             self.dialed.remove(&switch_address(address));
         }
         self.ready.remove(&id);
+        self.give_place(id);
         self.retired.insert(id, request.name.clone());
         for number in flows {
             self.change_placement(number, id, |placement| {

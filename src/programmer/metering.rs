@@ -62,10 +62,7 @@ impl Engine {
             return;
         }
         let rules = self.behind_meter(number, id, rules);
-        let placement = self.flows.get(&number).and_then(|flow| flow.placement(id));
-        let replaces = placement.map(|placement| placement.replaces.clone()).unwrap_or_default();
-        // What it replaces may be part of a restoring bundle.
-        self.push_job_behind(id, &replaces, Job::Install { number, rules });
+        self.push_job(id, Job::Install { number, rules });
     }
 
     /// Whether the rules of the flow have to wait: for its meter, or for what the switch will say of its meters.

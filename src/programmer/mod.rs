@@ -5,6 +5,8 @@
 //! disk. The decisions are all in `engine`, a pure state machine; `driver` is the task around it.
 
 mod answers;
+mod atom;
+mod atomic;
 mod backup;
 mod capability;
 mod commits;

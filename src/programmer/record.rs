@@ -10,6 +10,7 @@ use openflow::{DatapathId, MeterId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::atom::AtomId;
 use super::cookie::{FlowNumber, Tag};
 use super::engine::{Engine, NUMBER_BLOCK, Undurable};
 use super::flow::{Flow, Placement, Stage};
@@ -66,6 +67,17 @@ struct PlacementRecord {
     /// The flow's own meter there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     meter: Option<u32>,
+    /// What it stands or falls with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    atom: Option<AtomRecord>,
+}
+
+/// An atom that is not decided, as it is stored: every flow of it names the first, and says whether each node decides
+/// for itself.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct AtomRecord {
+    first: u64,
+    per_node: bool,
 }
 
 /// The stages that outlive the daemon. What was under way when it stopped is not known, and that is said.
@@ -213,6 +225,7 @@ impl Engine {
             }
             placement.error = stored.error;
             placement.applied_at = stored.applied_at;
+            placement.atom = stored.atom.and_then(|atom| atom.of(id));
             if !placement.stage.is_ended() && placement.stage != Stage::Rejected {
                 // Flows come in the order in which they were asked for: whoever has a place already was to be replaced.
                 placement.replaces = self.claim(number, id, &rules);
@@ -231,7 +244,10 @@ impl Engine {
         };
         self.ids.insert(record.flow_id, number);
         self.flows.insert(number, flow);
-        nodes.into_iter().for_each(|id| self.index_placement(number, id));
+        for id in nodes {
+            self.index_placement(number, id);
+            self.join_atom(number, id);
+        }
         self.retell(number);
     }
 
@@ -276,6 +292,7 @@ impl Engine {
                 applied_at: placement.applied_at,
                 expired_rules: placement.expired_rules,
                 meter: self.own_meter(number, placement.node),
+                atom: placement.undecided().map(AtomRecord::new),
             })
         });
         let record =
@@ -330,6 +347,16 @@ struct FlowRecordRef<'a> {
     nodes: Vec<PlacementRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<Timestamp>,
+}
+
+impl AtomRecord {
+    fn new(atom: AtomId) -> Self {
+        Self { first: atom.first.get(), per_node: atom.node.is_some() }
+    }
+
+    fn of(self, node: NodeId) -> Option<AtomId> {
+        Some(AtomId { first: FlowNumber::new(self.first)?, node: self.per_node.then_some(node) })
+    }
 }
 
 impl StoredStage {

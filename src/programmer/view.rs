@@ -96,14 +96,14 @@ impl Engine {
         request: &InstallFlow,
         rules: &[Rule],
         nodes: &[NodeId],
-        conflict: &str,
+        error: &SwitchError,
     ) -> FlowView {
         let on_node = |id: &NodeId| {
             let node = self.nodes.get(id)?;
             Some(FlowNodeView {
                 state: FlowState::Rejected,
                 rules: count(rules),
-                error: Some(conflict_error(conflict)),
+                error: Some(error.clone()),
                 ..node_of_flow(node.request.name.clone(), Some(node))
             })
         };
@@ -138,7 +138,7 @@ impl Engine {
         }
     }
 
-    fn shown_id(&self, request: &InstallFlow) -> FlowId {
+    pub(super) fn shown_id(&self, request: &InstallFlow) -> FlowId {
         request.flow_id.clone().unwrap_or_else(|| self.new_flow_id(FlowNumber::TABLE_MISS))
     }
 
