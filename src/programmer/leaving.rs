@@ -84,12 +84,7 @@ impl Engine {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let Some(Leaving::Wiping(ticket)) = node.leaving else { return };
         node.leaving = None;
-        for number in node.flows.clone() {
-            if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
-                placement.queued = false;
-            }
-        }
-        self.read_soon(id);
+        self.look_at_flows_again(id);
         self.answer(ticket, Err(ErrorBody::new(ErrorCode::Unavailable, message.into())));
     }
 
@@ -116,8 +111,19 @@ impl Engine {
             if let Some(Leaving::Going(ticket) | Leaving::Wiping(ticket)) = leaving {
                 self.answer(ticket, Err(error.clone()));
             }
-            self.read_soon(id);
+            self.look_at_flows_again(id);
         }
+    }
+
+    /// Nothing deletes the flows of the node any more: the next read of the switch finds what is left of them.
+    fn look_at_flows_again(&mut self, id: NodeId) {
+        let flows: Vec<FlowNumber> = self.nodes.get(&id).into_iter().flat_map(|node| &node.flows).copied().collect();
+        for number in flows {
+            if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
+                placement.queued = false;
+            }
+        }
+        self.read_soon(id);
     }
 
     fn node_gone(&mut self, id: NodeId) {
