@@ -4,6 +4,7 @@
 //! of the store can be read by anybody.
 
 use std::collections::{BTreeMap, HashSet};
+use std::thread;
 use std::time::Duration;
 
 use openflow::{DatapathId, MeterId};
@@ -18,7 +19,7 @@ use super::meter::Owner;
 use super::node::{Leaving, Node, NodeId};
 use super::queues::Wanted;
 use crate::contract::{AddNode, FlowId, InstallFlow, NodeName, SwitchError, Timestamp};
-use crate::store::{Batch, Snapshot, Table};
+use crate::store::{Batch, Record, Snapshot, Table};
 
 const TAG: &[u8] = b"tag";
 const NEXT_NUMBER: &[u8] = b"next-number";
@@ -139,15 +140,30 @@ impl Loaded {
             .iter()
             .map(|record| parse(Table::Node, &record.key, &record.value))
             .collect::<Result<_, _>>()?;
-        let flow = |record: &crate::store::Record| {
-            let number = u64::from_be_bytes(fixed(Table::Flow, &record.key, &record.key)?);
-            let number =
-                FlowNumber::new(number).ok_or_else(|| unreadable(Table::Flow, &record.key, "number beyond 48 bits"))?;
-            Ok((number, parse(Table::Flow, &record.key, &record.value)?))
-        };
-        let flows = snapshot.flows.iter().map(flow).collect::<Result<_, _>>()?;
+        let flows = parse_flows(&snapshot.flows)?;
         Ok((Self { tag: Tag(tag), next_number, nodes, flows }, batch))
     }
+}
+
+/// Reads the flows, with every core that there is: it is most of the work of a start.
+fn parse_flows(records: &[Record]) -> Result<Vec<(FlowNumber, FlowRecord)>, RecordError> {
+    let part = records.len().div_ceil(thread::available_parallelism().map_or(1, usize::from)).max(1);
+    let parse_part = |part: &[Record]| part.iter().map(parse_flow).collect::<Result<Vec<_>, _>>();
+    let mut flows = Vec::with_capacity(records.len());
+    thread::scope(|scope| {
+        let parts: Vec<_> = records.chunks(part).map(|part| scope.spawn(move || parse_part(part))).collect();
+        for part in parts {
+            flows.extend(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(flows)
+    })
+}
+
+fn parse_flow(record: &Record) -> Result<(FlowNumber, FlowRecord), RecordError> {
+    let number = u64::from_be_bytes(fixed(Table::Flow, &record.key, &record.key)?);
+    let number =
+        FlowNumber::new(number).ok_or_else(|| unreadable(Table::Flow, &record.key, "number beyond 48 bits"))?;
+    Ok((number, parse(Table::Flow, &record.key, &record.value)?))
 }
 
 /// Flow numbers below `upto` are taken.
