@@ -206,7 +206,7 @@ impl Handshake {
     /// Takes a part of what the switch says of its tables. What makes no sense is as good as nothing: no flow needs it.
     fn learn_tables(&mut self, reply: MultipartReply) -> Progress {
         let MultipartReplyBody::TableFeatures(part) = reply.body else { return self.without_tables() };
-        if !self.tables.learn(part) {
+        if !self.tables.learn(&part) {
             return self.without_tables();
         }
         if reply.more {

@@ -1,11 +1,8 @@
 //! What the flow tables of a switch can do, by its own word (OpenFlow 1.3.5, 7.3.5.5).
 //!
-//! Kept are only the answers to what a flow asks of its table, and as bits: in full, the word of one Open vSwitch is
-//! over a megabyte. What a switch leaves out it may be able to do, and so may one that says nothing at all.
-
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::sync::Arc;
+//! Kept are only the answers to what a flow asks of its table, as bits, and once for all tables in a row that are alike:
+//! in full, the word of one Open vSwitch is over a megabyte. What a switch leaves out it may be able to do, and so may
+//! one that says nothing at all.
 
 use openflow::{Action, Instruction, Match, OxmId, TableFeatureProperty as Property, TableFeatures, TableId, TypeId};
 use thiserror::Error;
@@ -13,18 +10,27 @@ use thiserror::Error;
 /// The class of the fields that the specification defines (7.2.3.3, `OFPXMC_OPENFLOW_BASIC`).
 const OPENFLOW_BASIC: u16 = 0x8000;
 
-/// The flow tables of a switch; none when it does not say. Cheap to clone, and the same value where switches are alike.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+/// The flow tables of a switch; none when it does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[doc(alias = "ofp_table_features")]
-pub struct Tables(Arc<BTreeMap<TableId, Table>>);
+pub struct Tables(Vec<Row>);
+
+/// Tables in a row that are alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Row {
+    first: TableId,
+    last: TableId,
+    table: Table,
+}
 
 /// What one flow table can do.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     /// How many entries it can have.
     pub max_entries: u32,
     instructions: Option<Numbers<1>>,
-    next_tables: Option<Numbers<4>>,
+    /// The later tables that it does not lead to. Where each leads to all that come after it, this is the same for all.
+    cut_off: Option<Numbers<4>>,
     apply_actions: Option<Numbers<1>>,
     set_fields: Option<Numbers<1>>,
     match_fields: Option<Numbers<1>>,
@@ -82,7 +88,7 @@ impl Tables {
     /// What the switch says of a table; nothing when it says nothing, or has no such table.
     #[must_use]
     pub fn get(&self, table: TableId) -> Option<&Table> {
-        self.0.get(&table)
+        self.0.iter().find(|row| (row.first..=row.last).contains(&table)).map(|row| &row.table)
     }
 
     /// Whether a flow can be in this table, as far as the switch says.
@@ -93,7 +99,7 @@ impl Tables {
         if self.0.is_empty() {
             return Ok(());
         }
-        let able = self.0.get(&table).ok_or(Lack::Table(table))?;
+        let able = self.get(table).ok_or(Lack::Table(table))?;
         for field in flow_match.fields() {
             if !knows(&able.match_fields, field.number()) {
                 return Err(Lack::Match { table, field: field.name() });
@@ -103,27 +109,17 @@ impl Tables {
     }
 
     /// Adds what one part of the reply says; false when it speaks of a table for the second time.
-    pub(super) fn learn(&mut self, part: Vec<TableFeatures>) -> bool {
-        let tables = Arc::make_mut(&mut self.0);
-        part.into_iter().all(|features| match tables.entry(features.table_id) {
-            Entry::Vacant(place) => {
-                place.insert(Table::new(&features));
-                true
+    pub(super) fn learn(&mut self, part: &[TableFeatures]) -> bool {
+        part.iter().all(|features| {
+            let id = features.table_id;
+            let is_new = self.get(id).is_none();
+            let table = Table::new(features);
+            match self.0.last_mut() {
+                Some(row) if row.last.0.checked_add(1) == Some(id.0) && row.table == table => row.last = id,
+                _ => self.0.push(Row { first: id, last: id, table }),
             }
-            Entry::Occupied(_) => false,
+            is_new
         })
-    }
-
-    /// Whether another switch has this value too.
-    pub(crate) fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.0) > 1
-    }
-}
-
-impl FromIterator<TableFeatures> for Tables {
-    /// Of a table that is there twice the last word counts.
-    fn from_iter<I: IntoIterator<Item = TableFeatures>>(tables: I) -> Self {
-        Self(Arc::new(tables.into_iter().map(|features| (features.table_id, Table::new(&features))).collect()))
     }
 }
 
@@ -132,7 +128,7 @@ impl Table {
         let mut table = Self {
             max_entries: features.max_entries,
             instructions: None,
-            next_tables: None,
+            cut_off: None,
             apply_actions: None,
             set_fields: None,
             match_fields: None,
@@ -140,7 +136,7 @@ impl Table {
         for property in &features.properties {
             match property {
                 Property::Instructions(types) => table.instructions = Some(standard(types)),
-                Property::NextTables(next) => table.next_tables = Some(next.iter().map(|next| next.0.into()).collect()),
+                Property::NextTables(next) => table.cut_off = Some(cut_off(features.table_id, next)),
                 Property::ApplyActions(types) => table.apply_actions = Some(standard(types)),
                 Property::ApplySetField(fields) => table.set_fields = Some(basic(fields)),
                 Property::Match(fields) => table.match_fields = Some(basic(fields)),
@@ -175,12 +171,14 @@ impl Table {
             return Err(Lack::Instruction { table, instruction: name });
         }
         match instruction {
-            Instruction::GotoTable(next) if !knows(&self.next_tables, Some(next.0)) => {
-                Err(Lack::NextTable { table, next: *next })
-            }
+            Instruction::GotoTable(next) if !self.leads(table, *next) => Err(Lack::NextTable { table, next: *next }),
             Instruction::ApplyActions(actions) => actions.iter().try_for_each(|action| self.apply(table, action)),
             _ => Ok(()),
         }
+    }
+
+    fn leads(&self, table: TableId, next: TableId) -> bool {
+        self.cut_off.as_ref().is_none_or(|cut_off| next > table && !cut_off.contains(next.0))
     }
 
     fn apply(&self, table: TableId, action: &Action) -> Result<(), Lack> {
@@ -203,7 +201,7 @@ impl Table {
 }
 
 /// A set of numbers below 64 `WORDS`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Numbers<const WORDS: usize>([u64; WORDS]);
 
 impl<const WORDS: usize> FromIterator<usize> for Numbers<WORDS> {
@@ -219,10 +217,22 @@ impl<const WORDS: usize> FromIterator<usize> for Numbers<WORDS> {
     }
 }
 
+impl<const WORDS: usize> Numbers<WORDS> {
+    fn contains(&self, number: u8) -> bool {
+        self.0.get(usize::from(number / 64)).is_some_and(|word| word & (1 << (number % 64)) != 0)
+    }
+}
+
 /// Whether the number is in the set; without a set or a number nothing speaks against it.
-fn knows<const WORDS: usize>(numbers: &Option<Numbers<WORDS>>, number: Option<u8>) -> bool {
-    let (Some(Numbers(words)), Some(number)) = (numbers, number) else { return true };
-    words.get(usize::from(number / 64)).is_some_and(|word| word & (1 << (number % 64)) != 0)
+fn knows(numbers: &Option<Numbers<1>>, number: Option<u8>) -> bool {
+    let (Some(numbers), Some(number)) = (numbers, number) else { return true };
+    numbers.contains(number)
+}
+
+/// The tables after this one that are not among those it leads to.
+fn cut_off(table: TableId, next: &[TableId]) -> Numbers<4> {
+    let next: Numbers<4> = next.iter().map(|next| next.0.into()).collect();
+    (table.0..=TableId::MAX.0).skip(1).filter(|later| !next.contains(*later)).map(usize::from).collect()
 }
 
 fn standard(types: &[TypeId]) -> Numbers<1> {

@@ -256,8 +256,7 @@ impl Reporter<'_> {
     fn report_of(&mut self, event: Event) -> Option<Report> {
         let connection = self.link.connection;
         match event {
-            Event::Ready(mut description) => {
-                description.tables = self.shared.kinds.share(description.tables);
+            Event::Ready(description) => {
                 let (commands, receiver) = mpsc::channel(COMMANDS);
                 self.commands = Some(receiver);
                 let (peer, origin) = (self.link.peer, self.link.origin.clone());

@@ -21,7 +21,6 @@
 mod address;
 mod connection;
 mod dialer;
-mod kinds;
 mod listener;
 mod tally;
 #[cfg(test)]
@@ -43,7 +42,6 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::session::{self, Command, Description, Event};
-use kinds::Kinds;
 use tally::Tally;
 
 pub use address::SwitchAddress;
@@ -123,7 +121,6 @@ struct Shared {
     reports: mpsc::Sender<Report>,
     tls: Option<Arc<Tls>>,
     tally: Tally,
-    kinds: Kinds,
     /// The second, since the start, in which a refusal was last told as a warning.
     warned: AtomicU64,
     started: Instant,
@@ -149,7 +146,6 @@ impl Southbound {
             reports,
             tls,
             tally: Tally::default(),
-            kinds: Kinds::default(),
             warned: AtomicU64::new(0),
             started: Instant::now(),
             next_connection: AtomicU64::new(1),

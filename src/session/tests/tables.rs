@@ -109,6 +109,22 @@ fn a_switch_is_taken_at_its_word_about_what_its_tables_can_do() {
 }
 
 #[test]
+fn tables_in_a_row_that_are_alike_are_kept_once() {
+    let (mut script, xid) = asked();
+    let leads_on = |id: u8| table(id, vec![Property::NextTables((id + 1..254).map(TableId).collect())]);
+    script.reply(xid, &part((0..100).map(leads_on).collect(), true));
+    script.reply(xid, &part((100..254).map(leads_on).collect(), false));
+    let tables = ready(&mut script);
+    let same = |id| std::ptr::eq(tables.get(TableId(0)).unwrap(), tables.get(TableId(id)).unwrap());
+    assert!(same(1) && same(99) && same(100) && same(253) && tables.get(TableId(254)).is_none());
+    let goto = |from, to| tables.check(TableId(from), &Match::any(), &[Instruction::GotoTable(TableId(to))]);
+    assert_eq!((goto(0, 253), goto(252, 253)), (Ok(()), Ok(())));
+    for (from, to) in [(0, 254), (7, 7), (7, 3), (253, 254)] {
+        assert!(goto(from, to).is_err(), "from {from} to {to}");
+    }
+}
+
+#[test]
 fn a_switch_that_refuses_to_say_what_its_tables_can_do_may_be_able_to_do_anything() {
     let (mut script, xid) = asked();
     script.reply(xid, &part(vec![able()], true));
