@@ -124,7 +124,7 @@ impl Hub {
         standing: &BTreeMap<Topic, u64>,
     ) -> Result<Vec<Cursor>, ErrorBody> {
         let is_of_this_start = request.epoch.as_deref().is_none_or(|epoch| epoch == self.audience.epoch());
-        let mut cursors = Vec::with_capacity(request.topics.len());
+        let mut begun = Vec::with_capacity(request.topics.len());
         for topic in request.topics.iter().copied() {
             let last = standing.get(&topic).copied().unwrap_or_default();
             let asked = request.from_seq.get(&topic).copied();
@@ -142,14 +142,24 @@ impl Hub {
                 let message = format!("there are {} subscriptions already, and no more are allowed", self.limit);
                 ErrorBody::new(ErrorCode::Overloaded, message)
             })?;
+            begun.push((topic, last, next, owed, place));
+        }
+        // From here on nothing fails: who has joined is a cursor that leaves.
+        let join = |(topic, last, next, owed, place)| {
             let interval_ms = request.interval_ms;
             if topic == Topic::Stats {
                 self.shelf().statistics.join(interval_index(interval_ms), last);
             }
             let seat = self.audience.seat(topic, interval_ms);
-            cursors.push(Cursor { topic, next, interval_ms, owed, _seat: seat, _place: place });
-        }
-        Ok(cursors)
+            Cursor { topic, next, interval_ms, owed, _seat: seat, _place: place }
+        };
+        Ok(begun.into_iter().map(join).collect())
+    }
+
+    /// How many intervals of statistics somebody waits for.
+    #[cfg(test)]
+    pub(super) fn intervals(&self) -> usize {
+        self.shelf().statistics.intervals()
     }
 
     /// A subscriber is gone.
@@ -194,5 +204,23 @@ impl Hub {
 impl Cursor {
     pub(super) fn topic(&self) -> Topic {
         self.topic
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscription_that_is_refused_half_way_leaves_nothing_behind() {
+        let hub = Hub::new(Audience::default(), 1);
+        let request = Subscribe::to([Topic::Stats, Topic::Flows]);
+        assert_eq!(hub.subscribe(&request, &BTreeMap::new()).unwrap_err().code, ErrorCode::Overloaded);
+        assert_eq!((hub.subscriptions(), hub.intervals()), (0, 0));
+        let cursors = hub.subscribe(&Subscribe::to([Topic::Stats]), &BTreeMap::new()).unwrap();
+        assert_eq!((hub.subscriptions(), hub.intervals()), (1, 1));
+        cursors.iter().for_each(|cursor| hub.leave(cursor));
+        drop(cursors);
+        assert_eq!((hub.subscriptions(), hub.intervals()), (0, 0));
     }
 }

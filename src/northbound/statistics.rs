@@ -56,6 +56,12 @@ impl Statistics {
         }
     }
 
+    /// How many intervals somebody waits for.
+    #[cfg(test)]
+    pub(super) fn intervals(&self) -> usize {
+        self.intervals.len()
+    }
+
     pub(super) fn ring(&self, interval: usize) -> Option<&Ring> {
         self.intervals.get(&interval).map(|class| &class.ring)
     }
