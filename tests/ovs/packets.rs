@@ -23,6 +23,12 @@ fn the_packets_of_a_voice_flow_leave_the_switch_marked_and_others_do_not() {
 }
 
 #[test]
+fn queues_are_the_same_in_the_database_the_kernel_and_openflow_and_gone_when_removed() {
+    let Some(said) = run_script("queues", &["ethtool", "tc", "python3"]) else { return };
+    assert!(said.contains("Database, kernel and switch agreed, and nothing is left."), "{said}");
+}
+
+#[test]
 fn three_switches_of_mininet_are_adopted_forward_packets_and_take_a_flow() {
     let Some(said) = run_script("mininet/linear.py", &["mn", "mnexec"]) else { return };
     assert!(said.contains("Results: 0% dropped (6/6 received)") && said.contains("(tos 0xb8,"), "{said}");

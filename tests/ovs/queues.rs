@@ -220,9 +220,9 @@ fn two_switches_of_one_database_keep_out_of_each_others_way() {
 fn a_flow_for_a_queue_that_its_egress_port_lacks_is_installed_with_a_warning() {
     let Some((_lab, mut client)) = lab() else { return };
     client.reply("SetQueues", request(json!(1)));
-    let flow = |traffic_type: &str| json!({"source": "10.0.0.1", "destination": "any", "traffic_type": traffic_type});
-    let with_queue = client.install(&flow("voice"));
+    let flow = |host: u8, traffic_type: &str| json!({"source": format!("10.0.0.{host}"), "destination": "any", "traffic_type": traffic_type});
+    let with_queue = client.install(&flow(1, "voice"));
     assert_eq!((&with_queue["state"], &with_queue["warnings"]), (&json!("applied"), &json!([])));
-    let without = client.install(&flow("video"));
+    let without = client.install(&flow(2, "video"));
     assert_eq!((&without["state"], &without["warnings"][0]["kind"]), (&json!("applied"), &json!("missing_queue")));
 }

@@ -156,3 +156,26 @@ fn refused(daemon: &Daemon, reason: &str, words: &str) {
     let log = daemon.log();
     assert!(log.contains(words), "{log}");
 }
+
+#[test]
+fn the_database_is_reached_over_tls_with_the_certificate_of_its_switch_and_no_other() {
+    let (Some(pki), Some(mut ovs)) = (Pki::new(), Ovs::start()) else { return };
+    pki.certify(&ovs, NAME);
+    let port = ovs.open_database("pssl");
+    let options = pki.options();
+    let daemon = Daemon::start(&options.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut client = daemon.client();
+    let id = format!("{DATAPATH_ID:016x}");
+    client.reply("AddNode", json!({"name": "s1", "datapath_id": id, "ovsdb": format!("ssl:127.0.0.1:{port}")}));
+    ovs.add_secure_bridge("s1", DATAPATH_ID, daemon.openflow);
+    client.wait_for_node("s1", "connected", 20);
+    let queues = json!({"node": "s1", "port": 1, "max_rate_kbps": 1000, "queues": [{"queue": 3}]});
+    assert_eq!(client.reply("SetQueues", queues)["state"], "applied");
+
+    pki.certify(&ovs, "dpid-00000000000000b2");
+    ovs.restart_database();
+    within(20, "the refusal of a borrowed certificate", || {
+        let warnings = client.node("s1")["warnings"].to_string();
+        warnings.contains("its certificate is another switch's").then_some(())
+    });
+}
