@@ -193,6 +193,17 @@ fn a_node_whose_removal_found_no_room_is_still_there() {
 }
 
 #[test]
+fn the_flows_of_a_node_whose_removal_found_no_room_go_nevertheless_and_do_not_stay_on_their_way() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.disk(Disk::IsFull);
+    assert_eq!(world.error("RemoveNode", json!({"name": "s1"}))["code"], "unavailable");
+    world.disk(Disk::Writes);
+    world.pass(Duration::from_secs(3));
+    assert_eq!((world.state("a"), world.rule_count(0)), ("removed".to_owned(), 0));
+}
+
+#[test]
 fn a_node_that_goes_takes_its_flows_along_whenever_the_daemon_dies() {
     let mut world = World::connected();
     world.ok("InstallFlow", voice("a", 1));
