@@ -68,7 +68,10 @@ impl Oracle {
             let may_be_back = self.attempts(id).any(|(index, _, attempt)| {
                 is_asked_for(removed, index)
                     && match attempt {
-                        Attempt::Acknowledged(view) => is_live(view.state) || view.state == FlowState::Rejected,
+                        // A flow that is leaving one of its nodes is wanted on the others.
+                        Attempt::Acknowledged(view) => {
+                            view.nodes.iter().any(|node| is_live(node.state) || node.state == FlowState::Rejected)
+                        }
                         Attempt::Doubtful => true,
                         Attempt::Refused | Attempt::Void => false,
                     }
