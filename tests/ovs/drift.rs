@@ -1,9 +1,46 @@
 //! Somebody else changes the switch behind the daemon's back.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::installs::{flow_rules, install_applied};
 use crate::support::{Lab, within};
+
+/// Flows that are meddled with in turn, each of them once in each way: one that drifts too often is held.
+const FLOWS: usize = 20;
+
+#[test]
+fn what_del_flows_and_mod_flows_do_is_undone_within_a_second_where_there_is_a_flow_monitor() {
+    let Some((lab, mut client)) = Lab::with_one_node() else { return };
+    for number in 0..FLOWS {
+        let source = format!("10.0.0.{number}");
+        client.install(&json!({"source": source, "destination": "any", "traffic_type": "voice"}));
+    }
+    let expected = flow_rules(&lab.ovs, "s1");
+    for (name, meddle) in [("del-flows", delete as fn(&Lab, usize)), ("mod-flows", modify)] {
+        let mut times: Vec<Duration> = (0..FLOWS)
+            .map(|number| {
+                meddle(&lab, number);
+                let done = Instant::now();
+                within(5, "the rule to be as asked", || (flow_rules(&lab.ovs, "s1") == expected).then_some(()));
+                done.elapsed()
+            })
+            .collect();
+        times.sort();
+        let (median, longest) = (times[FLOWS / 2], times[FLOWS - 1]);
+        println!("{name}: undone in {median:?} (median), {longest:?} (longest of {FLOWS}), reading the table included");
+        assert!(longest < Duration::from_secs(1), "{name}: {times:?}");
+    }
+}
+
+fn delete(lab: &Lab, number: usize) {
+    lab.ovs.delete_flows("s1", &format!("ip,nw_src=10.0.0.{number}"));
+}
+
+fn modify(lab: &Lab, number: usize) {
+    lab.ovs.modify_flows("s1", &format!("ip,nw_src=10.0.0.{number},actions=drop"));
+}
 
 #[test]
 fn a_rule_deleted_by_somebody_else_is_put_back() {

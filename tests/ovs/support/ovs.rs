@@ -183,6 +183,11 @@ impl Ovs {
         self.ofctl(&[], "del-flows", bridge, &[flow_match]);
     }
 
+    /// Changes the actions of every rule that the match takes in, whoever owns it.
+    pub(crate) fn modify_flows(&self, bridge: &str, flow: &str) {
+        self.ofctl(&[], "mod-flows", bridge, &[flow]);
+    }
+
     /// Limits table 0 of a bridge to so many rules; more are refused.
     pub(crate) fn limit_table(&self, bridge: &str, limit: usize) {
         self.limit_tables(bridge, 1, limit, "refuse");
