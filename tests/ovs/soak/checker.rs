@@ -18,6 +18,9 @@ use crate::support::Rule;
 /// How long after the reconnect of its switch a flow may be unknown, in microseconds.
 const UNKNOWN: u64 = 1_000_000;
 
+/// How long the daemon asks a silent connection whether it is alive before it believes in another one.
+const DOUBT: u64 = 1_000_000;
+
 /// Findings that are kept; more say nothing new.
 const ENOUGH: usize = 12;
 
@@ -55,6 +58,8 @@ pub(super) struct Checker {
     confirmed: HashSet<(Name, u64)>,
     /// Since when each node's wire carries.
     linked: HashMap<Name, u64>,
+    /// Nodes whose last connection was forsaken.
+    forsaken: HashSet<Name>,
     unknown: BTreeSet<(Name, Name)>,
 }
 
@@ -73,13 +78,20 @@ impl Checker {
             }
             Event::Linked { node } => {
                 self.tally.reconnects += 1;
-                self.linked.insert(node, entry.at);
+                let doubt = if self.forsaken.remove(&node) { DOUBT } else { 0 };
+                self.linked.insert(node, entry.at + doubt);
             }
-            Event::Unlinked { node } => drop(self.linked.remove(&node)),
+            Event::Unlinked { node, is_forsaken } => {
+                self.linked.remove(&node);
+                if is_forsaken {
+                    self.forsaken.insert(node);
+                }
+            }
             Event::Confirmed { node, cookies } => {
                 self.confirmed.extend(cookies.into_iter().map(|cookie| (node.clone(), cookie)));
             }
             Event::Broken { .. } => {}
+            Event::Restless { what } => self.find(format!("these do not come to rest: {what:?}")),
             Event::Unknown { flows } => self.unknown(flows),
             Event::Quiet { flows, tables } => self.quiet(&flows, &tables),
         }
@@ -94,11 +106,7 @@ impl Checker {
     fn asked(&mut self, number: u64, command: Name, payload: Value) {
         self.tally.requests += 1;
         for request in installs(&command, &payload).iter().filter(|request| !is_wrong(request)) {
-            let id = text(&request["flow_id"]);
-            let flow = self.flows.entry(id.clone()).or_insert_with(|| Flow::new(request.clone(), self.now));
-            if flow.request == *request {
-                self.places.insert(&id, request);
-            }
+            self.remember(request);
         }
         for id in removals(&command, &payload) {
             if let Some(flow) = self.flows.get_mut(&id) {
@@ -106,6 +114,14 @@ impl Checker {
             }
         }
         self.open.insert(number, (command, payload));
+    }
+
+    fn remember(&mut self, request: &Value) {
+        let id = text(&request["flow_id"]);
+        let flow = self.flows.entry(id.clone()).or_insert_with(|| Flow::new(request.clone(), self.now));
+        if flow.request == *request {
+            self.places.insert(&id, request);
+        }
     }
 
     fn answered(&mut self, number: u64, answer: &Value) {
@@ -132,7 +148,11 @@ impl Checker {
                 for request in requests {
                     match views.iter().find(|view| view["flow_id"] == request["flow_id"]) {
                         Some(view) if view["nodes"][0]["cookie"].is_null() => self.in_the_way(request, view),
-                        Some(view) => self.told(view),
+                        Some(view) => {
+                            // It may have been refused since it was asked for, and not any more.
+                            self.remember(request);
+                            self.told(view);
+                        }
                         None => self.find(format!("{request} is not in its answer: {answer}")),
                     }
                 }
@@ -250,7 +270,7 @@ impl Checker {
         let flows: BTreeSet<_> = flows.into_iter().collect();
         for resolved in self.unknown.difference(&flows) {
             if let Some(since) = self.linked.get(&resolved.1) {
-                self.tally.longest_unknown = self.tally.longest_unknown.max(self.now - since);
+                self.tally.longest_unknown = self.tally.longest_unknown.max(self.now.saturating_sub(*since));
             }
         }
         for (id, node) in &flows {
@@ -258,8 +278,8 @@ impl Checker {
             if !self.unknown.contains(&(id.clone(), node.clone())) {
                 self.tally.unknown += 1;
             }
-            if let Some(since) = since.filter(|since| self.now - since > UNKNOWN) {
-                let late = (self.now - since) as f64 / 1e6;
+            if let Some(since) = since.filter(|since| self.now.saturating_sub(*since) > UNKNOWN) {
+                let late = self.now.saturating_sub(since) as f64 / 1e6;
                 self.find(format!("{id} is unknown {late:.3} s after {node} was connected again"));
             }
         }
@@ -299,7 +319,7 @@ impl Checker {
         }
         let names: HashSet<_> = listed.iter().map(|flow| flow.flow_id.as_str()).collect();
         let lost: Vec<_> =
-            self.flows.iter().filter(|(id, flow)| flow.is_live() && !names.contains(id.as_str())).collect();
+            self.flows.iter().filter(|(id, flow)| flow.is_live(self.now) && !names.contains(id.as_str())).collect();
         let lost: Vec<_> = lost.iter().map(|(id, flow)| format!("{id} is lost: it was {:?}", flow.words)).collect();
         lost.into_iter().for_each(|sentence| self.find(sentence));
         for (node, table) in tables {

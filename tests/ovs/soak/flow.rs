@@ -58,9 +58,15 @@ impl Flow {
         self.is_narrow() && self.is_unwanted && self.is_acknowledged()
     }
 
-    /// Whether it must be there: it was acknowledged, nobody removed it, and it has not ended.
-    pub(super) fn is_live(&self) -> bool {
-        self.is_acknowledged() && !self.is_unwanted && !self.words.values().all(|word| has_ended(&word.state))
+    /// Whether it must be there: it was acknowledged, nobody removed it, and neither has it ended nor had it the time to.
+    pub(super) fn is_live(&self, now: u64) -> bool {
+        let has_left = || self.words.values().all(|word| has_ended(&word.state));
+        self.is_acknowledged() && !self.is_unwanted && !self.has_lived(now) && !has_left()
+    }
+
+    /// Whether it is old enough to have ended by itself.
+    fn has_lived(&self, now: u64) -> bool {
+        self.life().is_some_and(|seconds| now - self.asked_at >= seconds * 1_000_000)
     }
 
     /// Whether a word is possible after those that were said before.
@@ -87,11 +93,10 @@ impl Flow {
         if !is_followed {
             return Err(format!("it was {before} and is {state}"));
         }
-        let has_lived = || self.life().is_some_and(|seconds| now - self.asked_at >= seconds * 1_000_000);
         let is_justified = match state {
             _ if state == before => true,
             "removing" | "removed" => self.is_unwanted,
-            "expired" => has_lived(),
+            "expired" => self.has_lived(now),
             "superseded" => is_contested(),
             "rejected" => self.is_narrow(),
             "accepted" | "applied" | "unknown" | "drifted" => true,

@@ -286,9 +286,9 @@ fn unconfirm(history: &mut [Entry], rng: &mut Rng) -> bool {
 fn stay_unknown(history: &mut Vec<Entry>, rng: &mut Rng) -> bool {
     let late = |at: usize| {
         let Event::Linked { node } = &history[at].event else { return None };
-        let is_about = |entry: &&Entry| matches!(&entry.event, Event::Linked { node: other } | Event::Unlinked { node: other } if other == node);
+        let is_about = |entry: &&Entry| matches!(&entry.event, Event::Linked { node: other } | Event::Unlinked { node: other, .. } if other == node);
         let end = history[at + 1..].iter().find(is_about).map_or(u64::MAX, |entry| entry.at);
-        let moment = history[at].at + 1_100_000;
+        let moment = history[at].at + 2_100_000;
         let place = history.iter().position(|entry| entry.at > moment)?;
         (moment < end).then(|| {
             (place, Entry { at: moment, event: Event::Unknown { flows: vec![("w0-1".to_owned(), node.clone())] } })

@@ -26,8 +26,9 @@ pub(super) enum Event {
     Lost { number: u64 },
     /// Both ends of a connection between a switch and the daemon have spoken.
     Linked { node: Name },
-    /// That connection ends, or lets nothing through any more.
-    Unlinked { node: Name },
+    /// That connection ends, or lets nothing through any more. When it is forsaken the daemon's end stays open, and the
+    /// daemon gives it a second to show that it is alive before it believes another connection to be the switch.
+    Unlinked { node: Name, is_forsaken: bool },
     /// The switch has confirmed rules with these cookies, by a barrier reply, by a bundle's commit or when it was read,
     /// and the daemon is about to hear of it.
     Confirmed { node: Name, cookies: Vec<u64> },
@@ -35,6 +36,8 @@ pub(super) enum Event {
     Broken { what: String },
     /// The flows whose outcome the daemon calls unknown on these nodes, at this moment.
     Unknown { flows: Vec<(Name, Name)> },
+    /// What has not come to rest, long after the last blow.
+    Restless { what: Vec<String> },
     /// Everything is connected again and nothing is asked: the flows as the daemon lists them, and what
     /// `ovs-ofctl dump-flows` prints of every switch.
     Quiet { flows: Vec<Listed>, tables: BTreeMap<Name, Vec<String>> },

@@ -37,10 +37,10 @@ const RESTARTS: usize = 2;
 const CUTS: usize = 12;
 
 /// Connections that are cut side by side, at most.
-const ABREAST: usize = 5;
+const ABREAST: usize = 6;
 
-/// One round in so many is struck a second time before it has recovered.
-const AGAIN: u32 = 4;
+/// Blows of one round, at most: each but the first falls before the one before it is healed.
+const BLOWS: usize = 4;
 
 /// Rounds after which a long run says how far it has come.
 const PROGRESS: usize = 20;
@@ -52,7 +52,7 @@ fn from_environment<T: FromStr>(name: &str) -> Option<T> {
 /// What is broken in each round: blows in random order, until everything has been done often enough.
 fn next_blows(rng: &mut Rng, kills: usize, restarts: usize, cuts: usize) -> Vec<Blow> {
     let mut left = [kills, restarts, cuts.div_ceil(ABREAST)];
-    let count = if rng.u32(0..AGAIN) == 0 { 2 } else { 1 };
+    let count = rng.usize(1..=BLOWS);
     let mut blows = Vec::new();
     while blows.len() < count && left.iter().sum::<usize>() > 0 {
         let mut pick = rng.usize(0..left.iter().sum());
@@ -64,7 +64,7 @@ fn next_blows(rng: &mut Rng, kills: usize, restarts: usize, cuts: usize) -> Vec<
         match kind {
             Some(0) => blows.push(Blow::Kill),
             Some(1) => blows.push(Blow::Restart),
-            _ => blows.push(Blow::Cuts(rng.usize(1..=ABREAST).min(cuts))),
+            _ => blows.push(Blow::Cuts(rng.usize(2..=ABREAST).min(cuts))),
         }
         left[kind.unwrap_or_default()] -= 1;
     }

@@ -28,6 +28,9 @@ const WRITERS: usize = 3;
 /// connection that is half open is noticed after up to 15 s.
 const REST_SECONDS: u64 = 40;
 
+/// How long a connection must have lived for Open vSwitch to make the next one after a second, and not after up to eight.
+const SETTLED: Duration = Duration::from_millis(1_300);
+
 /// States of flows that have not come to rest.
 const RESTLESS: [&str; 4] = ["unknown", "accepted", "removing", "drifted"];
 
@@ -153,20 +156,27 @@ impl Storm {
         self.write_down(self.list());
     }
 
-    /// Waits until every wire carries, every node is connected and every flow has come to rest. What does not is in
-    /// what is written down.
+    /// Waits until every wire has carried for long enough, every node is connected and every flow has come to rest. What
+    /// does not is written down.
     fn rest(&self) {
         let mut client = self.daemon.client();
-        eventually(REST_SECONDS, || {
-            let is_connected = |node: &Value| node["state"] == "connected";
-            let is_empty = |page: Value| page["flows"].as_array().unwrap().is_empty();
-            (self.wires.values().all(|(wire, _)| wire.carries())
-                && client.nodes().values().all(is_connected)
-                && RESTLESS
-                    .iter()
-                    .all(|state| is_empty(client.reply("ListFlows", json!({"state": state, "limit": 1})))))
-            .then_some(())
+        let mut restless = Vec::new();
+        let has_rested = eventually(REST_SECONDS, || {
+            let silent = self.wires.iter().filter(|(_, (wire, _))| !wire.has_carried_for(SETTLED));
+            restless = silent.map(|(name, _)| format!("the wire of {name}")).collect();
+            let nodes = client.nodes().into_iter().filter(|(_, node)| node["state"] != "connected");
+            restless.extend(nodes.map(|(name, node)| format!("{name} is {}", node["state"])));
+            for state in RESTLESS {
+                let page = client.reply("ListFlows", json!({"state": state, "limit": 5}));
+                restless.extend(
+                    page["flows"].as_array().unwrap().iter().map(|flow| format!("{} is {state}", flow["flow_id"])),
+                );
+            }
+            restless.is_empty().then_some(())
         });
+        if has_rested.is_none() {
+            self.log.write(Event::Restless { what: restless });
+        }
     }
 
     /// Every flow that has not ended.

@@ -55,6 +55,7 @@ pub(super) struct Wire {
 /// One connection through a wire.
 #[derive(Debug)]
 struct Connection {
+    began: Instant,
     switch: TcpStream,
     daemon: TcpStream,
     witness: Mutex<Witness>,
@@ -118,9 +119,11 @@ impl Wire {
         true
     }
 
-    /// Whether both ends of the present connection have spoken, and nothing has been done to it.
-    pub(super) fn carries(&self) -> bool {
-        self.current.lock().unwrap().as_ref().is_some_and(|current| current.spoken.load(Ordering::Relaxed) == 2)
+    /// Whether both ends of the present connection have spoken, nothing has been done to it, and it is so old at least.
+    pub(super) fn has_carried_for(&self, time: Duration) -> bool {
+        let is_old = |current: &Arc<Connection>| current.began.elapsed() >= time;
+        let is_up = |current: &Arc<Connection>| current.spoken.load(Ordering::Relaxed) == 2;
+        self.current.lock().unwrap().as_ref().is_some_and(|current| is_up(current) && is_old(current))
     }
 
     fn carry(&self, caller_end: TcpStream, caller: Caller, target: u16) -> io::Result<()> {
@@ -132,6 +135,7 @@ impl Wire {
         switch.set_nodelay(true)?;
         daemon.set_nodelay(true)?;
         let connection = Arc::new(Connection {
+            began: Instant::now(),
             switch,
             daemon,
             witness: Mutex::default(),
@@ -213,7 +217,8 @@ impl Wire {
 
     fn over(&self, connection: &Connection) {
         if connection.spoken.fetch_add(2, Ordering::Relaxed) == 2 {
-            self.log.write(Event::Unlinked { node: self.name.clone() });
+            let is_forsaken = connection.is_forsaken.load(Ordering::Relaxed);
+            self.log.write(Event::Unlinked { node: self.name.clone(), is_forsaken });
         }
     }
 }

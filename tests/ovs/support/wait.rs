@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::ops::Range;
-use std::process;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,11 +27,9 @@ pub(crate) fn eventually<T>(seconds: u64, mut probe: impl FnMut() -> Option<T>) 
 /// A TCP port on loopback that nobody listens on, given to nobody else in this process, and below those that the system
 /// gives to outgoing connections: it can be listened on again after its listener was gone for a while.
 pub(crate) fn free_port() -> u16 {
-    static TAKEN: AtomicU16 = AtomicU16::new(0);
-    let start = process::id() % u32::from(PORTS.end - PORTS.start);
-    let start = u16::try_from(start).unwrap();
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(fastrand::u16(0..PORTS.end - PORTS.start)));
     loop {
-        let offset = (start + TAKEN.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start);
+        let offset = NEXT.fetch_add(1, Ordering::Relaxed) % (PORTS.end - PORTS.start);
         let port = PORTS.start + offset;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
