@@ -220,6 +220,7 @@ impl Engine {
     fn restore_flow(&mut self, number: FlowNumber, record: FlowRecord) {
         let rules = self.rules_of(&record.request);
         let mut placements = Vec::with_capacity(record.nodes.len());
+        let mut orphaned = Vec::new();
         for stored in record.nodes {
             let known = self.names.get(&stored.node).copied();
             let id = known.unwrap_or_else(|| self.retire(stored.node));
@@ -230,6 +231,7 @@ impl Engine {
             // The daemon died between forgetting the node and what was to be on it.
             if known.is_none() && !placement.stage.is_ended() {
                 placement.stage = Stage::Removed;
+                orphaned.push(id);
             }
             if placement.stage == Stage::Unknown {
                 placement.reason = Some("the daemon restarted before the switch confirmed it");
@@ -265,6 +267,8 @@ impl Engine {
             self.join_atom(number, id);
         }
         self.retell(number);
+        // Another node of the same name may come: the flow is not on that one.
+        orphaned.into_iter().for_each(|id| self.flow_left(number, id));
     }
 
     fn retire(&mut self, name: NodeName) -> NodeId {

@@ -213,6 +213,11 @@ fn a_node_that_goes_takes_its_flows_along_whenever_the_daemon_dies() {
     world.restart();
     assert_eq!(world.error("GetNode", json!({"name": "s1"}))["code"], "not_found");
     assert_eq!(world.state("a"), "removed");
+    // Nor do they come back with a node of the same name.
+    world.disk(Disk::Writes);
+    world.add_node(1);
+    world.restart();
+    assert_eq!(world.state("a"), "removed");
 }
 
 #[test]
