@@ -40,9 +40,8 @@ pub(super) enum Attempt<'a> {
     Acknowledged(&'a FlowView),
     /// It cannot have had an effect.
     Refused,
-    /// Not acknowledged for want of room: it is to have no effect in the end.
-    Void,
-    /// Anything may have become of it.
+    /// Anything may have become of it. So it is with one that was not acknowledged for want of room: it may have been
+    /// stored before its verdict found none.
     Doubtful,
 }
 
@@ -192,7 +191,8 @@ impl Oracle {
                 let is_same_node =
                     |asked: &Asked| matches!(&asked.command, Command::AddNode(again) if again.name == request.name);
                 let is_back = self.history[index..].iter().any(is_same_node);
-                if let Some(entry) = left.filter(|_| !is_back && asked.meddlings[at] == self.meddlings[at]) {
+                let is_undisturbed = asked.meddlings[at] == self.meddlings[at] && !self.was_left(at);
+                if let Some(entry) = left.filter(|_| !is_back && is_undisturbed) {
                     return Err(format!("{} was removed and has a flow of ours: {entry}", request.name.as_str()));
                 }
             }
@@ -330,7 +330,6 @@ fn attempt<'a>(asked: &'a Asked, item: &InstallFlow) -> Attempt<'a> {
             }
         }
         Some(Err(error)) => match error.code {
-            ErrorCode::Unavailable if matches!(asked.command, Command::InstallFlow(_)) => Attempt::Void,
             ErrorCode::Unavailable | ErrorCode::Timeout | ErrorCode::Internal => Attempt::Doubtful,
             _ => Attempt::Refused,
         },

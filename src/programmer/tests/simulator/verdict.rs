@@ -73,7 +73,7 @@ impl Oracle {
                             view.nodes.iter().any(|node| is_live(node.state) || node.state == FlowState::Rejected)
                         }
                         Attempt::Doubtful => true,
-                        Attempt::Refused | Attempt::Void => false,
+                        Attempt::Refused => false,
                     }
             });
             if !may_be_back && view.nodes.iter().any(|node| !is_ended(node.state)) {
