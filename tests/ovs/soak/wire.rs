@@ -15,6 +15,9 @@ use super::witness::Witness;
 /// How long a connection is held for an end that does not listen yet, before its maker is refused.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long a connection that is to be torn is waited for.
+const TORN: Duration = Duration::from_millis(500);
+
 /// Who connects to the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
@@ -27,7 +30,7 @@ pub(super) enum Caller {
 pub(super) enum Cut {
     /// Both ends are closed at once.
     Closed,
-    /// After so many bytes more towards the switch: in the middle of a message, most likely.
+    /// After so many bytes more towards the switch, in the middle of a message most likely; or after [`TORN`].
     Torn(u16),
     /// The daemon hears nothing more while the switch goes on carrying out what it is sent, for so many milliseconds;
     /// then both ends are closed.
@@ -97,7 +100,10 @@ impl Wire {
         let Some(connection) = self.current.lock().unwrap().clone() else { return false };
         match cut {
             Cut::Closed => connection.close(),
-            Cut::Torn(bytes) => connection.allowance.store(bytes.into(), Ordering::Relaxed),
+            Cut::Torn(bytes) => {
+                connection.allowance.store(bytes.into(), Ordering::Relaxed);
+                connection.close_after(TORN);
+            }
             Cut::Deaf(time) => {
                 connection.is_deaf.store(true, Ordering::Relaxed);
                 connection.close_after(Duration::from_millis(time.into()));

@@ -111,10 +111,8 @@ impl Workload {
 
     /// The same flow again: the same answer is expected.
     fn repetition(&mut self) -> Request {
-        match self.rng.choice(self.flows.iter()) {
-            Some(flow) => ("InstallFlow", flow.request.clone()),
-            None => ("InstallFlow", self.flow()),
-        }
+        let known = self.known();
+        ("InstallFlow", known.unwrap_or_else(|| self.flow()))
     }
 
     fn removal(&mut self) -> Request {
@@ -135,10 +133,7 @@ impl Workload {
 
     /// A request that must be refused.
     fn wrong(&mut self) -> Request {
-        let known = self.flows.iter().filter(|flow| flow.is_acknowledged);
-        let Some(mut flow) = self.rng.choice(known.collect::<Vec<_>>()).map(|flow| flow.request.clone()) else {
-            return ("InstallFlow", self.flow());
-        };
+        let Some(mut flow) = self.known() else { return ("InstallFlow", self.flow()) };
         match self.rng.u32(0..4) {
             // Another flow under an id that is taken.
             0 => flow["dscp"] = json!(63),
@@ -152,6 +147,12 @@ impl Workload {
             }
         }
         ("InstallFlow", flow)
+    }
+
+    /// A flow that was acknowledged.
+    fn known(&mut self) -> Option<Value> {
+        let known: Vec<_> = self.flows.iter().filter(|flow| flow.is_acknowledged).collect();
+        self.rng.choice(known).map(|flow| flow.request.clone())
     }
 
     /// Hears what came of a request.
