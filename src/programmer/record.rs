@@ -335,6 +335,8 @@ impl Engine {
 
     /// Removes every trace of a flow.
     pub(super) fn forget_flow(&mut self, number: FlowNumber) {
+        // Its nodes count it as it was told of last.
+        self.retell(number);
         self.tell_last(number);
         let Some(flow) = self.flows.remove(&number) else { return };
         self.ids.remove(&flow.id);

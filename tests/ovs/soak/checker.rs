@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::flow::{Flow, Places, Word, has_ended};
 use super::history::{Entry, Event, Listed, Name};
-use super::storm::FOREIGN;
+use super::storm::{FOREIGN, KILL};
 use super::workload::NARROW;
 use crate::expectation::{CLASSES, is_table_miss, rules};
 use crate::support::Rule;
@@ -58,6 +58,9 @@ pub(super) struct Checker {
     confirmed: HashSet<(Name, u64)>,
     /// Since when each node's wire carries.
     linked: HashMap<Name, u64>,
+    /// The daemon was killed and has not answered anybody since; and when it last began to.
+    is_away: bool,
+    back_at: u64,
     /// Nodes whose last connection was forsaken.
     forsaken: HashSet<Name>,
     unknown: BTreeSet<(Name, Name)>,
@@ -67,6 +70,10 @@ impl Checker {
     /// Takes the next entry of the history.
     pub(super) fn take(&mut self, entry: Entry) {
         self.now = entry.at;
+        if self.is_away && matches!(entry.event, Event::Answered { .. } | Event::Unknown { .. }) {
+            // What reconnected before the daemon answered clients again counts from here.
+            (self.is_away, self.back_at) = (false, entry.at);
+        }
         match entry.event {
             Event::Asked { number, command, payload } => self.asked(number, command, payload),
             Event::Answered { number, answer } => self.answered(number, &answer),
@@ -90,7 +97,7 @@ impl Checker {
             Event::Confirmed { node, cookies } => {
                 self.confirmed.extend(cookies.into_iter().map(|cookie| (node.clone(), cookie)));
             }
-            Event::Broken { .. } => {}
+            Event::Broken { what } => self.is_away |= what == KILL,
             Event::Restless { what } => self.find(format!("these do not come to rest: {what:?}")),
             Event::Unknown { flows } => self.unknown(flows),
             Event::Quiet { flows, tables } => self.quiet(&flows, &tables),
@@ -270,11 +277,12 @@ impl Checker {
         let flows: BTreeSet<_> = flows.into_iter().collect();
         for resolved in self.unknown.difference(&flows) {
             if let Some(since) = self.linked.get(&resolved.1) {
-                self.tally.longest_unknown = self.tally.longest_unknown.max(self.now.saturating_sub(*since));
+                let late = self.now.saturating_sub(self.back_at.max(*since));
+                self.tally.longest_unknown = self.tally.longest_unknown.max(late);
             }
         }
         for (id, node) in &flows {
-            let since = self.linked.get(node).copied();
+            let since = self.linked.get(node).map(|since| self.back_at.max(*since));
             if !self.unknown.contains(&(id.clone(), node.clone())) {
                 self.tally.unknown += 1;
             }

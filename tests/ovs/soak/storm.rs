@@ -21,6 +21,9 @@ use crate::support::{Client, Daemon, Ovs, eventually, free_port, within};
 /// A rule that is not ours, on every bridge but the narrow one.
 pub(super) const FOREIGN: &str = "cookie=0x77,priority=7,udp,actions=drop";
 
+/// What is written down of the daemon's end.
+pub(super) const KILL: &str = "kill -9 of the daemon";
+
 /// Clients that ask at the same time.
 const WRITERS: usize = 3;
 
@@ -131,7 +134,7 @@ impl Storm {
                 await_more(&answers, rng.u64(1..200));
                 match *blow {
                     Blow::Kill => {
-                        log.write(Event::Broken { what: "kill -9 of the daemon".to_owned() });
+                        log.write(Event::Broken { what: KILL.to_owned() });
                         daemon.kill_and_restart();
                         done.kills += 1;
                     }
