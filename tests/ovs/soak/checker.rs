@@ -46,11 +46,25 @@ pub(super) struct Tally {
     pub(super) rules: u64,
 }
 
+/// Whether the daemon answers clients. What reconnects while it starts and does not answer anybody yet counts from the
+/// first answer to a request that was sent after its end had been noticed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Daemon {
+    #[default]
+    Answers,
+    /// It is about to be, and answers that it gave may still be written down.
+    Killed,
+    /// A connection to it has ended, when this was the highest number of a request.
+    Dead { since: u64 },
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Checker {
     pub(super) findings: Vec<String>,
     pub(super) tally: Tally,
     now: u64,
+    /// The highest number of a request.
+    asked: u64,
     /// Requests without an answer.
     open: BTreeMap<u64, (Name, Value)>,
     flows: BTreeMap<Name, Flow>,
@@ -58,8 +72,8 @@ pub(super) struct Checker {
     confirmed: HashSet<(Name, u64)>,
     /// Since when each node's wire carries.
     linked: HashMap<Name, u64>,
-    /// The daemon was killed and has not answered anybody since; and when it last began to.
-    is_away: bool,
+    daemon: Daemon,
+    /// When the daemon last began to answer clients.
     back_at: u64,
     /// Nodes whose last connection was forsaken.
     forsaken: HashSet<Name>,
@@ -70,15 +84,14 @@ impl Checker {
     /// Takes the next entry of the history.
     pub(super) fn take(&mut self, entry: Entry) {
         self.now = entry.at;
-        if self.is_away && matches!(entry.event, Event::Answered { .. } | Event::Unknown { .. }) {
-            // What reconnected before the daemon answered clients again counts from here.
-            (self.is_away, self.back_at) = (false, entry.at);
-        }
         match entry.event {
             Event::Asked { number, command, payload } => self.asked(number, command, payload),
             Event::Answered { number, answer } => self.answered(number, &answer),
             Event::Lost { number } => {
                 self.tally.lost += 1;
+                if self.daemon == Daemon::Killed {
+                    self.daemon = Daemon::Dead { since: self.asked };
+                }
                 if self.open.remove(&number).is_none() {
                     self.find(format!("request {number} was lost after it was answered"));
                 }
@@ -97,7 +110,11 @@ impl Checker {
             Event::Confirmed { node, cookies } => {
                 self.confirmed.extend(cookies.into_iter().map(|cookie| (node.clone(), cookie)));
             }
-            Event::Broken { what } => self.is_away |= what == KILL,
+            Event::Broken { what } => {
+                if what == KILL {
+                    self.daemon = Daemon::Killed;
+                }
+            }
             Event::Restless { what } => self.find(format!("these do not come to rest: {what:?}")),
             Event::Unknown { flows } => self.unknown(flows),
             Event::Quiet { flows, tables } => self.quiet(&flows, &tables),
@@ -120,6 +137,7 @@ impl Checker {
                 flow.is_unwanted = true;
             }
         }
+        self.asked = self.asked.max(number);
         self.open.insert(number, (command, payload));
     }
 
@@ -135,6 +153,9 @@ impl Checker {
         let Some((command, payload)) = self.open.remove(&number) else {
             return self.find(format!("request {number} is answered twice, or was never asked: {answer}"));
         };
+        if matches!(self.daemon, Daemon::Dead { since } if number > since) {
+            (self.daemon, self.back_at) = (Daemon::Answers, self.now);
+        }
         if answer["type"] == "Error" {
             self.tally.errors += 1;
             return self.refused(&command, &payload, &answer["error"]);
@@ -276,7 +297,7 @@ impl Checker {
     fn unknown(&mut self, flows: Vec<(Name, Name)>) {
         let flows: BTreeSet<_> = flows.into_iter().collect();
         for resolved in self.unknown.difference(&flows) {
-            if let Some(since) = self.linked.get(&resolved.1) {
+            if let Some(since) = self.linked.get(&resolved.1).filter(|_| self.daemon == Daemon::Answers) {
                 let late = self.now.saturating_sub(self.back_at.max(*since));
                 self.tally.longest_unknown = self.tally.longest_unknown.max(late);
             }
@@ -286,7 +307,8 @@ impl Checker {
             if !self.unknown.contains(&(id.clone(), node.clone())) {
                 self.tally.unknown += 1;
             }
-            if let Some(since) = since.filter(|since| self.now.saturating_sub(*since) > UNKNOWN) {
+            let is_late = |since: &u64| self.daemon == Daemon::Answers && self.now.saturating_sub(*since) > UNKNOWN;
+            if let Some(since) = since.filter(is_late) {
                 let late = self.now.saturating_sub(since) as f64 / 1e6;
                 self.find(format!("{id} is unknown {late:.3} s after {node} was connected again"));
             }
