@@ -12,7 +12,6 @@ mod oracle;
 mod play;
 mod sabotage;
 mod stage;
-mod together;
 mod verdict;
 
 use std::collections::BTreeSet;
