@@ -11,7 +11,7 @@ use super::history::{Entry, Event, Listed};
 use super::workload::{NARROW, ROOMY};
 
 /// How much of a history bugs are planted in.
-pub(super) const ENTRIES: usize = 6_000;
+pub(super) const ENTRIES: usize = 10_000;
 
 /// One bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,13 +197,15 @@ fn move_rule(history: &mut [Entry], rng: &mut Rng) -> bool {
 /// A rule that was there at one quiet moment, and not at the next, is there nevertheless.
 fn keep_rule(history: &mut [Entry], rng: &mut Rng) -> bool {
     let mut moments: Vec<_> = history.iter_mut().filter_map(quiet).map(|(_, tables)| tables).collect();
-    let gone = |index: usize| {
-        let (before, after) = (&moments[index][ROOMY[0]], &moments[index + 1][ROOMY[0]]);
-        before.iter().find(|line| is_plain(line) && !after.contains(line)).cloned()
-    };
-    let places: Vec<_> = (0..moments.len() - 1).filter_map(|index| Some((index, gone(index)?))).collect();
-    let Some((index, line)) = rng.choice(places) else { return false };
-    moments[index + 1].entry(ROOMY[0].to_owned()).or_default().push(line);
+    let mut places = Vec::new();
+    for (index, pair) in moments.windows(2).enumerate() {
+        for node in ROOMY {
+            let gone = |line: &&String| is_plain(line) && !pair[1][node].contains(line);
+            places.extend(pair[0][node].iter().filter(gone).map(|line| (index + 1, node, line.clone())));
+        }
+    }
+    let Some((index, node, line)) = rng.choice(places) else { return false };
+    moments[index].entry(node.to_owned()).or_default().push(line);
     true
 }
 

@@ -141,9 +141,10 @@ impl Oracle {
                 let has_passed = |seconds: u16| seconds > 0 && age >= Duration::from_secs(seconds.into());
                 has_passed(body.request.idle_timeout) || has_passed(body.request.hard_timeout)
             }
+            // A removal that found no room has freed the place for a while, and a restart brings both flows back.
             FlowState::Superseded => self.bodies().any(|other| {
                 other.id != id
-                    && other.request.replace
+                    && (other.request.replace || self.removals(id).any(|(_, removal)| removal == Removal::Doubtful))
                     && is_on(&other.request, at)
                     && other.rules.iter().any(|rule| body.rules.iter().any(|own| is_same_place(own, rule)))
             }),
