@@ -102,6 +102,8 @@ impl Engine {
     /// A flow has changed: answers whoever was waiting for just that.
     pub(super) fn flow_moved(&mut self, number: FlowNumber) {
         self.retell(number);
+        let placements = self.flows.get(&number).map(|flow| flow.placements.as_slice()).unwrap_or_default();
+        placements.iter().filter_map(|placement| placement.atom).for_each(|atom| self.atoms.touch(atom));
         let Some(tickets) = self.waiters.by_flow.remove(&number) else { return self.forget_freed(number) };
         let Some(flow) = self.flows.get(&number) else { return };
         let (rested, waiting): (Vec<_>, Vec<_>) = tickets
@@ -337,6 +339,7 @@ impl Engine {
         let has_settled = |placement: &Placement| match placement.stage {
             Stage::Waiting | Stage::Sent | Stage::Undoing | Stage::Removing => {
                 self.nodes.get(&placement.node).is_none_or(|node| node.live().is_none())
+                    || placement.undecided().is_some_and(|atom| self.is_held_up(atom))
             }
             Stage::Applied
             | Stage::Rejected

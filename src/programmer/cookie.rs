@@ -80,10 +80,12 @@ pub(super) enum Purpose {
     Sweep,
     /// Delete all that is ours.
     Wipe,
-    /// [`Purpose::Install`] as part of a restoring bundle.
-    Restore,
-    /// [`Purpose::TableMiss`] and [`Purpose::Sweep`] as part of a restoring bundle.
-    RestoreOther,
+    /// [`Purpose::Install`] as part of a bundle.
+    Bundled,
+    /// [`Purpose::TableMiss`] and [`Purpose::Sweep`] as part of a bundle.
+    BundledOther,
+    /// The bundle of an atom, which goes by its first flow.
+    Atom,
     /// Put a meter there. The number is the meter's, in this and the next two.
     AddMeter,
     /// Make a meter what it is to be.
@@ -93,23 +95,24 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Install,
         Self::Remove,
         Self::Undo,
         Self::TableMiss,
         Self::Sweep,
         Self::Wipe,
-        Self::Restore,
-        Self::RestoreOther,
+        Self::Bundled,
+        Self::BundledOther,
+        Self::Atom,
         Self::AddMeter,
         Self::ChangeMeter,
         Self::DeleteMeter,
     ];
 
-    /// Whether it goes out in a restoring bundle.
-    pub(super) fn is_restoring(self) -> bool {
-        matches!(self, Self::Restore | Self::RestoreOther)
+    /// Whether it goes out in a bundle.
+    pub(super) fn is_bundled(self) -> bool {
+        matches!(self, Self::Bundled | Self::BundledOther)
     }
 }
 

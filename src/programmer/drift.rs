@@ -177,6 +177,10 @@ impl Engine {
         let Some(flow) = self.flows.get_mut(&number) else { return };
         let flow_id = flow.id.clone();
         let Some(placement) = flow.placement_mut(id) else { return };
+        // It is not alone in being there or not.
+        if placement.undecided().is_some() {
+            return self.read_soon(id);
+        }
         placement.stage = Stage::Drifted;
         placement.reason = Some(reason);
         let repair = has_just_connected || placement.repairs.may_repair(now);

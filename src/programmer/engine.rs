@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use openflow::DatapathId;
 
 use super::answers::Waiters;
+use super::atom::Atoms;
 use super::cookie::{FlowNumber, Tag};
 use super::counters::Queries;
 use super::discovered::Discovered;
@@ -126,6 +127,7 @@ pub(super) struct Engine {
     pub(super) recording: VecDeque<Recorded>,
 
     pub(super) waiters: Waiters,
+    pub(super) atoms: Atoms,
     pub(super) queries: Queries,
     pub(super) desk: Desk,
     pub(super) queue_requests: QueueRequests,
@@ -180,6 +182,7 @@ impl Engine {
             reserving: false,
             recording: VecDeque::new(),
             waiters: Waiters::default(),
+            atoms: Atoms::default(),
             queries: Queries::default(),
             desk: Desk::new(audience),
             queue_requests: QueueRequests::default(),
@@ -250,6 +253,7 @@ impl Engine {
         self.sample_when_due();
         self.show_overdue();
         self.read_due_tables();
+        self.give_up_overdue_atoms();
         self.save_again();
         if self.next_cleaning <= self.now {
             self.next_cleaning = self.now + CLEANING;
@@ -263,6 +267,7 @@ impl Engine {
             self.reads.deadline(),
             self.desk.deadline(),
             self.waiters.deadline(),
+            self.atoms.deadline(),
             self.queries.deadline(),
             self.unsaved.retry_at,
             Some(self.next_cleaning),
@@ -278,7 +283,13 @@ impl Engine {
     /// Turns what has gathered into outputs: FLOW_MODs for switches with room, one batch for the store. Call it when
     /// the input at hand has been taken, so that what came together leaves together.
     pub(super) fn flush(&mut self) {
+        self.advance_atoms();
         self.send_queued();
+        // What was sent may be what an atom waited for.
+        while self.atoms.have_news() {
+            self.advance_atoms();
+            self.send_queued();
+        }
         self.tell_changes();
         self.reserve_numbers();
         if !self.batch.operations().is_empty() {

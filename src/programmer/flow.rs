@@ -13,8 +13,12 @@
 //! Applied ── its own timeout ──▶ Expired        Applied ── another flow's replace ──▶ Superseded
 //! ```
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use openflow::ErrorMsg;
+
+use super::atom::AtomId;
 use super::cookie::FlowNumber;
 use super::counters::Sample;
 use super::node::NodeId;
@@ -50,8 +54,10 @@ pub(super) struct Placement {
     pub(super) stage: Stage,
     /// FLOW_MODs sent and not settled, and what the settled ones said.
     pub(super) tally: Tally,
-    /// A job for it waits in the node's queue.
+    /// A job for it waits in the node's queue, or its atom is at work there.
     pub(super) queued: bool,
+    /// The flows that it stands or falls with, until that is decided.
+    pub(super) atom: Option<AtomId>,
     /// The connection that its last FLOW_MODs went to.
     pub(super) connection: Option<ConnectionId>,
     /// The engine's sequence number at its last change: a read of the switch that began before it proves nothing.
@@ -115,10 +121,12 @@ pub(super) struct Tally {
     pub(super) outstanding: u32,
     pub(super) lost: bool,
     pub(super) unsent: bool,
-    /// They are in a restoring bundle, which takes effect at its commit: whatever is to come after them must wait.
-    pub(super) restoring: bool,
+    /// They are in a bundle, which takes effect at its commit: whatever is to come after them must wait.
+    pub(super) bundled: bool,
     /// The bundle was rolled back, for another rule's sake.
     pub(super) rolled_back: bool,
+    /// What the switch said to that, where it blamed no rule.
+    pub(super) cause: Option<Arc<ErrorMsg>>,
     /// The switch refused to delete a rule.
     pub(super) kept: bool,
     /// The switch refused a rule because its meter is not there.
@@ -162,6 +170,7 @@ impl Placement {
             stage: Stage::Waiting,
             tally: Tally::default(),
             queued: false,
+            atom: None,
             connection: None,
             touched: 0,
             error: None,
@@ -180,6 +189,17 @@ impl Placement {
     /// Whether a job or an answer of the switch will move it on.
     pub(super) fn is_under_way(&self) -> bool {
         self.queued || self.tally.outstanding > 0
+    }
+
+    /// Whether it stands or falls with the other flows of this atom, still.
+    pub(super) fn is_in(&self, atom: AtomId) -> bool {
+        let is_undecided = matches!(self.stage, Stage::Waiting | Stage::Sent | Stage::Unknown | Stage::Undoing);
+        self.atom == Some(atom) && is_undecided
+    }
+
+    /// The atom that it is in, while that is not decided.
+    pub(super) fn undecided(&self) -> Option<AtomId> {
+        self.atom.filter(|atom| self.is_in(*atom))
     }
 
     /// Drifted, and left so until its repairs are long enough ago.

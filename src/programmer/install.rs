@@ -6,21 +6,23 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::answers::{Kind, Waiter};
+use super::atom::AtomId;
 use super::cookie::{FlowNumber, Hex};
 use super::engine::{Engine, Ticket, no_such_node};
 use super::flow::{Flow, Placement};
 use super::node::NodeId;
+use super::view::own_error;
 use super::warnings;
 use crate::contract::{
-    Atomic, ErrorBody, ErrorCode, FlowId, FlowView, InstallFlow, InstallFlows, OnConflict, Reply, Wait,
+    Atomic, ErrorBody, ErrorCode, FlowId, FlowView, InstallFlow, InstallFlows, OnConflict, Reply, SwitchError, Wait,
 };
 use crate::policy::{self, CompileError, Rule};
 
 /// A request that could be installed: its rules and nodes.
-struct Plan {
-    request: InstallFlow,
-    rules: Vec<Rule>,
-    nodes: Vec<NodeId>,
+pub(super) struct Plan {
+    pub(super) request: InstallFlow,
+    pub(super) rules: Vec<Rule>,
+    pub(super) nodes: Vec<NodeId>,
 }
 
 /// What became of one request.
@@ -31,6 +33,14 @@ enum Admitted {
     Planned(Box<FlowView>),
     /// Another flow is in its way.
     Conflict(Box<Conflict>),
+}
+
+/// What became of many.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) numbers: Vec<FlowNumber>,
+    /// Views of those that did not become flows.
+    pub(super) others: Vec<FlowView>,
 }
 
 /// Two rules with the same table, priority and match, or two flows with one id.
@@ -58,16 +68,10 @@ impl Engine {
     }
 
     pub(super) fn install_flows(&mut self, ticket: Ticket, request: InstallFlows) {
-        if request.atomic != Atomic::None {
-            let message = "atomic must be \"none\": this version has no all-or-nothing installs";
-            return self.answer(ticket, Err(ErrorBody::new(ErrorCode::Unsupported, message).at("payload.atomic")));
-        }
-        let report = request.report;
-        let wait =
-            if request.flows.iter().any(|flow| flow.wait == Wait::Applied) { Wait::Applied } else { Wait::Accepted };
-        let timeout_ms = request.flows.iter().map(|flow| flow.timeout_ms).max().unwrap_or(0);
-        let plans: Result<Vec<_>, _> = request
-            .flows
+        let InstallFlows { flows, atomic, report } = request;
+        let wait = if flows.iter().any(|flow| flow.wait == Wait::Applied) { Wait::Applied } else { Wait::Accepted };
+        let timeout_ms = flows.iter().map(|flow| flow.timeout_ms).max().unwrap_or(0);
+        let plans: Result<Vec<_>, _> = flows
             .into_iter()
             .enumerate()
             .map(|(index, flow)| self.plan(flow, &format!("payload.flows[{index}]")))
@@ -76,18 +80,27 @@ impl Engine {
             Ok(plans) => plans,
             Err(error) => return self.answer(ticket, Err(error)),
         };
-        let mut numbers = Vec::with_capacity(plans.len());
-        let mut others = Vec::new();
+        let admitted = if atomic == Atomic::None { self.admit_each(plans) } else { self.admit_together(plans, atomic) };
+        let Batch { numbers, others } = match admitted {
+            Ok(batch) => batch,
+            Err(error) => return self.answer(ticket, Err(error)),
+        };
+        self.wait_for(Waiter::new(ticket, Kind::InstallMany { report, others }, numbers, wait), timeout_ms);
+    }
+
+    /// Each for itself. After an error, what was admitted before it is stored, and answered for by its flow id.
+    fn admit_each(&mut self, plans: Vec<Plan>) -> Result<Batch, ErrorBody> {
+        let mut batch = Batch::default();
         for plan in plans {
-            match self.admit(plan) {
-                Ok(Admitted::Flow(number)) => numbers.push(number),
-                Ok(Admitted::Planned(view)) => others.push(*view),
-                Ok(Admitted::Conflict(conflict)) => others.push(self.conflict_view(&conflict)),
-                // What was admitted so far is stored and is answered for by its flow id.
-                Err(error) => return self.answer(ticket, Err(error)),
+            match self.admit(plan)? {
+                Admitted::Flow(number) => batch.numbers.push(number),
+                Admitted::Planned(view) => batch.others.push(*view),
+                Admitted::Conflict(conflict) => {
+                    batch.others.push(self.not_admitted(&conflict.plan, &own_error("CONFLICT", &conflict.message)));
+                }
             }
         }
-        self.wait_for(Waiter::new(ticket, Kind::InstallMany { report, others }, numbers, wait), timeout_ms);
+        Ok(batch)
     }
 
     /// Checks everything about a request but its conflicts.
@@ -146,12 +159,7 @@ impl Engine {
             && let Some(flow) = self.flows.get(&number)
         {
             if !flow.is_same(&plan.request) {
-                let message = if flow.is_ended() {
-                    // Removing it once more would not help, whatever is told of a flow that is there.
-                    format!("flow {} was another one, and is {}: use another flow_id", flow.id, flow.state())
-                } else {
-                    format!("flow {} exists and is not the same; RemoveFlow it first, or use another flow_id", flow.id)
-                };
+                let message = not_the_same(flow);
                 return Ok(Admitted::Conflict(Box::new(Conflict { message, field: Some("flow_id"), plan })));
             }
             if !plan.request.dry_run {
@@ -164,10 +172,7 @@ impl Engine {
             planned.warnings.extend(self.queue_warnings(&plan.request, &plan.nodes));
             return Ok(Admitted::Planned(Box::new(planned)));
         }
-        let conflict = self.find_conflict(&plan);
-        if let Some(message) = conflict
-            && (!plan.request.replace || plan.request.on_conflict == OnConflict::Refuse)
-        {
+        if let Some(message) = self.find_conflict(&plan) {
             return Ok(Admitted::Conflict(Box::new(Conflict { message, field: None, plan })));
         }
         if plan.request.on_conflict == OnConflict::Refuse
@@ -175,19 +180,22 @@ impl Engine {
         {
             return Ok(Admitted::Conflict(Box::new(Conflict { message, field: None, plan })));
         }
-        if self.flows.len() >= self.config.max_flows {
-            let message = format!("there are {} flows, which is as many as are kept; remove some", self.flows.len());
-            return Err(ErrorBody::new(ErrorCode::Overloaded, message));
+        if let Some(error) = self.no_room_for(1) {
+            return Err(error);
         }
-        let Some(number) = self.new_number() else {
-            let message = "the store has not reserved more flow numbers yet; try again in a moment";
-            return Err(ErrorBody::new(ErrorCode::Unavailable, message));
-        };
-        self.insert_flow(number, plan);
+        let number = self.new_number().ok_or_else(no_number)?;
+        self.insert_flow(number, plan, |_| None);
         Ok(Admitted::Flow(number))
     }
 
-    fn insert_flow(&mut self, number: FlowNumber, plan: Plan) {
+    /// Why so many more flows cannot be kept, if they cannot.
+    pub(super) fn no_room_for(&self, more: usize) -> Option<ErrorBody> {
+        let message = format!("there are {} flows, which is as many as are kept; remove some", self.flows.len());
+        (self.flows.len() + more > self.config.max_flows).then(|| ErrorBody::new(ErrorCode::Overloaded, message))
+    }
+
+    /// Makes a flow that on each node is in the atom that `atom_on` says, or stands alone.
+    pub(super) fn insert_flow(&mut self, number: FlowNumber, plan: Plan, atom_on: impl Fn(NodeId) -> Option<AtomId>) {
         let Plan { request, rules, nodes } = plan;
         let id = request.flow_id.clone().unwrap_or_else(|| self.new_flow_id(number));
         let mut placements = Vec::with_capacity(nodes.len());
@@ -195,9 +203,10 @@ impl Engine {
             let mut placement = Placement::new(node_id);
             placement.touched = self.next_sequence();
             placement.replaces = self.claim(number, node_id, &rules);
+            placement.atom = atom_on(node_id);
             if let Some(node) = self.nodes.get_mut(&node_id) {
                 node.flows.insert(number);
-                placement.queued = node.live().is_some();
+                placement.queued = node.live().is_some() && placement.atom.is_none();
             }
             placements.push(placement);
         }
@@ -220,7 +229,10 @@ impl Engine {
         );
         nodes.iter().for_each(|id| self.index_shapes(number, *id, true));
         for node_id in nodes {
-            self.push_install(number, node_id, rules.clone());
+            match atom_on(node_id) {
+                Some(_) => self.join_atom(number, node_id),
+                None => self.push_install(number, node_id, rules.clone()),
+            }
         }
         self.save_flow(number);
         if expects_verdict {
@@ -238,9 +250,12 @@ impl Engine {
         free.next().unwrap_or_else(|| unreachable!("a flow id is free"))
     }
 
-    /// The first rule that another flow, ours or foreign, has with the same table, priority and match: a switch holds
-    /// only one of them.
-    fn find_conflict(&self, plan: &Plan) -> Option<String> {
+    /// The first rule that another flow, ours or foreign, has with the same table, priority and match, and that is not
+    /// to be replaced: a switch holds only one of them.
+    pub(super) fn find_conflict(&self, plan: &Plan) -> Option<String> {
+        if plan.request.replace && plan.request.on_conflict != OnConflict::Refuse {
+            return None;
+        }
         plan.nodes.iter().find_map(|id| self.conflicts_on(*id, &plan.request, &plan.rules).next())
     }
 
@@ -271,13 +286,13 @@ impl Engine {
 
     /// The rules of a flow that has been planned before. A class that is gone leaves it without rules.
     pub(super) fn rules_of(&self, request: &InstallFlow) -> Vec<Rule> {
-        let class = self.classes.known(&request.traffic_type);
+        let class = self.classes.get(&request.traffic_type).ok();
         class.and_then(|class| policy::compile(request, class).ok()).unwrap_or_default()
     }
 
-    fn conflict_view(&self, conflict: &Conflict) -> FlowView {
-        let Plan { request, rules, nodes } = &conflict.plan;
-        self.refused_view(request, rules, nodes, &conflict.message)
+    /// The view of an item that did not become a flow.
+    pub(super) fn not_admitted(&self, plan: &Plan, error: &SwitchError) -> FlowView {
+        self.refused_view(&plan.request, &plan.rules, &plan.nodes, error)
     }
 }
 
@@ -295,6 +310,22 @@ pub(super) fn place_hash(table_id: openflow::TableId, priority: u16, flow_match:
 
 fn is_same_place(a: &Rule, b: &Rule) -> bool {
     a.table_id == b.table_id && a.priority == b.priority && a.flow_match == b.flow_match
+}
+
+/// The conflict of a request with the flow that has its id.
+pub(super) fn not_the_same(flow: &Flow) -> String {
+    if flow.is_ended() {
+        // Removing it once more would not help, whatever is told of a flow that is there.
+        format!("flow {} was another one, and is {}: use another flow_id", flow.id, flow.state())
+    } else {
+        format!("flow {} exists and is not the same; RemoveFlow it first, or use another flow_id", flow.id)
+    }
+}
+
+/// The error for a store that lags behind by a million flows.
+pub(super) fn no_number() -> ErrorBody {
+    let message = "the store has not reserved more flow numbers yet; try again in a moment";
+    ErrorBody::new(ErrorCode::Unavailable, message)
 }
 
 fn compile_error(error: &CompileError, path: &str) -> ErrorBody {

@@ -273,8 +273,9 @@ impl Engine {
         };
         self.note_node(id);
         match event {
-            Event::Ready(_) | Event::Prepared { .. } => {}
+            Event::Ready(_) => {}
             Event::Settled(settlements) => self.settled(id, settlements),
+            Event::Prepared { bundle } => self.prepared(bundle, id),
             Event::LateRefusal { token, error } => self.late_refusal(id, token, &error),
             Event::FlowsRead { token: SAMPLE, result } => self.sampled(id, &result),
             Event::MetersRead { result, .. } => self.meters_read(id, &result),
@@ -370,6 +371,9 @@ impl Engine {
             self.connection_lost(number, id);
         }
         self.stay(id, UNCONFIRMED);
+        self.give_place(id);
+        // While the node is seen to be away, which a second connection may end at once.
+        self.advance_atoms();
         if let Some((_, description)) = contender.and_then(|contender| self.contenders.remove(&contender))
             && let Some(contender) = contender
         {

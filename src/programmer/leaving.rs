@@ -49,12 +49,10 @@ impl Engine {
             meter.parked.clear();
         });
         let flows: Vec<FlowNumber> = node.flows.iter().copied().collect();
-        let jobs = [Job::Wipe, Job::Synced];
-        match node.live_mut().filter(|live| live.restoring > 0) {
-            // A bundle under way takes effect at its commit, and would outlive what is deleted before that.
-            Some(live) => live.deferred = jobs.into(),
-            None => jobs.into_iter().for_each(|job| self.push_job(id, job)),
+        if let Some(live) = node.live_mut() {
+            live.deferred.clear();
         }
+        [Job::Wipe, Job::Synced].into_iter().for_each(|job| self.push_job(id, job));
         for number in flows {
             self.change_placement(number, id, |placement| {
                 placement.stage = Stage::Removing;
@@ -86,12 +84,7 @@ impl Engine {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let Some(Leaving::Wiping(ticket)) = node.leaving else { return };
         node.leaving = None;
-        for number in node.flows.clone() {
-            if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
-                placement.queued = false;
-            }
-        }
-        self.read_soon(id);
+        self.look_at_flows_again(id);
         self.answer(ticket, Err(ErrorBody::new(ErrorCode::Unavailable, message.into())));
     }
 
@@ -118,8 +111,19 @@ impl Engine {
             if let Some(Leaving::Going(ticket) | Leaving::Wiping(ticket)) = leaving {
                 self.answer(ticket, Err(error.clone()));
             }
-            self.read_soon(id);
+            self.look_at_flows_again(id);
         }
+    }
+
+    /// Nothing deletes the flows of the node any more: the next read of the switch finds what is left of them.
+    fn look_at_flows_again(&mut self, id: NodeId) {
+        let flows: Vec<FlowNumber> = self.nodes.get(&id).into_iter().flat_map(|node| &node.flows).copied().collect();
+        for number in flows {
+            if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
+                placement.queued = false;
+            }
+        }
+        self.read_soon(id);
     }
 
     fn node_gone(&mut self, id: NodeId) {
@@ -134,6 +138,7 @@ impl Engine {
             self.dialed.remove(&switch_address(address));
         }
         self.ready.remove(&id);
+        self.give_place(id);
         self.retired.insert(id, request.name.clone());
         for number in flows {
             self.change_placement(number, id, |placement| {

@@ -26,7 +26,7 @@ pub(super) struct Recorded {
 impl Engine {
     /// The limit of a request by its own word or its class's.
     pub(super) fn limit_of(&self, request: &InstallFlow) -> Option<Limit> {
-        Limit::of(request, self.classes.known(&request.traffic_type)?)
+        Limit::of(request, self.classes.get(&request.traffic_type).ok()?)
     }
 
     /// Whose meter a flow is behind, if it is limited.
@@ -62,10 +62,7 @@ impl Engine {
             return;
         }
         let rules = self.behind_meter(number, id, rules);
-        let placement = self.flows.get(&number).and_then(|flow| flow.placement(id));
-        let replaces = placement.map(|placement| placement.replaces.clone()).unwrap_or_default();
-        // What it replaces may be part of a restoring bundle.
-        self.push_job_behind(id, &replaces, Job::Install { number, rules });
+        self.push_job(id, Job::Install { number, rules });
     }
 
     /// Whether the rules of the flow have to wait: for its meter, or for what the switch will say of its meters.

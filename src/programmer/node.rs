@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use openflow::{DatapathId, MeterMod, Port, PortNo};
 
+use super::atom::AtomId;
 use super::cookie::FlowNumber;
 use super::engine::Ticket;
 use super::flow::Repairs;
@@ -99,10 +100,10 @@ pub(super) struct Live {
     /// What the switch turned out to have.
     pub(super) has_bundles: bool,
     pub(super) has_monitor: bool,
-    /// FLOW_MODs in restoring bundles that are not settled. They do not count against the window: what is asked for now
-    /// does not wait behind what was asked for long ago.
-    pub(super) restoring: u64,
-    /// Jobs that must come after the restoring bundles.
+    /// FLOW_MODs in bundles that are not settled. They do not count against the window: a bundle is one thing, however
+    /// much is in it.
+    pub(super) bundled: u64,
+    /// Jobs that must come after what is in a bundle now.
     pub(super) deferred: Vec<Job>,
 }
 
@@ -147,6 +148,8 @@ pub(super) enum Job {
     Remove { number: FlowNumber },
     /// Take away what is left of a flow of which a rule was refused.
     Undo { number: FlowNumber },
+    /// Send the bundle of flows that stand or fall together.
+    Prepare { atom: AtomId },
     /// Delete one rule that is ours and belongs to no flow, or is not as its flow wants it.
     Sweep { cookie: u64, rule: Rule },
     /// Add, change or delete a meter.
@@ -230,7 +233,7 @@ impl Live {
             listed_meters: ListedMeters::default(),
             has_bundles: false,
             has_monitor: false,
-            restoring: 0,
+            bundled: 0,
             deferred: Vec::new(),
         }
     }

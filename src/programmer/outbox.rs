@@ -67,21 +67,23 @@ impl Engine {
     /// A job is taken while there is credit at all; a flow of many rules may overdraw it, once.
     fn next_job(&mut self, id: NodeId, taken: usize) -> Option<Job> {
         let node = self.nodes.get_mut(&id)?;
-        let has_credit = node.live()?.credit() > taken as u64;
+        let live = node.live()?;
+        let has_credit = live.credit() > taken as u64;
+        // A bundle overtakes what waits in the window, so it leaves when that is settled.
+        if matches!(node.queue.front(), Some(Job::Prepare { .. })) && (taken > 0 || live.settled < live.sent) {
+            return None;
+        }
         if has_credit { node.queue.pop_front() } else { None }
     }
 
     pub(super) fn carry_out(&mut self, id: NodeId, job: Job, mods: &mut Vec<(Token, FlowMod)>) {
         let tag = self.tag;
+        if self.must_wait(id, &job) {
+            return self.defer(id, job);
+        }
         match job {
-            Job::Install { number, rules } => {
-                let Some(flow) = self.begin(number, id, &[Stage::Waiting, Stage::Unknown, Stage::Drifted], rules.len())
-                else {
-                    return;
-                };
-                let to_mod = |rule| (token(Purpose::Install, number), add(rule, tag.cookie(number), &flow.request));
-                mods.extend(rules.into_iter().map(to_mod));
-            }
+            Job::Install { number, rules } => self.install_rules(id, number, rules, Purpose::Install, mods),
+            Job::Prepare { atom } => self.prepare(atom, id),
             Job::Remove { number } => self.delete_rules(id, number, Stage::Removing, Purpose::Remove, mods),
             Job::Undo { number } => self.delete_rules(id, number, Stage::Undoing, Purpose::Undo, mods),
             Job::Sweep { cookie, rule } => {
@@ -113,6 +115,22 @@ impl Engine {
             // METER_MODs leave by another way.
             Job::Meter(_) => {}
             Job::Synced => self.mark_sync(id, mods.len()),
+        }
+    }
+
+    /// Adds every one of these rules of a flow.
+    pub(super) fn install_rules(
+        &mut self,
+        id: NodeId,
+        number: FlowNumber,
+        rules: Vec<Rule>,
+        purpose: Purpose,
+        mods: &mut Vec<(Token, FlowMod)>,
+    ) {
+        let cookie = self.tag.cookie(number);
+        let stages = [Stage::Waiting, Stage::Unknown, Stage::Drifted];
+        if let Some(flow) = self.begin(number, id, &stages, rules.len()) {
+            mods.extend(rules.into_iter().map(|rule| (token(purpose, number), add(rule, cookie, &flow.request))));
         }
     }
 

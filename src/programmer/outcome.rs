@@ -20,25 +20,27 @@ impl Engine {
             let purpose = from_token(token);
             if is_final && let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
                 match purpose {
-                    Some((purpose, _)) if purpose.is_restoring() => live.restoring -= 1,
+                    Some((purpose, _)) if purpose.is_bundled() => live.bundled -= 1,
                     _ => live.settled += 1,
                 }
             }
             match purpose {
-                Some((purpose @ (Purpose::Install | Purpose::Restore | Purpose::Remove | Purpose::Undo), number)) => {
+                Some((purpose @ (Purpose::Install | Purpose::Bundled | Purpose::Remove | Purpose::Undo), number)) => {
                     self.flow_settled(purpose, number, id, outcome);
                 }
                 Some((Purpose::TableMiss, _)) => self.table_miss_settled(id, &outcome),
                 Some((Purpose::Sweep, _)) => self.sweep_settled(id, &outcome),
                 Some((Purpose::Wipe, _)) => self.wiped(id, &outcome),
-                Some((Purpose::RestoreOther, _)) => self.other_restored(id, &outcome),
+                Some((Purpose::BundledOther, _)) => self.other_restored(id, &outcome),
                 Some((purpose @ (Purpose::AddMeter | Purpose::ChangeMeter | Purpose::DeleteMeter), number)) => {
                     self.meter_settled(purpose, number.meter_id(), id, outcome);
                 }
-                None => {}
+                Some((Purpose::Atom, _)) | None => {}
             }
         }
+        self.advance_atoms();
         self.ready.insert(id);
+        self.resume_deferred(id);
         self.check_restored(id);
         self.check_sync(id);
     }
@@ -79,7 +81,10 @@ impl Engine {
                 placement.tally.lost = true;
                 placement.reason = Some(words(reason));
             }
-            Outcome::RolledBack(_) => placement.tally.rolled_back = true,
+            Outcome::RolledBack(cause) => {
+                placement.tally.rolled_back = true;
+                placement.tally.cause = cause;
+            }
             Outcome::NotSent => placement.tally.unsent = true,
         }
         if placement.tally.outstanding == 0 {
@@ -90,6 +95,9 @@ impl Engine {
     /// Everything that was under way for a flow on a node is settled: says what that makes of it.
     fn conclude(&mut self, number: FlowNumber, id: NodeId) {
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        if placement.undecided().is_some() {
+            return self.conclude_undecided(number, id);
+        }
         let tally = std::mem::take(&mut placement.tally);
         let is_unsure = tally.lost || tally.unsent || tally.kept;
         match placement.stage {
@@ -143,6 +151,20 @@ impl Engine {
         self.doubt_meter_of(number, id);
         let rules = self.rules_on(number, id);
         self.push_install(number, id, rules);
+    }
+
+    /// The same for a flow that does not stand alone: what that makes of it is known when all are settled.
+    fn conclude_undecided(&mut self, number: FlowNumber, id: NodeId) {
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        if placement.stage == Stage::Undoing {
+            let tally = std::mem::take(&mut placement.tally);
+            let is_unsure = tally.lost || tally.unsent || tally.kept;
+            placement.stage = if is_unsure { Stage::Unknown } else { Stage::Waiting };
+            if is_unsure {
+                self.read_soon(id);
+            }
+        }
+        self.flow_moved(number);
     }
 
     /// The switch refused the flow. Where it may have taken some of the rules, they are taken back first.
@@ -229,7 +251,10 @@ impl Engine {
             return self.conclude(number, id);
         }
         placement.tally = Default::default();
-        if placement.stage == Stage::Undoing {
+        if placement.stage == Stage::Undoing && placement.atom.is_some() {
+            placement.stage = Stage::Unknown;
+            placement.reason = Some(words(UnknownReason::ConnectionLost));
+        } else if placement.stage == Stage::Undoing {
             self.reject(number, id);
         }
         self.flow_moved(number);

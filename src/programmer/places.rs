@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 
 use super::cookie::FlowNumber;
 use super::engine::Engine;
-use super::flow::Stage;
+use super::flow::{Placement, Stage};
 use super::install::rule_hash;
 use super::node::{Job, NodeId};
 use crate::policy::Rule;
@@ -30,7 +30,15 @@ impl Engine {
 
     /// Whether another flow has been given one of these places.
     pub(super) fn is_yielding(&self, number: FlowNumber, id: NodeId, rules: &[Rule]) -> bool {
-        rules.iter().any(|rule| self.claims.get(&(id, rule_hash(rule))).is_some_and(|holder| *holder != number))
+        let yields_to = |holder: &FlowNumber| *holder != number && !self.is_biding(*holder, id);
+        rules.iter().any(|rule| self.claims.get(&(id, rule_hash(rule))).is_some_and(yields_to))
+    }
+
+    /// Whether a flow waits for other nodes than this one, and so leaves its places to whoever had them until then.
+    fn is_biding(&self, number: FlowNumber, id: NodeId) -> bool {
+        let placement = self.flows.get(&number).and_then(|flow| flow.placement(id));
+        let atom = placement.and_then(Placement::undecided);
+        atom.is_some_and(|atom| atom.node.is_none() && self.atoms.is_idle(atom, id))
     }
 
     /// The switch has the flow as it was asked for, and with it what was in its places is gone.

@@ -1,7 +1,7 @@
 //! When each switch's tables are read: at every connect, when something is unknown, and now and then where the switch
 //! does not tell by itself what others do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use openflow::FlowStatsRequest;
@@ -21,15 +21,40 @@ const POLL: Duration = Duration::from_secs(30);
 /// How soon something is looked at again that did not come out.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The reads that are due sometime. An entry counts only while its node still means the same moment.
+/// Switches whose first reconciliation is under way at a time. When all of them come back at once, what they have is
+/// read and repaired in turns; what is asked for now does not wait for that.
+pub(super) const RECONCILING: usize = 64;
+
+/// The reads that are due sometime, and the nodes that are being brought up to date.
 #[derive(Debug, Default)]
 pub(super) struct Reads {
+    /// An entry counts only while its node still means the same moment.
     due: BTreeSet<(Instant, NodeId)>,
+    reconciling: BTreeSet<NodeId>,
+    /// Those whose turn has not come. An entry counts only while its node has not been read.
+    waiting: VecDeque<NodeId>,
 }
 
 impl Reads {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Whether it is the node's turn to be brought up to date.
+    fn take_place(&mut self, id: NodeId) -> bool {
+        let is_its_turn = self.reconciling.contains(&id) || self.reconciling.len() < RECONCILING;
+        if is_its_turn {
+            self.reconciling.insert(id);
+        } else if !self.waiting.contains(&id) {
+            self.waiting.push_back(id);
+        }
+        is_its_turn
+    }
+
+    /// How many nodes are being brought up to date.
+    #[cfg(test)]
+    pub(super) fn reconciling(&self) -> usize {
+        self.reconciling.len()
     }
 }
 
@@ -43,6 +68,10 @@ impl Engine {
         let has_meters_of_ours = !node.meters.is_empty();
         let Some(live) = node.live_mut() else { return };
         let first = !live.has_synced();
+        if first && !self.reads.take_place(id) {
+            live.sync = Sync::Unread;
+            return;
+        }
         if !(has_meters && (first || has_meters_of_ours)) {
             return self.read_flows(id, first);
         }
@@ -79,6 +108,9 @@ impl Engine {
         let has_meters = !node.meters.is_empty();
         let Some(live) = node.live_mut() else { return };
         live.sync = Sync::Done;
+        self.give_place(id);
+        self.atoms.wake(id);
+        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
         let planned = live.next_read;
         let polls = !live.has_monitor || has_meters;
         if let Some(at) = planned {
@@ -94,12 +126,25 @@ impl Engine {
         self.plan_read(id, self.now + POLL.mul_f64(0.75 + fastrand::f64() / 2.0));
     }
 
+    /// The node is up to date, or gone, or could not be read: the next one has its turn.
+    pub(super) fn give_place(&mut self, id: NodeId) {
+        if !self.reads.reconciling.remove(&id) {
+            return;
+        }
+        while let Some(next) = self.reads.waiting.pop_front() {
+            if self.nodes.get(&next).and_then(Node::live).is_some_and(|live| live.sync == Sync::Unread) {
+                return self.read_table(next);
+            }
+        }
+    }
+
     /// A read has no answer: nothing is concluded from it, and it is tried again.
     pub(super) fn read_failed(&mut self, id: NodeId, error: &ReadError) {
         warn!(node = self.node_name(id).map(NodeName::as_str), %error, "could not read the switch's tables");
         if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
             live.sync = if live.has_synced() { Sync::Done } else { Sync::Unread };
         }
+        self.give_place(id);
         self.read_soon(id);
     }
 

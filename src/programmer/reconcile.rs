@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use openflow::FlowStats;
 use tracing::{debug, info};
 
+use super::atom::Judged;
 use super::cookie::FlowNumber;
 use super::drift::{CHANGED, DELETED};
 use super::engine::Engine;
@@ -16,7 +17,7 @@ use super::install::{place_hash, rule_hash};
 use super::meter::MeterStage;
 use super::node::{Job, NodeId, Sync};
 use super::table_miss::is_table_miss;
-use crate::contract::{NodeName, Timestamp};
+use crate::contract::{InstallFlow, NodeName, Timestamp};
 use crate::policy::Rule;
 
 /// The rules that a switch has, by whom they belong to.
@@ -56,13 +57,15 @@ impl Engine {
             self.reconcile_table_miss(id, seen.our_miss, seen.foreign_miss);
             let desired: Vec<_> =
                 self.nodes.get(&id).map(|node| node.flows.iter().copied().collect()).unwrap_or_default();
+            let mut judged = Judged::default();
             for number in desired {
                 let rules = seen.ours.remove(&number).unwrap_or_default();
-                let strays = self.reconcile_flow(id, number, rules, began);
+                let strays = self.reconcile_flow(id, number, rules, began, &mut judged);
                 if !strays.is_empty() {
                     seen.ours.insert(number, strays);
                 }
             }
+            self.decide_found(id, judged);
             self.sweep(id, &seen);
         }
         let Some(node) = self.nodes.get_mut(&id) else { return };
@@ -88,10 +91,14 @@ impl Engine {
         number: FlowNumber,
         mut found: Vec<&'a FlowStats>,
         began: u64,
+        judged: &mut Judged,
     ) -> Vec<&'a FlowStats> {
         let wall = self.wall;
         let Some(flow) = self.flows.get(&number) else { return found };
         let Some(placement) = flow.placement(id) else { return found };
+        if let Some(atom) = placement.undecided() {
+            return self.reconcile_undecided(atom, id, number, found, judged);
+        }
         let stage = placement.stage;
         let is_moving = placement.touched > began || placement.is_under_way();
         if stage != Stage::Removing && !stage.is_desired() {
@@ -112,15 +119,11 @@ impl Engine {
             self.reconcile_removal(id, number, !found.is_empty());
             return strays;
         }
-        let is_as_asked = |rule: &Rule| {
-            found.iter().any(|entry| {
-                is_equal(entry, rule) && has_timeouts(entry, flow.request.idle_timeout, flow.request.hard_timeout)
-            })
-        };
+        let is_there = |rule: &Rule| found.iter().any(|entry| is_as_asked(entry, rule, &flow.request));
         if self.is_yielding(number, id, &rules) {
             return strays;
         }
-        let missing: Vec<Rule> = rules.into_iter().filter(|rule| !is_as_asked(rule)).collect();
+        let missing: Vec<Rule> = rules.into_iter().filter(|rule| !is_there(rule)).collect();
         let may_have_expired = may_have_expired(placement, flow.request.idle_timeout, flow.request.hard_timeout, wall);
         let is_changed = missing.iter().any(|rule| found.iter().any(|entry| rule_hash(rule) == place_of(entry)));
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else {
@@ -181,19 +184,18 @@ impl Engine {
     }
 }
 
-fn place_of(entry: &FlowStats) -> u64 {
+pub(super) fn place_of(entry: &FlowStats) -> u64 {
     place_hash(entry.table_id, entry.priority, &entry.flow_match)
 }
 
-fn is_equal(entry: &FlowStats, rule: &Rule) -> bool {
+/// Whether an entry is the rule of a flow as it was asked for.
+pub(super) fn is_as_asked(entry: &FlowStats, rule: &Rule, request: &InstallFlow) -> bool {
     entry.table_id == rule.table_id
         && entry.priority == rule.priority
         && entry.flow_match == rule.flow_match
         && entry.instructions == rule.instructions
-}
-
-fn has_timeouts(entry: &FlowStats, idle: u16, hard: u16) -> bool {
-    entry.idle_timeout == idle && entry.hard_timeout == hard
+        && entry.idle_timeout == request.idle_timeout
+        && entry.hard_timeout == request.hard_timeout
 }
 
 /// Whether a confirmed flow has been on the switch long enough for a timeout of its own to have ended it unseen.

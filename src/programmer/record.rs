@@ -4,12 +4,14 @@
 //! of the store can be read by anybody.
 
 use std::collections::{BTreeMap, HashSet};
+use std::thread;
 use std::time::Duration;
 
 use openflow::{DatapathId, MeterId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::atom::AtomId;
 use super::cookie::{FlowNumber, Tag};
 use super::engine::{Engine, NUMBER_BLOCK, Undurable};
 use super::flow::{Flow, Placement, Stage};
@@ -17,8 +19,7 @@ use super::meter::Owner;
 use super::node::{Leaving, Node, NodeId};
 use super::queues::Wanted;
 use crate::contract::{AddNode, FlowId, InstallFlow, NodeName, SwitchError, Timestamp};
-use crate::policy::ClassTable;
-use crate::store::{Batch, Snapshot, Table};
+use crate::store::{Batch, Record, Snapshot, Table};
 
 const TAG: &[u8] = b"tag";
 const NEXT_NUMBER: &[u8] = b"next-number";
@@ -67,6 +68,17 @@ struct PlacementRecord {
     /// The flow's own meter there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     meter: Option<u32>,
+    /// What it stands or falls with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    atom: Option<AtomRecord>,
+}
+
+/// An atom that is not decided, as it is stored: every flow of it names the first, and says whether each node decides
+/// for itself.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct AtomRecord {
+    first: u64,
+    per_node: bool,
 }
 
 /// The stages that outlive the daemon. What was under way when it stopped is not known, and that is said.
@@ -128,25 +140,30 @@ impl Loaded {
             .iter()
             .map(|record| parse(Table::Node, &record.key, &record.value))
             .collect::<Result<_, _>>()?;
-        let flow = |record: &crate::store::Record| {
-            let number = u64::from_be_bytes(fixed(Table::Flow, &record.key, &record.key)?);
-            let number =
-                FlowNumber::new(number).ok_or_else(|| unreadable(Table::Flow, &record.key, "number beyond 48 bits"))?;
-            Ok((number, parse(Table::Flow, &record.key, &record.value)?))
-        };
-        let flows = snapshot.flows.iter().map(flow).collect::<Result<_, _>>()?;
+        let flows = parse_flows(&snapshot.flows)?;
         Ok((Self { tag: Tag(tag), next_number, nodes, flows }, batch))
     }
 }
 
-impl Loaded {
-    /// A flow whose class there is no more. Its rules are not known then, and what was written to a switch for it cannot
-    /// be told from what is nobody's.
-    pub(super) fn orphan(&self, classes: &ClassTable) -> Option<(&FlowId, &str)> {
-        let records = self.flows.iter().map(|(_, record)| record).filter(|record| record.ended.is_none());
-        let mut of_class = records.map(|record| (&record.flow_id, record.request.traffic_type.as_str()));
-        of_class.find(|(_, class)| classes.known(class).is_none())
-    }
+/// Reads the flows, with every core that there is: it is most of the work of a start.
+fn parse_flows(records: &[Record]) -> Result<Vec<(FlowNumber, FlowRecord)>, RecordError> {
+    let part = records.len().div_ceil(thread::available_parallelism().map_or(1, usize::from)).max(1);
+    let parse_part = |part: &[Record]| part.iter().map(parse_flow).collect::<Result<Vec<_>, _>>();
+    let mut flows = Vec::with_capacity(records.len());
+    thread::scope(|scope| {
+        let parts: Vec<_> = records.chunks(part).map(|part| scope.spawn(move || parse_part(part))).collect();
+        for part in parts {
+            flows.extend(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(flows)
+    })
+}
+
+fn parse_flow(record: &Record) -> Result<(FlowNumber, FlowRecord), RecordError> {
+    let number = u64::from_be_bytes(fixed(Table::Flow, &record.key, &record.key)?);
+    let number =
+        FlowNumber::new(number).ok_or_else(|| unreadable(Table::Flow, &record.key, "number beyond 48 bits"))?;
+    Ok((number, parse(Table::Flow, &record.key, &record.value)?))
 }
 
 /// Flow numbers below `upto` are taken.
@@ -226,6 +243,7 @@ impl Engine {
             }
             placement.error = stored.error;
             placement.applied_at = stored.applied_at;
+            placement.atom = stored.atom.and_then(|atom| atom.of(id));
             if !placement.stage.is_ended() && placement.stage != Stage::Rejected {
                 // Flows come in the order in which they were asked for: whoever has a place already was to be replaced.
                 placement.replaces = self.claim(number, id, &rules);
@@ -244,7 +262,10 @@ impl Engine {
         };
         self.ids.insert(record.flow_id, number);
         self.flows.insert(number, flow);
-        nodes.into_iter().for_each(|id| self.index_placement(number, id));
+        for id in nodes {
+            self.index_placement(number, id);
+            self.join_atom(number, id);
+        }
         self.retell(number);
         // Another node of the same name may come: the flow is not on that one.
         orphaned.into_iter().for_each(|id| self.flow_left(number, id));
@@ -291,6 +312,7 @@ impl Engine {
                 applied_at: placement.applied_at,
                 expired_rules: placement.expired_rules,
                 meter: self.own_meter(number, placement.node),
+                atom: placement.undecided().map(AtomRecord::new),
             })
         });
         let record =
@@ -347,6 +369,16 @@ struct FlowRecordRef<'a> {
     nodes: Vec<PlacementRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<Timestamp>,
+}
+
+impl AtomRecord {
+    fn new(atom: AtomId) -> Self {
+        Self { first: atom.first.get(), per_node: atom.node.is_some() }
+    }
+
+    fn of(self, node: NodeId) -> Option<AtomId> {
+        Some(AtomId { first: FlowNumber::new(self.first)?, node: self.per_node.then_some(node) })
+    }
 }
 
 impl StoredStage {

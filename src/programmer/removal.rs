@@ -108,6 +108,6 @@ impl Engine {
         if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
             placement.queued = true;
         }
-        self.push_job_behind(id, &[number], Job::Remove { number });
+        self.push_job(id, Job::Remove { number });
     }
 }

@@ -23,7 +23,12 @@ impl Engine {
         let mut mods = Vec::new();
         for job in jobs {
             match job {
-                Job::Remove { .. } | Job::Undo { .. } | Job::Meter(_) | Job::Wipe | Job::Synced => {
+                Job::Remove { .. }
+                | Job::Undo { .. }
+                | Job::Prepare { .. }
+                | Job::Meter(_)
+                | Job::Wipe
+                | Job::Synced => {
                     self.push_job(id, job);
                 }
                 Job::Install { .. } | Job::Sweep { .. } | Job::WriteTableMiss | Job::DeleteTableMiss => {
@@ -33,7 +38,7 @@ impl Engine {
         }
         let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
         live.sync = Sync::Restoring;
-        live.restoring += mods.len() as u64;
+        live.bundled += mods.len() as u64;
         let connection = live.connection;
         let mut mods = mods.into_iter().map(|(token, flow_mod)| (self.begin_restoring(id, token), flow_mod));
         let mut bundles: Vec<Vec<(Token, FlowMod)>> = Vec::new();
@@ -55,11 +60,11 @@ impl Engine {
         match from_token(plain) {
             Some((Purpose::Install, number)) => {
                 if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
-                    placement.tally.restoring = true;
+                    placement.tally.bundled = true;
                 }
-                token(Purpose::Restore, number)
+                token(Purpose::Bundled, number)
             }
-            Some((_, number)) => token(Purpose::RestoreOther, number),
+            Some((_, number)) => token(Purpose::BundledOther, number),
             None => plain,
         }
     }
@@ -82,27 +87,48 @@ impl Engine {
         }
     }
 
-    /// When all bundles are settled, what waited for them goes on.
+    /// When all bundles are settled, so is the first reconciliation but for what follows them.
     pub(super) fn check_restored(&mut self, id: NodeId) {
         let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
-        if live.sync != Sync::Restoring || live.restoring > 0 {
-            return;
+        if live.sync == Sync::Restoring && live.bundled == 0 {
+            live.sync = Sync::Queued;
+            self.push_job(id, Job::Synced);
         }
-        live.sync = Sync::Queued;
-        let deferred = std::mem::take(&mut live.deferred);
-        deferred.into_iter().chain([Job::Synced]).for_each(|job| self.push_job(id, job));
     }
 
-    /// Queues a job that is about flows whose rules may be part of a bundle: behind it, if they are.
-    pub(super) fn push_job_behind(&mut self, id: NodeId, numbers: &[FlowNumber], job: Job) {
-        let is_restoring = |number: &FlowNumber| {
+    /// Whether a job is about rules that are part of a bundle now: a bundle takes effect at its commit, and so would
+    /// undo what was done before that.
+    pub(super) fn must_wait(&self, id: NodeId, job: &Job) -> bool {
+        let is_bundled = |number: &FlowNumber| {
             let placement = self.flows.get(number).and_then(|flow| flow.placement(id));
-            placement.is_some_and(|placement| placement.tally.restoring && placement.tally.outstanding > 0)
+            placement.is_some_and(|placement| placement.tally.bundled && placement.tally.outstanding > 0)
         };
-        let must_wait = numbers.iter().any(is_restoring);
-        match self.nodes.get_mut(&id).and_then(Node::live_mut) {
-            Some(live) if must_wait => live.deferred.push(job),
-            _ => self.push_job(id, job),
+        let replaces_bundled = |number: &FlowNumber| {
+            let placement = self.flows.get(number).and_then(|flow| flow.placement(id));
+            placement.is_some_and(|placement| placement.replaces.iter().any(is_bundled))
+        };
+        let node = self.nodes.get(&id);
+        let has_bundle = || node.and_then(Node::live).is_some_and(|live| live.bundled > 0);
+        match job {
+            Job::Install { number, .. } => is_bundled(number) || replaces_bundled(number),
+            Job::Remove { number } | Job::Undo { number } => is_bundled(number),
+            Job::Prepare { atom } => self.atoms.flows(*atom).iter().any(replaces_bundled),
+            Job::Wipe => has_bundle(),
+            Job::Synced => node.is_some_and(|node| node.leaving.is_some()) && has_bundle(),
+            Job::Meter(_) | Job::Sweep { .. } | Job::WriteTableMiss | Job::DeleteTableMiss => false,
         }
+    }
+
+    pub(super) fn defer(&mut self, id: NodeId, job: Job) {
+        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
+            live.deferred.push(job);
+        }
+    }
+
+    /// Something has settled: what had to wait is looked at again.
+    pub(super) fn resume_deferred(&mut self, id: NodeId) {
+        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
+        let deferred = std::mem::take(&mut live.deferred);
+        deferred.into_iter().for_each(|job| self.push_job(id, job));
     }
 }

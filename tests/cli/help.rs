@@ -48,9 +48,6 @@ fn every_command_has_help() {
         "info",
         "classes",
         "demo",
-        "config",
-        "config check",
-        "config show",
         "completions",
     ] {
         let ended = run(&mut flumen(line.split_whitespace().chain(["-h"]))).with(0);

@@ -2,7 +2,6 @@
 #![cfg(test)]
 
 mod binary;
-mod config;
 mod decode;
 mod demo;
 mod files;

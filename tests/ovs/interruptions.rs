@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::installs::{cookie, flow_rules};
-use crate::support::{Client, Lab, within};
+use crate::support::{Client, Lab, free_port, within};
 
 const FLOWS: usize = 3_000;
 
@@ -95,4 +95,38 @@ fn a_flow_removed_while_its_switch_is_away_is_gone_when_the_switch_is_back() {
         client.wait_for_node(name, "connected", 15);
         within(10, "the rule to go", || flow_rules(&lab.ovs, name).is_empty().then_some(()));
     }
+}
+
+#[test]
+fn flows_are_back_after_the_controller_was_cleared_and_set_again() {
+    let Some((lab, mut client)) = Lab::with_one_node() else { return };
+    let request = json!({"flow_id": "f", "source": "10.0.0.1", "destination": "any", "traffic_type": "voice"});
+    client.install(&request);
+    let before = flow_rules(&lab.ovs, "s1");
+    lab.ovs.vsctl(&["del-controller", "s1"]);
+    client.wait_for_node("s1", "disconnected", 10);
+    assert_eq!(lab.ovs.rules("s1"), [], "the switch has flushed them");
+    lab.ovs.vsctl(&["set-controller", "s1", &format!("tcp:127.0.0.1:{}", lab.daemon.openflow)]);
+    client.wait_for_node("s1", "connected", 15);
+    assert_eq!((&client.flow("f")["state"], flow_rules(&lab.ovs, "s1")), (&json!("applied"), before));
+}
+
+#[test]
+fn a_standalone_switch_that_flushed_its_flows_has_them_again_with_its_controller() {
+    let Some((lab, mut client)) = Lab::with_one_node() else { return };
+    lab.ovs.vsctl(&["set-fail-mode", "s1", "standalone"]);
+    client.wait_for_node("s1", "connected", 15);
+    let request = json!({"flow_id": "f", "source": "10.0.0.1", "destination": "any", "traffic_type": "voice"});
+    client.install(&request);
+    let before = flow_rules(&lab.ovs, "s1");
+    let set_controller = |port: u16| lab.ovs.vsctl(&["set-controller", "s1", &format!("tcp:127.0.0.1:{port}")]);
+    // Nobody listens there.
+    set_controller(free_port());
+    let is_there = || !lab.ovs.rules_of_priority("s1", 46_000).is_empty();
+    within(40, "the switch to forward by itself", || (!is_there()).then_some(()));
+    set_controller(lab.daemon.openflow);
+    within(30, "the flow to be back", || is_there().then_some(()));
+    client.wait_for_node("s1", "connected", 15);
+    assert_eq!(flow_rules(&lab.ovs, "s1"), before);
+    assert_eq!(client.flow("f")["state"], "applied");
 }

@@ -9,6 +9,7 @@
 //! root, where `make test` has installed everything, missing programs are a failure.
 #![cfg(test)]
 
+mod atomic;
 mod bad_input;
 mod conflicts;
 mod crashes;

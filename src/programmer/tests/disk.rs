@@ -229,3 +229,14 @@ fn flows_beyond_what_is_kept_are_refused() {
     assert_eq!(world.error("InstallFlow", voice("c", 3))["code"], "overloaded");
     assert_eq!(world.ok("InstallFlow", voice("b", 2))["flow"]["flow_id"], "b", "it is there already");
 }
+
+#[test]
+fn the_flows_of_a_node_that_the_disk_could_not_forget_come_to_an_end_without_a_reconnect() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.disk(Disk::IsFull);
+    assert_eq!(world.error("RemoveNode", json!({"name": "s1"}))["code"], "unavailable");
+    world.disk(Disk::Writes);
+    world.pass(Duration::from_secs(2));
+    assert_eq!((world.state("a"), world.rule_count(0)), ("removed".to_owned(), 0));
+}

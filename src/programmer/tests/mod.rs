@@ -1,7 +1,10 @@
 //! What the programmer promises, watched in a world in memory: real sessions, emulated switches, no clock but the test's.
 
+mod adversity;
+mod atomic;
 mod consistency;
 mod disk;
+mod disks;
 mod drift;
 mod install;
 mod meters;

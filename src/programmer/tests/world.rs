@@ -11,6 +11,8 @@ use futures_util::FutureExt;
 use openflow::{DatapathId, ErrorCode, ErrorMsg};
 use serde_json::{Value, json};
 
+pub(super) use super::disks::Disk;
+use super::disks::{boot, no_room};
 use crate::contract::{Limits, Timestamp, parse_request};
 use crate::emulator::{Fault, Link, Switch, SwitchConfig};
 use crate::ovsdb;
@@ -18,19 +20,10 @@ use crate::policy::ClassTable;
 use crate::programmer::cookie::{Purpose, from_token};
 use crate::programmer::engine::{Config, Engine, Output, Ticket};
 use crate::programmer::node::{NodeId, Sync};
-use crate::programmer::record::Loaded;
-use crate::programmer::{Admission, Audience, News, TableMiss};
+use crate::programmer::{Admission, News, TableMiss};
 use crate::session::{self, CloseReason, Event, Outcome, Session};
 use crate::southbound::{ConnectionId, Origin, Report, SwitchAddress};
-use crate::store::{Batch, Completion, Memory, Store, StoreError};
-
-/// What the disk does with a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Disk {
-    Writes,
-    Lags,
-    IsFull,
-}
+use crate::store::{Batch, Memory, Store};
 
 pub(super) struct World {
     pub(super) engine: Engine,
@@ -80,7 +73,7 @@ pub(super) fn config() -> Config {
         admission: Admission::Discover,
         table_miss: TableMiss::None,
         dial_tls: false,
-        max_flows: 1_000,
+        max_flows: 20_000,
         classes,
         limits,
     }
@@ -168,7 +161,7 @@ impl World {
         }
     }
 
-    fn open(&mut self, switch: usize, faults: Vec<Fault>, origin: Origin) -> ConnectionId {
+    pub(super) fn open(&mut self, switch: usize, faults: Vec<Fault>, origin: Origin) -> ConnectionId {
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
         let link = Link::open(&mut self.switches[switch], faults, self.now);
@@ -244,6 +237,11 @@ impl World {
         self.tell_time();
         self.engine.handle_timeout();
         self.run();
+    }
+
+    /// Somebody sets the wall clock by so many hours.
+    pub(super) fn set_clock(&mut self, hours: i64) {
+        self.wall += hours * 3_600_000_000;
     }
 
     /// Asks and returns at once.
@@ -378,6 +376,13 @@ impl World {
         self.engine.check_consistency().unwrap();
     }
 
+    /// Lets so many rounds of what can happen happen.
+    pub(super) fn steps(&mut self, count: usize) {
+        for _ in 0..count {
+            self.step();
+        }
+    }
+
     /// One round of the engine, the switches and the wire between; false when nothing is left to do.
     pub(super) fn step(&mut self) -> bool {
         self.engine.flush();
@@ -481,16 +486,4 @@ impl World {
     fn tell_time(&mut self) {
         self.engine.set_time(self.now, Timestamp::from_micros(self.wall).unwrap());
     }
-}
-
-fn no_room(ticket: u64) -> Completion {
-    Completion::Refused { tickets: vec![ticket], error: StoreError::Stopped }
-}
-
-fn boot(config: &Config, memory: &Memory, now: Instant, wall: i64) -> (Store, Engine) {
-    let (mut store, snapshot) = Store::open_memory(memory);
-    let (loaded, batch) = Loaded::new(&snapshot).unwrap();
-    store.submit(batch, 0).unwrap();
-    assert!(store.completion().now_or_never().is_some());
-    (store, Engine::new(config.clone(), loaded, Audience::default(), now, Timestamp::from_micros(wall).unwrap()))
 }

@@ -14,28 +14,17 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
-    /// Relays the next connection to the switch that listens on this port.
+    /// Relays connections, one at a time, to the switch that listens on this port.
     pub(crate) fn before(switch: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let recorded = Arc::new(Mutex::new(Vec::new()));
         let record = Arc::clone(&recorded);
         thread::spawn(move || -> io::Result<()> {
-            let (mut controller, _) = listener.accept()?;
-            let mut switch = TcpStream::connect(("127.0.0.1", switch))?;
-            let (mut back_from, mut back_to) = (switch.try_clone()?, controller.try_clone()?);
-            thread::spawn(move || {
-                let _ = io::copy(&mut back_from, &mut back_to);
-                let _ = back_to.shutdown(Shutdown::Both);
-            });
-            let mut buffer = [0; 65536];
             loop {
-                let read = controller.read(&mut buffer)?;
-                if read == 0 {
-                    return switch.shutdown(Shutdown::Both);
-                }
-                record.lock().unwrap().extend_from_slice(&buffer[..read]);
-                switch.write_all(&buffer[..read])?;
+                let (controller, _) = listener.accept()?;
+                // A connection that breaks, or that nobody takes, is over for both sides.
+                let _ = relay(controller, switch, &record);
             }
         });
         Self { port, recorded }
@@ -44,6 +33,25 @@ impl Tap {
     /// The messages that the controller has sent so far.
     pub(crate) fn messages(&self) -> Vec<Vec<u8>> {
         messages(&self.recorded.lock().unwrap())
+    }
+}
+
+/// Carries one connection to its end.
+fn relay(mut controller: TcpStream, switch: u16, record: &Mutex<Vec<u8>>) -> io::Result<()> {
+    let mut switch = TcpStream::connect(("127.0.0.1", switch))?;
+    let (mut back_from, mut back_to) = (switch.try_clone()?, controller.try_clone()?);
+    thread::spawn(move || {
+        let _ = io::copy(&mut back_from, &mut back_to);
+        let _ = back_to.shutdown(Shutdown::Both);
+    });
+    let mut buffer = [0; 65536];
+    loop {
+        let read = controller.read(&mut buffer)?;
+        if read == 0 {
+            return switch.shutdown(Shutdown::Both);
+        }
+        record.lock().unwrap().extend_from_slice(&buffer[..read]);
+        switch.write_all(&buffer[..read])?;
     }
 }
 

@@ -80,12 +80,13 @@ pub(super) fn request(seed: u64, rng: &mut Rng, switches: usize) -> Command {
     let node = format!("s{}", rng.usize(1..=switches));
     match rng.u32(0..100) {
         0..=49 => Command::InstallFlow(Box::new(install(seed, rng, switches))),
-        50..=56 => {
+        50..=59 => {
             let flows: Vec<_> =
                 (0..rng.usize(1..=4)).map(|_| serde_json::to_value(install(seed, rng, switches)).unwrap()).collect();
-            command("InstallFlows", json!({"flows": flows}))
+            let atomic = *rng.choice(&["none", "node", "all"]).unwrap();
+            command("InstallFlows", json!({"atomic": atomic, "flows": flows}))
         }
-        57..=71 => command("RemoveFlow", json!({"flow_id": id})),
+        60..=71 => command("RemoveFlow", json!({"flow_id": id})),
         72..=73 => command("RemoveFlows", json!({"flow_ids": [id]})),
         74 => command("RemoveFlows", json!({"node": node})),
         75 => command("RemoveFlows", json!({"all": true})),

@@ -12,6 +12,7 @@ mod oracle;
 mod play;
 mod sabotage;
 mod stage;
+mod together;
 mod verdict;
 
 use std::collections::BTreeSet;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use openflow::FlowStats;
 
 use super::client::{self, Body};
+use super::together::Appearances;
 use crate::contract::{
     Command, ErrorBody, ErrorCode, FlowNodeView, FlowState, FlowView, FlowsOnRemoval, InstallFlow, NodeState, Reply,
 };
@@ -29,6 +30,8 @@ pub(super) struct Asked {
     pub(super) is_lost: bool,
     /// Writes of others so far, by switch.
     meddlings: Vec<u64>,
+    /// Nobody else wrote between the request and the answer.
+    pub(super) is_undisturbed: bool,
 }
 
 /// What an `InstallFlow` came to, as far as its client can know.
@@ -58,6 +61,7 @@ pub(super) struct Oracle {
     pub(super) history: Vec<Asked>,
     /// The rules that each switch ever had, by cookie.
     had: Vec<HashSet<(u64, Rule)>>,
+    pub(super) appearances: Appearances,
     /// Whether a switch can refuse a flow.
     pub(super) is_small: Vec<bool>,
     meddlings: Vec<u64>,
@@ -77,6 +81,7 @@ impl Oracle {
             has_table_miss,
             history: Vec::new(),
             had: vec![HashSet::new(); switches],
+            appearances: Appearances::new(switches),
             is_small,
             meddlings: vec![0; switches],
             last_words: HashMap::new(),
@@ -91,7 +96,15 @@ impl Oracle {
 
     pub(super) fn asked(&mut self, command: Command, at: Instant) -> Ticket {
         let meddlings = self.meddlings.clone();
-        self.history.push(Asked { command, at, answer: None, answered_before: 0, is_lost: false, meddlings });
+        self.history.push(Asked {
+            command,
+            at,
+            answer: None,
+            answered_before: 0,
+            is_lost: false,
+            meddlings,
+            is_undisturbed: false,
+        });
         Ticket(self.history.len() as u64 - 1)
     }
 
@@ -107,6 +120,7 @@ impl Oracle {
 
     /// A switch has carried out a message of the daemon.
     pub(super) fn switch_changed(&mut self, at: usize, before: &[FlowStats], after: &[FlowStats]) -> Verdict {
+        self.appearances.note(at, before, after);
         let ours: Vec<_> = after.iter().filter(|entry| self.is_ours(entry)).collect();
         self.had[at].extend(ours.into_iter().map(|entry| (entry.cookie, rule_of(entry))));
         for foreign in before.iter().filter(|entry| !self.is_ours(entry)) {
@@ -145,6 +159,7 @@ impl Oracle {
         }
         self.history[index].answer = Some(answer);
         self.history[index].answered_before = self.history.len();
+        self.history[index].is_undisturbed = self.history[index].meddlings == self.meddlings;
         Ok(())
     }
 
@@ -225,7 +240,8 @@ impl Oracle {
         {
             return Err(format!("{id} is called applied on {name}, which never had {rule:?}"));
         }
-        if node.state == FlowState::Rejected && !(self.is_small[at] && is_table_full(node)) {
+        let is_explained = (self.is_small[at] && is_table_full(node)) || self.is_refused_with_others(id, node);
+        if node.state == FlowState::Rejected && !is_explained {
             return Err(format!("{id} is called rejected on {name}, which had no reason to: {node:?}"));
         }
         let is_there = tables[at].iter().any(|entry| entry.cookie == cookie);
@@ -320,7 +336,7 @@ fn attempt<'a>(asked: &'a Asked, item: &InstallFlow) -> Attempt<'a> {
     }
 }
 
-fn items(command: &Command) -> &[InstallFlow] {
+pub(super) fn items(command: &Command) -> &[InstallFlow] {
     match command {
         Command::InstallFlow(request) => std::slice::from_ref(request.as_ref()),
         Command::InstallFlows(request) => &request.flows,
@@ -336,7 +352,7 @@ pub(super) fn views(reply: &Reply) -> &[FlowView] {
     }
 }
 
-fn has_id(request: &InstallFlow, id: &str) -> bool {
+pub(super) fn has_id(request: &InstallFlow, id: &str) -> bool {
     request.flow_id.as_ref().is_some_and(|own| own.as_str() == id)
 }
 

@@ -3,7 +3,7 @@
 
 use openflow::{FlowMod, FlowModCommand};
 
-use crate::contract::{FlowState, Reply};
+use crate::contract::{self, Atomic, FlowState, Reply};
 use crate::programmer::Answer;
 use crate::programmer::cookie::{Purpose, from_token};
 use crate::programmer::engine::Ticket;
@@ -43,10 +43,14 @@ pub(super) enum Sabotage {
     AnswersEarly,
     /// A flow that is being removed is called removed.
     RemovesEarly,
+    /// Flows that go together are installed one by one.
+    ForgetsAtomicity,
+    /// A bundle that is to be discarded is committed.
+    CommitsDiscarded,
 }
 
 impl Sabotage {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::DropsCommit,
         Self::ForgetsFlow,
         Self::DropsInstall,
@@ -62,7 +66,16 @@ impl Sabotage {
         Self::HidesRejection,
         Self::AnswersEarly,
         Self::RemovesEarly,
+        Self::ForgetsAtomicity,
+        Self::CommitsDiscarded,
     ];
+
+    /// What becomes of a request.
+    pub(super) fn request(self, request: &mut contract::Command) {
+        if let (Self::ForgetsAtomicity, contract::Command::InstallFlows(request)) = (self, request) {
+            request.atomic = Atomic::None;
+        }
+    }
 
     /// Whether a batch is really written.
     pub(super) fn writes(self, ticket: u64) -> bool {
@@ -83,13 +96,15 @@ impl Sabotage {
         match command {
             Command::Program(mods) => Command::Program(spoil(mods).collect()),
             Command::Bundle(mods) => Command::Bundle(spoil(mods).collect()),
+            Command::Prepare { bundle, mods } => Command::Prepare { bundle, mods: spoil(mods).collect() },
+            Command::Discard { bundle } if self == Self::CommitsDiscarded => Command::Commit { bundle },
             other => other,
         }
     }
 
     fn flow_mod(self, token: Token, mut flow_mod: FlowMod) -> (Token, FlowMod) {
         let purpose = from_token(token).map(|(purpose, _)| purpose);
-        let is_install = matches!(purpose, Some(Purpose::Install | Purpose::Restore));
+        let is_install = matches!(purpose, Some(Purpose::Install | Purpose::Bundled));
         let is_removal = purpose == Some(Purpose::Remove);
         let is_sweep = flow_mod.command == FlowModCommand::DeleteStrict && !is_removal;
         match self {

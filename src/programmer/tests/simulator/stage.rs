@@ -145,7 +145,10 @@ impl Stage {
             Move::Inbox => {
                 self.tell_time();
                 for _ in 0..amount {
-                    let Some((ticket, command)) = self.inbox.pop_front() else { break };
+                    let Some((ticket, mut command)) = self.inbox.pop_front() else { break };
+                    if let Some(sabotage) = self.sabotage {
+                        sabotage.request(&mut command);
+                    }
                     self.engine.handle_command(ticket, command);
                 }
                 self.end_turn()

@@ -31,6 +31,7 @@ impl Oracle {
                 self.check_end(&id, view.and_then(|view| view.queue).unwrap_or_default(), node, now)?;
             }
         }
+        self.check_together()?;
         self.check_tables(views, tables)
     }
 
