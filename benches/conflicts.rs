@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use flumen::contract::{Endpoint, InstallFlow, PortRange, Protocol};
-use flumen::policy::{ConflictIndex, Handle, Relation, Shape, shapes};
+use flumen::policy::{ConflictIndex, Handle, Relation, Shape, Template, shapes};
 
 /// Searches that are timed for each table.
 const SEARCHES: usize = 2_000;
@@ -98,7 +98,7 @@ fn measure(table: &Table, flows: usize) {
 
 fn boxes(table: &Table, number: usize) -> Vec<(u16, Shape)> {
     let (priority, flow) = (table.flow)(number);
-    shapes(&flow).into_iter().map(|shape| (priority, shape)).collect()
+    shapes(&flow, Template::of(&flow)).into_iter().map(|shape| (priority, shape)).collect()
 }
 
 /// As the daemon does it: what the index finds is compared, so many at most.

@@ -26,7 +26,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("backup", &["store", "programmer"]),
     ("tokens", &["contract"]),
     ("northbound", &["contract", "programmer", "tokens"]),
-    ("config", &["policy", "programmer", "northbound", "southbound"]),
+    ("config", &["contract", "policy", "programmer", "northbound", "southbound"]),
     ("shutdown", &[]),
     (
         "daemon",

@@ -41,8 +41,12 @@ pub(super) fn request(flow: &FlowView) -> InstallFlow {
 /// What is asked, spelt out: two requests with the same key are the same but for their nodes.
 pub(super) fn key(flow: &InstallFlow, classes: &[TrafficTypeView]) -> String {
     let class = classes.iter().find(|class| class.name == flow.traffic_type);
+    let template = class.filter(|_| flow.protocol.is_none());
     let spelt_out = InstallFlow {
         nodes: None,
+        protocol: flow.protocol.or_else(|| template?.protocol),
+        source_port: flow.source_port.or_else(|| template?.source_port),
+        destination_port: flow.destination_port.or_else(|| template?.destination_port),
         priority: flow.priority.or_else(|| class.map(|class| class.priority)),
         dscp: flow.dscp.or_else(|| class.map(|class| class.dscp)),
         queue: flow.queue.or_else(|| class.map(|class| class.queue)),

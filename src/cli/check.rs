@@ -11,9 +11,9 @@ use tracing_subscriber::EnvFilter;
 
 use super::apply::Apply;
 use super::args::{
-    self, AddNode, Admission, ApplyFlows, Args, Command as Typed, DiffFlows, Emulate, ExportFlows, FlowCommand,
-    FlowFile, Global, Install, ListFlows, LogFormat, NodeCommand, QueueCommand, RemoveFlows, Serve, SetQueues,
-    StoreCommand, StoreDir, TableMiss, Token as TokenArgs,
+    self, AddNode, Admission, ApplyFlows, Args, Command as Typed, ConfigCommand, DiffFlows, Emulate, ExportFlows,
+    FlowCommand, FlowFile, Global, Install, ListFlows, LogFormat, NodeCommand, QueueCommand, RemoveFlows, Serve,
+    SetQueues, StoreCommand, StoreDir, TableMiss, Token as TokenArgs,
 };
 use super::decode::{Decode, View};
 use super::flow_file::{self, Fault, Form, Item};
@@ -22,7 +22,7 @@ use super::token::TokenWork;
 use crate::client::{Token, Url, UrlError};
 use crate::config::{self, ServeConfig};
 use crate::contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit};
-use crate::policy::{ClassLimit, ClassTable, Exceed};
+use crate::policy::{ClassLimit, ClassTable, Exceed, TrafficClass};
 use crate::tokens;
 
 /// What is to be done, lawful as far as can be told without a daemon.
@@ -30,6 +30,10 @@ use crate::tokens;
 pub(super) enum Job {
     Serve(Box<Service>),
     Ask(Box<Ask>),
+    /// A configuration file is in order.
+    Lawful(PathBuf),
+    /// A configuration file is to be written.
+    ShowConfig,
     Demo,
     /// A store is to be written to standard output.
     ExportStore(PathBuf),
@@ -82,11 +86,15 @@ pub(super) enum Question {
     Export(contract::ListFlows, Form),
 }
 
-/// Checks what was typed.
-pub(super) fn check(args: Args) -> Result<Job, clap::Error> {
+/// Checks what was typed; the classes of traffic are those of its configuration file.
+pub(super) fn check(args: Args, classes: ClassTable) -> Result<Job, clap::Error> {
     let Args { global, command } = args;
     let question = match command {
-        Typed::Serve(serve) => return check_serve(*serve),
+        Typed::Serve(serve) => return check_serve(*serve, classes),
+        Typed::Config(ConfigCommand::Check { file }) => {
+            return super::config::check(&file).map(|()| Job::Lawful(file));
+        }
+        Typed::Config(ConfigCommand::Show) => return Ok(Job::ShowConfig),
         Typed::Store(StoreCommand::Export(StoreDir { data })) => return data_dir(data).map(Job::ExportStore),
         Typed::Store(StoreCommand::Import(StoreDir { data })) => return data_dir(data).map(Job::ImportStore),
         Typed::Demo => return Ok(Job::Demo),
@@ -249,7 +257,7 @@ fn page_of_flows(list: ListFlows) -> contract::ListFlows {
     contract::ListFlows { node, traffic_type, state, cursor, limit: limit.unwrap_or(DEFAULT_LIST_LIMIT) }
 }
 
-fn check_serve(serve: Serve) -> Result<Job, clap::Error> {
+fn check_serve(serve: Serve, classes: ClassTable) -> Result<Job, clap::Error> {
     let filter = EnvFilter::try_new(&serve.log).map_err(|error| {
         let message = format!("invalid value '{}' for '--log <FILTER>': {error}", serve.log);
         wrong(ErrorKind::ValueValidation, message)
@@ -281,7 +289,7 @@ fn check_serve(serve: Serve) -> Result<Job, clap::Error> {
             TableMiss::Controller => config::TableMiss::Controller,
             TableMiss::None => config::TableMiss::None,
         },
-        classes: classes(serve.class_limits)?,
+        classes: limited(classes, serve.class_limits)?,
         origins: serve.origins,
         insecure: serve.insecure,
     };
@@ -305,15 +313,15 @@ fn data_dir(named: Option<PathBuf>) -> Result<PathBuf, clap::Error> {
     })
 }
 
-/// The built-in classes, some of them limited.
-fn classes(limits: Vec<(String, RateLimit)>) -> Result<ClassTable, clap::Error> {
-    let limited = |classes: ClassTable, (name, rate): (String, RateLimit)| {
-        let limit = ClassLimit { rate, exceed: Exceed::Drop };
-        classes.with_limit(&name, limit).map_err(|error| {
+/// The classes, some of them with a limit that their flows share.
+fn limited(mut classes: ClassTable, limits: Vec<(String, RateLimit)>) -> Result<ClassTable, clap::Error> {
+    for (name, rate) in limits {
+        let class = classes.get(&name).map_err(|error| {
             wrong(ErrorKind::ValueValidation, format!("invalid value for '--class-limit <TYPE=KBPS[:KB]>': {error}"))
-        })
-    };
-    limits.into_iter().try_fold(ClassTable::built_in(), limited)
+        })?;
+        classes.put(TrafficClass { limit: Some(ClassLimit { rate, exceed: Exceed::Drop }), ..class.clone() });
+    }
+    Ok(classes)
 }
 
 /// Where programs keep their state, by the XDG base directory specification: it wants relative paths ignored.

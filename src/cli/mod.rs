@@ -13,6 +13,8 @@ mod asked;
 mod audit_log;
 mod check;
 mod completions;
+mod config;
+mod config_file;
 mod decode;
 mod demo;
 mod diff;
@@ -42,13 +44,18 @@ use self::output::Output;
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let matches = Args::command().color(asked_colour(std::env::args_os())).try_get_matches();
+    let flumen = Args::command().color(asked_colour(std::env::args_os()));
+    let complete = match config_file::complete(&flumen, std::env::args_os().collect()) {
+        Ok(complete) => complete,
+        Err(error) => return usage(&error),
+    };
+    let matches = flumen.try_get_matches_from(complete.arguments);
     let args = match matches.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
     let mut output = Output::new(args.global.color);
-    let job = match check::check(args) {
+    let job = match check::check(args, complete.classes) {
         Ok(job) => job,
         Err(error) => return usage(&error),
     };
@@ -69,6 +76,8 @@ fn run_job(job: Job, output: &mut Output) -> Result<Exit, Failure> {
         Job::Ask(ask) => on(runtime::Builder::new_current_thread(), ask::run(*ask, output)),
         Job::ExportStore(data) => store::export(&data, output),
         Job::ImportStore(data) => on(runtime::Builder::new_current_thread(), store::import(&data, output)),
+        Job::Lawful(file) => output.line(format_args!("{}: ok", file.display())).map(|()| Exit::Done),
+        Job::ShowConfig => config::show(output).map(|()| Exit::Done),
         Job::Demo => on(runtime::Builder::new_multi_thread(), demo::run(output)),
         Job::Emulate(emulate) => on(runtime::Builder::new_multi_thread(), emulate::run(emulate, output)),
         Job::Decode(decode) => decode::run(&decode, output),

@@ -10,7 +10,7 @@ use super::access::Role;
 use super::command::NodeKind;
 use super::endpoint::{Endpoint, PortRange};
 use super::event::Topic;
-use super::install::{Forward, Protocol, RateLimit};
+use super::install::{Forward, Protocol, RateLimit, is_default};
 use super::name::{FlowId, NodeName};
 use super::queues::{QueueView, QueuesState, QueuesView};
 use super::text::words;
@@ -412,7 +412,7 @@ pub struct Limits {
 }
 
 /// A class of traffic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TrafficTypeView {
     /// Its name.
     pub name: String,
@@ -424,4 +424,22 @@ pub struct TrafficTypeView {
     pub queue: u32,
     /// Its priority, where the request does not say.
     pub priority: u16,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// The rate limit that its flows share on each node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
+    /// The protocol of its packets, where the request names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
+    /// The port that they come from, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_port: Option<PortRange>,
+    /// The port that they go to, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination_port: Option<PortRange>,
+    /// Whether it takes only packets that carry its mark already.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub trust_dscp: bool,
 }

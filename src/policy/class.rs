@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use thiserror::Error;
 
 use super::limit::ClassLimit;
-use crate::contract::InstallFlow;
+use super::shape::{Shape, shapes};
+use crate::contract::{InstallFlow, PortRange, Protocol};
 
 /// A class of traffic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,9 +26,56 @@ pub struct TrafficClass {
     pub default_priority: u16,
     /// What its flows may have on each switch, all of them together.
     pub limit: Option<ClassLimit>,
+    /// What its packets are, where the request does not say.
+    pub template: Template,
+}
+
+/// What packets are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Template {
+    /// Their protocol; `None`: every one.
+    pub protocol: Option<Protocol>,
+    /// The ports that they come from.
+    pub source_port: Option<PortRange>,
+    /// The ports that they go to.
+    pub destination_port: Option<PortRange>,
+    /// They carry the class's mark already, set by somebody who is trusted: packets without it are not taken.
+    pub trust_dscp: bool,
+}
+
+impl Template {
+    /// What a request says by itself.
+    #[must_use]
+    pub fn of(request: &InstallFlow) -> Self {
+        let InstallFlow { protocol, source_port, destination_port, .. } = *request;
+        Self { protocol, source_port, destination_port, trust_dscp: false }
+    }
+
+    /// Whether it has ports only where its protocol has.
+    #[must_use]
+    pub fn is_lawful(&self) -> bool {
+        let has_ports = self.source_port.is_some() || self.destination_port.is_some();
+        !has_ports || self.protocol.is_some_and(Protocol::has_ports)
+    }
 }
 
 impl TrafficClass {
+    /// A class that does nothing special yet.
+    #[must_use]
+    pub fn new(name: String) -> Self {
+        Self { name: Cow::Owned(name), ..class("", 0, 0, 1, "") }
+    }
+
+    /// What the packets of a request are: by its own word, or else by the class's. A request that names a protocol
+    /// takes no ports from its class.
+    #[must_use]
+    pub fn packets(&self, request: &InstallFlow) -> Template {
+        match request.protocol {
+            Some(_) => Template { trust_dscp: self.template.trust_dscp, ..Template::of(request) },
+            None => self.template,
+        }
+    }
+
     /// The name of its code point, if it has one.
     pub fn dscp_name(&self) -> Option<&'static str> {
         dscp_name(self.dscp)
@@ -64,6 +112,12 @@ pub const fn dscp_name(dscp: u8) -> Option<&'static str> {
     })
 }
 
+/// The code point of a name.
+#[must_use]
+pub fn dscp_by_name(name: &str) -> Option<u8> {
+    (0..64).find(|dscp| dscp_name(*dscp) == Some(name))
+}
+
 /// A class that the program knows without being told.
 const fn class(
     name: &'static str,
@@ -79,6 +133,7 @@ const fn class(
         queue,
         default_priority,
         limit: None,
+        template: Template { protocol: None, source_port: None, destination_port: None, trust_dscp: false },
     }
 }
 
@@ -115,10 +170,19 @@ pub struct UnknownClass {
 }
 
 impl ClassTable {
-    /// The priority of a request: its own, or that of its class.
-    pub fn priority_of(&self, request: &InstallFlow) -> u16 {
-        let of_class = || self.get(&request.traffic_type).ok().map(|class| class.default_priority);
-        request.priority.or_else(of_class).unwrap_or_default()
+    /// Where a request lies among others: its priority and the boxes of its packets, by its own word or its class's.
+    #[must_use]
+    pub fn layout(&self, request: &InstallFlow) -> (u16, Vec<Shape>) {
+        let class = self.known(&request.traffic_type);
+        let priority = request.priority.or_else(|| class.map(|class| class.default_priority)).unwrap_or_default();
+        let packets = class.map_or_else(|| Template::of(request), |class| class.packets(request));
+        (priority, shapes(request, packets))
+    }
+
+    /// The class with a name, if there is one.
+    #[must_use]
+    pub fn known(&self, name: &str) -> Option<&TrafficClass> {
+        self.iter().find(|class| class.name == name)
     }
 
     /// The built-in classes.
@@ -126,14 +190,11 @@ impl ClassTable {
         Self { classes: BUILT_IN.to_vec() }
     }
 
-    /// The same classes, one of them with a limit that its flows share on each switch.
-    ///
-    /// # Errors
-    /// [`UnknownClass`] when there is none of that name.
-    pub fn with_limit(mut self, name: &str, limit: ClassLimit) -> Result<Self, UnknownClass> {
-        let limited = TrafficClass { limit: Some(limit), ..self.get(name)?.clone() };
-        self.classes.iter_mut().filter(|class| class.name == name).for_each(|class| *class = limited.clone());
-        Ok(self)
+    /// Adds the class, or puts it in the place of the one with its name.
+    pub fn put(&mut self, class: TrafficClass) {
+        self.classes.retain(|other| other.name != class.name);
+        let place = self.classes.partition_point(|other| other.default_priority >= class.default_priority);
+        self.classes.insert(place, class);
     }
 
     /// The class with a name.
@@ -141,7 +202,7 @@ impl ClassTable {
     /// # Errors
     /// [`UnknownClass`], which lists the names there are.
     pub fn get(&self, name: &str) -> Result<&TrafficClass, UnknownClass> {
-        self.iter().find(|class| class.name == name).ok_or_else(|| UnknownClass {
+        self.known(name).ok_or_else(|| UnknownClass {
             name: name.to_owned(),
             allowed: self.iter().map(|class| class.name.clone()).collect(),
         })
@@ -221,5 +282,41 @@ mod tests {
              broadcast_video, low_latency_data, oam, bulk, best_effort, background, not \"voip\""
         );
         assert!(ClassTable::built_in().get("Voice").is_err(), "names are exact");
+    }
+
+    #[test]
+    fn a_class_takes_its_place_by_its_priority_and_that_of_its_namesake() {
+        let mut table = ClassTable::built_in();
+        let gold = TrafficClass { default_priority: 45000, ..TrafficClass::new("gold".to_owned()) };
+        table.put(gold.clone());
+        table.put(TrafficClass { dscp: 7, ..gold });
+        let names: Vec<_> = table.iter().map(|class| &*class.name).collect();
+        assert_eq!((names[1], names[2], names[3]), ("voice", "gold", "signaling"));
+        assert_eq!((names.len(), table.get("gold").unwrap().dscp), (13, 7));
+    }
+
+    #[test]
+    fn a_name_stands_for_its_code_point() {
+        assert_eq!((dscp_by_name("EF"), dscp_by_name("AF41"), dscp_by_name("ef")), (Some(46), Some(34), None));
+    }
+
+    #[test]
+    fn a_request_without_a_protocol_takes_packets_as_its_class_says() {
+        let template = Template {
+            protocol: Some(Protocol::Udp),
+            destination_port: Some(PortRange { first: 16384, last: 32767 }),
+            trust_dscp: true,
+            ..Template::default()
+        };
+        let voice = ClassTable::built_in().get("voice").unwrap().clone();
+        let class = TrafficClass { template, ..voice };
+        let matches = |request: &InstallFlow| {
+            let rules = super::super::compile::compile(request, &class).unwrap();
+            rules.iter().map(|rule| rule.flow_match.to_string()).collect::<Vec<_>>()
+        };
+        let open = InstallFlow::new("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap(), "voice");
+        assert_eq!(matches(&open), ["udp,nw_src=10.0.0.1,nw_dst=10.0.0.2,nw_tos=184,tp_dst=0x4000/0xc000"]);
+        let own = InstallFlow { protocol: Some(Protocol::Tcp), ..open };
+        assert_eq!(matches(&own), ["tcp,nw_src=10.0.0.1,nw_dst=10.0.0.2,nw_tos=184"]);
     }
 }

@@ -12,7 +12,7 @@ use openflow::{
 };
 use thiserror::Error;
 
-use super::class::{TrafficClass, UnknownClass};
+use super::class::{Template, TrafficClass, UnknownClass};
 use super::port_range::{MaskedPort, masked_ports};
 use crate::contract::{Endpoint, ErrorCode, Forward, InstallFlow, PortRange, Protocol};
 
@@ -104,7 +104,7 @@ impl CompileError {
 /// A [`CompileError`] that names the field to blame.
 pub fn compile(request: &InstallFlow, class: &TrafficClass) -> Result<Vec<Rule>, CompileError> {
     let priority = request.priority.unwrap_or(class.default_priority);
-    let mut matches = matches(request)?;
+    let mut matches = matches(request, class)?;
     if request.bidirectional {
         let mut seen = HashSet::with_capacity(matches.len());
         matches.retain(|flow_match| seen.insert(flow_match.clone()));
@@ -134,9 +134,11 @@ fn instructions(request: &InstallFlow, class: &TrafficClass) -> Result<Vec<Instr
 }
 
 /// The matches of a request; those of the way back may be those of the way there again.
-fn matches(request: &InstallFlow) -> Result<Vec<Match>, CompileError> {
-    let source_ports = port_masks(request.source_port);
-    let destination_ports = port_masks(request.destination_port);
+fn matches(request: &InstallFlow, class: &TrafficClass) -> Result<Vec<Match>, CompileError> {
+    let Template { protocol, source_port, destination_port, trust_dscp } = class.packets(request);
+    let source_ports = port_masks(source_port);
+    let destination_ports = port_masks(destination_port);
+    let dscp = trust_dscp.then_some(class.dscp);
     let families = families(request);
     let directions: &[Direction] =
         if request.bidirectional { &[Direction::There, Direction::Back] } else { &[Direction::There] };
@@ -158,7 +160,7 @@ fn matches(request: &InstallFlow) -> Result<Vec<Match>, CompileError> {
                         Direction::There => (source, destination),
                         Direction::Back => (destination, source),
                     };
-                    matches.push(family.between(from, to, request.protocol)?);
+                    matches.push(family.between(from, to, dscp, protocol)?);
                 }
             }
         }
@@ -202,7 +204,7 @@ fn families(request: &InstallFlow) -> &'static [Family] {
 
 impl Family {
     /// The match for packets of this family from one end to the other.
-    fn between(self, from: End, to: End, protocol: Option<Protocol>) -> Result<Match, MatchError> {
+    fn between(self, from: End, to: End, dscp: Option<u8>, protocol: Option<Protocol>) -> Result<Match, MatchError> {
         let mut fields = Match::builder().eth_type(match self {
             Self::V4 => EthType::IPV4,
             Self::V6 => EthType::IPV6,
@@ -217,6 +219,9 @@ impl Family {
             Endpoint::V4(net) => fields.ipv4_dst_masked(net.network(), net.netmask()),
             Endpoint::V6(net) => fields.ipv6_dst_masked(net.network(), net.netmask()),
         };
+        if let Some(dscp) = dscp {
+            fields = fields.ip_dscp(dscp);
+        }
         match protocol {
             None => fields,
             Some(protocol) => self.transport(fields, protocol, from.ports, to.ports),

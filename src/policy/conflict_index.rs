@@ -318,6 +318,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::class::Template;
     use super::super::overlap::Relation;
     use super::super::shape::shapes;
     use super::*;
@@ -326,6 +327,10 @@ mod tests {
     impl Handle for usize {
         const FIRST: Self = Self::MIN;
         const LAST: Self = Self::MAX;
+    }
+
+    fn boxes(request: &InstallFlow) -> Vec<Shape> {
+        shapes(request, Template::of(request))
     }
 
     /// Prefixes of a world in which they often contain each other, of both IP versions.
@@ -368,23 +373,23 @@ mod tests {
         ) {
             let mut index = ConflictIndex::default();
             for (number, (priority, flow)) in flows.iter().enumerate() {
-                shapes(flow).iter().for_each(|shape| index.insert(*priority, shape, number));
+                boxes(flow).iter().for_each(|shape| index.insert(*priority, shape, number));
             }
             let is_gone = |number: usize| number < 64 && gone >> number & 1 == 1;
             for (number, (priority, flow)) in flows.iter().enumerate().filter(|(number, _)| is_gone(*number)) {
-                shapes(flow).iter().for_each(|shape| index.remove(*priority, shape, number));
+                boxes(flow).iter().for_each(|shape| index.remove(*priority, shape, number));
             }
-            for shape in shapes(&new) {
+            for shape in boxes(&new) {
                 let mut found = Vec::new();
                 index.visit(priority, &shape, |number| { found.push(number); ControlFlow::Continue(()) });
                 let expected: Set<usize> = flows.iter().enumerate()
                     .filter(|(number, (other, flow))| {
-                        !is_gone(*number) && shapes(flow).iter().any(|there| can_conflict((priority, &shape), (*other, there)))
+                        !is_gone(*number) && boxes(flow).iter().any(|there| can_conflict((priority, &shape), (*other, there)))
                     })
                     .map(|(number, _)| number)
                     .collect();
                 prop_assert_eq!(&found.iter().copied().collect::<Set<_>>(), &expected);
-                let boxes: usize = expected.iter().map(|number| shapes(&flows[*number].1).len()).sum();
+                let boxes: usize = expected.iter().map(|number| boxes(&flows[*number].1).len()).sum();
                 prop_assert!(found.len() <= boxes, "a box is found once");
             }
         }
@@ -393,7 +398,7 @@ mod tests {
     #[test]
     fn a_search_stops_when_it_is_told_to() {
         let mut index = ConflictIndex::default();
-        let [shape, _] = shapes(&InstallFlow::new(Endpoint::Any, Endpoint::Any, "bulk")).try_into().unwrap();
+        let [shape, _] = boxes(&InstallFlow::new(Endpoint::Any, Endpoint::Any, "bulk")).try_into().unwrap();
         (0..10_usize).for_each(|number| index.insert(5, &shape, number));
         let mut found = 0;
         index.visit(9, &shape, |_| {

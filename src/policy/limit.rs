@@ -35,6 +35,20 @@ pub enum Exceed {
     Remark,
 }
 
+impl Exceed {
+    /// Both.
+    pub const ALL: &'static [Self] = &[Self::Drop, Self::Remark];
+
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Remark => "remark",
+        }
+    }
+}
+
 /// Whose limit it is, and so who shares its meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {

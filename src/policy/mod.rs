@@ -21,7 +21,7 @@ mod overlap;
 mod port_range;
 mod shape;
 
-pub use self::class::{ClassTable, TrafficClass, UnknownClass, dscp_name};
+pub use self::class::{ClassTable, Template, TrafficClass, UnknownClass, dscp_by_name, dscp_name};
 pub use self::compile::{CompileError, MAX_RULES, Rule, RuleId, compile};
 pub use self::conflict_index::{ConflictIndex, Handle};
 pub use self::limit::{ClassLimit, Exceed, Limit, Meter, Scope, Substitute, Unmetered, band_names, delete_meter};

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use ipnet::{Ipv4Net, Ipv6Net};
 use openflow::{EthType, IpProto, Masked, Match, OxmField};
 
+use super::class::Template;
 use super::overlap::Relation;
 use crate::contract::{Endpoint, InstallFlow, PortRange, Protocol};
 
@@ -58,8 +59,8 @@ impl Addresses {
     }
 }
 
-/// The boxes of a request: one for each IP version and direction, none twice.
-pub fn shapes(request: &InstallFlow) -> Vec<Shape> {
+/// The boxes of a request for such packets: one for each IP version and direction, none twice.
+pub fn shapes(request: &InstallFlow, packets: Template) -> Vec<Shape> {
     let v4 = |end: Endpoint| match end {
         Endpoint::Any => Some(Ipv4Net::default()),
         Endpoint::V4(net) => Some(net),
@@ -78,10 +79,11 @@ pub fn shapes(request: &InstallFlow) -> Vec<Shape> {
     for addresses in [v4, v6].into_iter().flatten() {
         let there = Shape {
             addresses,
-            protocol: request.protocol.map(|protocol| ip_proto(protocol, addresses)),
-            source_ports: ports(request.source_port),
-            destination_ports: ports(request.destination_port),
-            is_part: false,
+            protocol: packets.protocol.map(|protocol| ip_proto(protocol, addresses)),
+            source_ports: ports(packets.source_port),
+            destination_ports: ports(packets.destination_port),
+            // The mark is compared, too.
+            is_part: packets.trust_dscp,
         };
         let back = request.bidirectional.then(|| there.reversed()).filter(|back| *back != there);
         shapes.push(there);
@@ -393,7 +395,7 @@ mod tests {
         fn boxes_lie_to_each_other_as_the_packets_that_the_rules_take(a in request(), b in request()) {
             let one = InstallFlow { bidirectional: false, ..a.clone() };
             let other = InstallFlow { bidirectional: false, ..b.clone() };
-            if let ([mine], [theirs]) = (shapes(&one).as_slice(), shapes(&other).as_slice()) {
+            if let ([mine], [theirs]) = (boxes(&one).as_slice(), boxes(&other).as_slice()) {
                 let (common, covers, covered) = by_trying(&taken(&one), &taken(&other));
                 let expected = match (common, covers, covered) {
                     (false, _, _) => Relation::Disjoint,
@@ -404,8 +406,8 @@ mod tests {
                 };
                 prop_assert_eq!(mine.relation(theirs), expected);
             }
-            let within = shapes(&a).iter().all(|mine| {
-                shapes(&b).iter().any(|theirs| matches!(mine.relation(theirs), Relation::Identical | Relation::CoveredBy))
+            let within = boxes(&a).iter().all(|mine| {
+                boxes(&b).iter().any(|theirs| matches!(mine.relation(theirs), Relation::Identical | Relation::CoveredBy))
             });
             prop_assert!(!within || by_trying(&taken(&a), &taken(&b)).2, "what is within every packet of it is");
         }
@@ -448,9 +450,13 @@ mod tests {
             && shape.destination_ports.contains(&packet.destination_port)
     }
 
+    fn boxes(request: &InstallFlow) -> Vec<Shape> {
+        shapes(request, Template::of(request))
+    }
+
     #[test]
     fn what_is_only_part_of_a_box_covers_nothing_for_certain() {
-        let all = shapes(&InstallFlow::new(Endpoint::Any, Endpoint::Any, "bulk"));
+        let all = boxes(&InstallFlow::new(Endpoint::Any, Endpoint::Any, "bulk"));
         let from_port = Match::builder().in_port(openflow::PortNo(1)).eth_type(EthType::IPV4).build().unwrap();
         let [part] = Shape::of_match(&from_port).try_into().unwrap();
         assert_eq!(all[0].relation(&part), Relation::Covers);

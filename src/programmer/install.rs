@@ -286,7 +286,7 @@ impl Engine {
 
     /// The rules of a flow that has been planned before. A class that is gone leaves it without rules.
     pub(super) fn rules_of(&self, request: &InstallFlow) -> Vec<Rule> {
-        let class = self.classes.get(&request.traffic_type).ok();
+        let class = self.classes.known(&request.traffic_type);
         class.and_then(|class| policy::compile(request, class).ok()).unwrap_or_default()
     }
 

@@ -107,7 +107,7 @@ impl Engine {
     pub(super) fn limit_of_owner(&self, owner: &Owner) -> Option<Limit> {
         match owner {
             Owner::Flow(number) => self.limit_of(&self.flows.get(number)?.request),
-            Owner::Class(name) => Limit::of_class(self.classes.get(name).ok()?),
+            Owner::Class(name) => Limit::of_class(self.classes.known(name)?),
         }
     }
 

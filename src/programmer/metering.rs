@@ -26,7 +26,7 @@ pub(super) struct Recorded {
 impl Engine {
     /// The limit of a request by its own word or its class's.
     pub(super) fn limit_of(&self, request: &InstallFlow) -> Option<Limit> {
-        Limit::of(request, self.classes.get(&request.traffic_type).ok()?)
+        Limit::of(request, self.classes.known(&request.traffic_type)?)
     }
 
     /// Whose meter a flow is behind, if it is limited.

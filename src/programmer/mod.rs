@@ -51,7 +51,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::contract::{Command, ErrorBody, NodeState, Reply, Timestamp};
+use crate::contract::{Command, ErrorBody, FlowId, NodeState, Reply, Timestamp};
 use crate::ovsdb::{self, Ovsdb, Secured};
 use crate::southbound::{Report, Southbound};
 use crate::store::{Completion, Snapshot, Store, StoreError};
@@ -184,6 +184,17 @@ pub enum StartError {
     /// The store cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A class of traffic is gone that a flow has.
+    #[error(
+        "flow {flow} is of the traffic type {class}, which there is not any more: \
+         put [classes.{class}] into the configuration file again"
+    )]
+    UnknownClass {
+        /// One such flow.
+        flow: FlowId,
+        /// The name of the class.
+        class: String,
+    },
     /// The store's queue was full before anything was asked of it.
     #[error("the store takes no work")]
     Busy,
@@ -204,6 +215,9 @@ pub async fn start(
     shutdown: CancellationToken,
 ) -> Result<(Programmer, mpsc::Receiver<News>, impl Future<Output = Result<(), StoreError>> + use<>), StartError> {
     let (loaded, batch) = record::Loaded::new(snapshot)?;
+    if let Some((flow, class)) = loaded.orphan(&config.classes) {
+        return Err(StartError::UnknownClass { flow: flow.clone(), class: class.to_owned() });
+    }
     // No number may be used, and so no cookie written to a switch, that a later start could use again.
     store.submit(batch, FIRST_COMMIT).map_err(|_| StartError::Busy)?;
     match store.completion().await {

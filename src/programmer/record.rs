@@ -19,6 +19,7 @@ use super::meter::Owner;
 use super::node::{Leaving, Node, NodeId};
 use super::queues::Wanted;
 use crate::contract::{AddNode, FlowId, InstallFlow, NodeName, SwitchError, Timestamp};
+use crate::policy::ClassTable;
 use crate::store::{Batch, Record, Snapshot, Table};
 
 const TAG: &[u8] = b"tag";
@@ -164,6 +165,16 @@ fn parse_flow(record: &Record) -> Result<(FlowNumber, FlowRecord), RecordError> 
     let number =
         FlowNumber::new(number).ok_or_else(|| unreadable(Table::Flow, &record.key, "number beyond 48 bits"))?;
     Ok((number, parse(Table::Flow, &record.key, &record.value)?))
+}
+
+impl Loaded {
+    /// A flow whose class there is no more. Its rules are not known then, and what was written to a switch for it cannot
+    /// be told from what is nobody's.
+    pub(super) fn orphan(&self, classes: &ClassTable) -> Option<(&FlowId, &str)> {
+        let records = self.flows.iter().map(|(_, record)| record).filter(|record| record.ended.is_none());
+        let mut of_class = records.map(|record| (&record.flow_id, record.request.traffic_type.as_str()));
+        of_class.find(|(_, class)| classes.known(class).is_none())
+    }
 }
 
 /// Flow numbers below `upto` are taken.

@@ -112,8 +112,9 @@ impl Engine {
     }
 
     fn view_of(&self, flow_id: FlowId, state: FlowState, request: &InstallFlow, nodes: Vec<FlowNodeView>) -> FlowView {
-        let class = self.classes.get(&request.traffic_type).ok();
+        let class = self.classes.known(&request.traffic_type);
         let warnings = self.substitutes(request, &nodes);
+        let packets = class.map(|class| class.packets(request)).unwrap_or_default();
         FlowView {
             flow_id,
             state,
@@ -121,9 +122,9 @@ impl Engine {
             destination: request.destination,
             traffic_type: request.traffic_type.clone(),
             priority: request.priority.or_else(|| class.map(|class| class.default_priority)).unwrap_or_default(),
-            protocol: request.protocol,
-            source_port: request.source_port,
-            destination_port: request.destination_port,
+            protocol: packets.protocol,
+            source_port: packets.source_port,
+            destination_port: packets.destination_port,
             dscp: request.dscp.or_else(|| class.map(|class| class.dscp)),
             queue: request.queue.or_else(|| class.map(|class| class.queue)),
             rate_limit: request.rate_limit,
@@ -187,6 +188,12 @@ impl Engine {
             dscp_name: class.dscp_name().map(str::to_owned),
             queue: class.queue,
             priority: class.default_priority,
+            description: class.description.to_string(),
+            rate_limit: class.limit.map(|limit| limit.rate),
+            protocol: class.template.protocol,
+            source_port: class.template.source_port,
+            destination_port: class.template.destination_port,
+            trust_dscp: class.template.trust_dscp,
         });
         Reply::Info(Box::new(Info {
             version: env!("CARGO_PKG_VERSION").to_owned(),

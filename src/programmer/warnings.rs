@@ -14,7 +14,7 @@ use super::engine::Engine;
 use super::flow::Placement;
 use super::node::{Node, NodeId};
 use crate::contract::{InstallFlow, Warning, WarningKind};
-use crate::policy::{ConflictIndex, Handle, Relation, Shape, shapes};
+use crate::policy::{ConflictIndex, Handle, Relation, Shape};
 
 /// Warnings that an answer has at most: who has that many does not read more, and a flow for `any` meets every other.
 const MAX_WARNINGS: usize = 16;
@@ -55,7 +55,7 @@ impl Engine {
     /// way, nor are those in it whose places it has or is given.
     pub(super) fn warnings(&mut self, request: &InstallFlow, nodes: &[NodeId]) -> Vec<Warning> {
         nodes.iter().for_each(|id| self.make_index(*id));
-        let subject = Subject { priority: self.priority_of(request), shapes: shapes(request) };
+        let subject = self.subject(request);
         let own = request.flow_id.as_ref().and_then(|id| self.ids.get(id)).copied();
         let mut warnings = Vec::new();
         for id in nodes {
@@ -91,7 +91,8 @@ impl Engine {
         let warning = |number: FlowNumber| {
             let flow = self.flows.get(&number)?;
             flow.placement(id).filter(|placement| placement.stage.is_desired())?;
-            let kind = subject.kind(self.priority_of(&flow.request), &shapes(&flow.request))?;
+            let there = self.subject(&flow.request);
+            let kind = subject.kind(there.priority, &there.shapes)?;
             Some(Warning {
                 kind: kind.into(),
                 flow_id: Some(flow.id.clone()),
@@ -111,8 +112,8 @@ impl Engine {
         }
         let mut index = ConflictIndex::default();
         for (number, flow) in node.flows.iter().filter_map(|number| Some((*number, self.flows.get(number)?))) {
-            let priority = self.classes.priority_of(&flow.request);
-            shapes(&flow.request).iter().for_each(|shape| index.insert(priority, shape, number));
+            let (priority, shapes) = self.classes.layout(&flow.request);
+            shapes.iter().for_each(|shape| index.insert(priority, shape, number));
         }
         node.index = Some(index);
     }
@@ -121,8 +122,8 @@ impl Engine {
     pub(super) fn index_shapes(&mut self, number: FlowNumber, id: NodeId, is_there: bool) {
         let (Some(flow), Some(node)) = (self.flows.get(&number), self.nodes.get_mut(&id)) else { return };
         let Some(index) = &mut node.index else { return };
-        let priority = self.classes.priority_of(&flow.request);
-        for shape in shapes(&flow.request) {
+        let (priority, shapes) = self.classes.layout(&flow.request);
+        for shape in shapes {
             if is_there {
                 index.insert(priority, &shape, number);
             } else {
@@ -131,8 +132,9 @@ impl Engine {
         }
     }
 
-    fn priority_of(&self, request: &InstallFlow) -> u16 {
-        self.classes.priority_of(request)
+    fn subject(&self, request: &InstallFlow) -> Subject {
+        let (priority, shapes) = self.classes.layout(request);
+        Subject { priority, shapes }
     }
 }
 

@@ -12,7 +12,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) fn flumen<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flumen"));
     command.args(arguments).stdin(Stdio::null());
-    for name in ["FLUMEN_URL", "FLUMEN_TOKEN", "FLUMEN_LOG", "FLUMEN_DATA", "NO_COLOR", "COLUMNS", "CLICOLOR_FORCE"] {
+    for name in ["URL", "TOKEN", "LOG", "DATA", "CONFIG"] {
+        command.env_remove(format!("FLUMEN_{name}"));
+    }
+    for name in ["NO_COLOR", "COLUMNS", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }
     command

@@ -48,6 +48,9 @@ fn every_command_has_help() {
         "info",
         "classes",
         "demo",
+        "config",
+        "config check",
+        "config show",
         "completions",
     ] {
         let ended = run(&mut flumen(line.split_whitespace().chain(["-h"]))).with(0);

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod binary;
+mod config;
 mod decode;
 mod demo;
 mod files;

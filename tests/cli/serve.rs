@@ -11,8 +11,8 @@ fn signal(child: &Child, signal: &str) {
 }
 
 /// Starts it and waits for a line of its log that holds `word`; returns that line, too.
-fn start(arguments: &[&str], word: &str) -> (Child, String, BufReader<ChildStderr>) {
-    let mut child = flumen(arguments.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
+pub(crate) fn start(mut command: Command, word: &str) -> (Child, String, BufReader<ChildStderr>) {
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains(word) {
@@ -29,7 +29,7 @@ fn a_daemon_ends_in_order_on_a_signal() {
         let data = data.path().join("new/state");
         let arguments =
             ["serve", "--listen", "127.0.0.1:0", "--openflow", "127.0.0.1:0", "--data", data.to_str().unwrap()];
-        let (mut child, line, mut log) = start(&[&arguments[..], &["--log-format", "json"]].concat(), "ready");
+        let (mut child, line, mut log) = start(flumen(arguments.into_iter().chain(["--log-format", "json"])), "ready");
         assert!(line.starts_with('{') && line.contains("127.0.0.1:"), "{line}");
         signal(&child, end);
         let mut rest = String::new();
@@ -44,7 +44,7 @@ fn a_second_signal_ends_a_daemon_at_once_with_the_code_of_that_signal() {
     let data = tempfile::tempdir().unwrap();
     let data = data.path().to_str().unwrap();
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--openflow", "127.0.0.1:0", "--data", data];
-    let (mut child, _, mut log) = start(&arguments, "ready");
+    let (mut child, _, mut log) = start(flumen(arguments), "ready");
     // Both wait for it when it goes on, in an order that the log tells.
     for name in ["-STOP", "-INT", "-TERM", "-CONT"] {
         signal(&child, name);
@@ -86,7 +86,7 @@ fn emulated_switches_say_how_many_are_connected() {
     let stage = crate::stage::Stage::set();
     let address = stage.listening.openflow.to_string();
     let (mut child, _, _log) =
-        start(&["emulate", "--switches", "3", "--connect", &address], "3 of 3 switches connected");
+        start(flumen(["emulate", "--switches", "3", "--connect", &address]), "3 of 3 switches connected");
     stage.wait_for("0000000000000003", "discovered");
     signal(&child, "-TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));

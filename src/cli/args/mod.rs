@@ -3,6 +3,7 @@
 //! Options carry the contract's names. Only what clap can say better than the contract is checked here: which options
 //! there are, which exclude each other, which take one of a few words.
 
+mod config;
 mod decode;
 mod emulate;
 mod flow;
@@ -21,6 +22,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::contract::Reason;
 
+pub(super) use self::config::ConfigCommand;
 pub(super) use self::decode::{Decode, Form};
 pub(super) use self::emulate::Emulate;
 pub(super) use self::flow::{FlowCommand, Install, ListFlows, RemoveFlows};
@@ -119,6 +121,9 @@ pub(super) enum Command {
     Info,
     /// Show the classes of traffic that --traffic-type takes
     Classes,
+    /// Check and write configuration files of the daemon
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// See it work: a daemon, an embedded switch and three flows, one of them refused
     ///
     /// Needs no root, no packages and no network beyond loopback. Everything is real: the daemon listens on free ports

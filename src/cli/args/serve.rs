@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 
 use crate::config::{DEFAULT_LISTEN, DEFAULT_OPENFLOW};
 use crate::contract::RateLimit;
@@ -27,6 +29,10 @@ Examples:
     flumen serve --openflow 0.0.0.0:6653 --openflow-cert flumen-cert.pem \\
       --openflow-key flumen-privkey.pem --openflow-ca /var/lib/openvswitch/pki/switchca/cacert.pem
 
+  Everything from a file, which 'flumen config show' writes with its defaults:
+    flumen config show > flumen.toml
+    flumen serve --config flumen.toml
+
   Take in every switch that dials in, leave their table-miss rules alone:
     flumen serve --admission adopt --table-miss none";
 
@@ -37,6 +43,9 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Serve {
+    /// Read options and classes of traffic from this TOML file; the command line and the environment go before it
+    #[arg(long, value_name = "FILE", env = "FLUMEN_CONFIG", hide_env_values = true, value_hint = clap::ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
     /// Where WebSocket and HTTP clients connect
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = DEFAULT_LISTEN)]
     pub(crate) listen: SocketAddr,
@@ -93,11 +102,16 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "PLACE:N", hide = true)]
     pub(crate) crash_at: Option<crate::crash::CrashAt>,
     /// What to log: a level (error, warn, info, debug, trace) or a filter by module
-    #[arg(long, value_name = "FILTER", env = "FLUMEN_LOG", hide_env_values = true, default_value = "info")]
+    #[arg(long, value_name = "FILTER", env = "FLUMEN_LOG", hide_env_values = true, default_value = "info", value_parser = log_filter)]
     pub(crate) log: String,
     /// How log lines look
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+}
+
+/// A filter for the log that means something.
+fn log_filter(text: &str) -> Result<String, ParseError> {
+    EnvFilter::try_new(text).map(|_| text.to_owned())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -12,7 +12,7 @@ fn faults(text: &str, form: Form) -> Vec<String> {
 }
 
 fn class(name: &str, dscp: u8, queue: u32) -> TrafficTypeView {
-    TrafficTypeView { name: name.to_owned(), dscp, dscp_name: None, queue, priority: 1 }
+    TrafficTypeView { name: name.to_owned(), dscp, queue, priority: 1, ..TrafficTypeView::default() }
 }
 
 /// A request that says all there is to say, and one that says the least.

@@ -23,7 +23,7 @@ pub(super) fn info(info: &Info, output: &Output) -> String {
 
 /// The classes of traffic, the most important first.
 pub(super) fn classes(classes: &[TrafficTypeView], output: &Output) -> String {
-    let mut table = Table::new(&["TRAFFIC TYPE", "DSCP", "", "QUEUE", "PRIORITY"]);
+    let mut table = Table::new(&["TRAFFIC TYPE", "DSCP", "", "QUEUE", "PRIORITY", "RATE", "PACKETS"]);
     for class in classes {
         table.row([
             Cell::from(&class.name),
@@ -31,9 +31,21 @@ pub(super) fn classes(classes: &[TrafficTypeView], output: &Output) -> String {
             Cell::from(class.dscp_name.as_deref().unwrap_or_default()),
             Cell::from(class.queue),
             Cell::from(class.priority),
+            Cell::from(class.rate_limit.map(|limit| format!("{} kbit/s", limit.rate_kbps)).unwrap_or_default()),
+            Cell::from(packets(class)),
         ]);
     }
     table.render(output)
+}
+
+/// What the packets of a class are.
+fn packets(class: &TrafficTypeView) -> String {
+    let TrafficTypeView { protocol, source_port, destination_port, trust_dscp, .. } = class;
+    let protocol = protocol.map(|protocol| protocol.to_string());
+    let from = source_port.map(|port| format!("from {port}"));
+    let to = destination_port.map(|port| format!("to {port}"));
+    let marked = trust_dscp.then(|| "marked already".to_owned());
+    [protocol, from, to, marked].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// The two largest units.

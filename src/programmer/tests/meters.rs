@@ -7,7 +7,7 @@ use openflow::{Band, BandKind, DatapathId, FlowMod, Message, MeterFlags, MeterId
 use super::*;
 use crate::contract::RateLimit;
 use crate::emulator::SwitchConfig;
-use crate::policy::{ClassLimit, ClassTable, Exceed};
+use crate::policy::{ClassLimit, ClassTable, Exceed, TrafficClass};
 use crate::programmer::cookie::Purpose;
 use crate::programmer::engine::Config;
 
@@ -24,7 +24,9 @@ fn meter_mod(command: MeterModCommand, id: u32, rate: u32) -> Message {
 /// Classes of which voice may have this much on each switch.
 fn voice_limited(rate_kbps: u32, exceed: Exceed) -> Config {
     let rate = RateLimit { rate_kbps, burst_kb: None };
-    let classes = ClassTable::built_in().with_limit("voice", ClassLimit { rate, exceed }).unwrap();
+    let mut classes = ClassTable::built_in();
+    let voice = classes.get("voice").unwrap().clone();
+    classes.put(TrafficClass { limit: Some(ClassLimit { rate, exceed }), ..voice });
     Config { classes, ..config() }
 }
 

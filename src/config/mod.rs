@@ -1,6 +1,10 @@
 //! What `flumen serve` can be told: every option of the daemon, checked, with its default.
 //!
-//! The command line fills a [`ServeConfig`]; nothing below this layer reads the environment or the command line.
+//! The command line and the configuration file fill a [`ServeConfig`]; nothing below this layer reads the environment
+//! or the command line.
+
+mod classes;
+pub mod file;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
