@@ -45,7 +45,13 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ),
     ("client", &["contract"]),
     ("emulator", &["session"]),
-    ("cli", &["backup", "crash", "tokens", "contract", "policy", "client", "emulator", "config", "shutdown", "daemon"]),
+    (
+        "cli",
+        &[
+            "backup", "crash", "backoff", "tokens", "contract", "policy", "client", "emulator", "config", "shutdown",
+            "daemon",
+        ],
+    ),
     ("lib", &[]),
     ("main", &["cli"]),
 ];

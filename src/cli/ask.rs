@@ -21,9 +21,8 @@ const SHOW_A_TOKEN: &str = "show a token with --token-file FILE or FLUMEN_TOKEN"
 
 /// Runs one question from connection to goodbye.
 pub(super) async fn run(ask: Ask, output: &mut Output) -> Result<Exit, Failure> {
-    let Ask { url, token, ca, json, question } = ask;
-    let client = Client::connect_with(&url, token.as_ref(), ca.as_deref()).await;
-    let client = client.map_err(|error| unreachable(&url, &error))?;
+    let Ask { connection, json, question } = ask;
+    let client = connection.open().await.map_err(|error| unreachable(&connection.url, &error))?;
     let exit = answer(&client, question, json, output).await;
     client.close().await;
     exit
@@ -147,7 +146,7 @@ fn hint_for(command: &Command, refusal: &ErrorBody) -> Option<&'static str> {
     }
 }
 
-fn unreachable(url: &Url, error: &ConnectError) -> Failure {
+pub(super) fn unreachable(url: &Url, error: &ConnectError) -> Failure {
     if error.is_refusal() {
         let what = format!("the daemon at {url} does not let you in: {error}");
         return Failure::new(Exit::No, what).hint(SHOW_A_TOKEN);

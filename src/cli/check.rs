@@ -19,9 +19,10 @@ use super::decode::{Decode, View};
 use super::flow_file::{self, Fault, Form, Item};
 use super::output::shown;
 use super::token::TokenWork;
-use crate::client::{Token, Url, UrlError};
+use super::watch::Watch;
+use crate::client::{Client, ConnectError, Token, Url, UrlError};
 use crate::config::{self, ServeConfig};
-use crate::contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit};
+use crate::contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit, Topic};
 use crate::policy::{ClassLimit, ClassTable, Exceed, TrafficClass};
 use crate::tokens;
 
@@ -34,6 +35,7 @@ pub(super) enum Job {
     Lawful(PathBuf),
     /// A configuration file is to be written.
     ShowConfig,
+    Watch(Box<Watch>),
     Demo,
     /// A store is to be written to standard output.
     ExportStore(PathBuf),
@@ -57,12 +59,25 @@ pub(super) struct Service {
     pub(super) audit: Option<PathBuf>,
 }
 
+/// The daemon to talk to, and what is shown to it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) url: Url,
+    token: Option<Token>,
+    ca: Option<PathBuf>,
+}
+
+impl Connection {
+    /// Connects.
+    pub(super) async fn open(&self) -> Result<Client, ConnectError> {
+        Client::connect_with(&self.url, self.token.as_ref(), self.ca.as_deref()).await
+    }
+}
+
 /// A question to the daemon.
 #[derive(Debug)]
 pub(super) struct Ask {
-    pub(super) url: Url,
-    pub(super) token: Option<Token>,
-    pub(super) ca: Option<PathBuf>,
+    pub(super) connection: Connection,
     pub(super) json: bool,
     pub(super) question: Question,
 }
@@ -122,14 +137,15 @@ pub(super) fn check(args: Args, classes: ClassTable) -> Result<Job, clap::Error>
         Typed::Queues(QueueCommand::Remove { node, port }) => {
             Question::Command(set_queues(SetQueues { node, port, max_rate_kbps: None, queues: Vec::new() }))
         }
+        Typed::Watch(typed) => return Ok(Job::Watch(Box::new(watch(typed, &global)?))),
         Typed::Info => Question::Command(Command::GetInfo),
         Typed::Classes => Question::Classes,
     };
     if let Question::Command(command) = &question {
         command.check().map_err(broken_rule)?;
     }
-    let (url, token) = (url(&global)?, token(&global)?);
-    Ok(Job::Ask(Box::new(Ask { url, token, ca: global.ca, json: global.json, question })))
+    let (connection, json) = (connection(&global)?, global.json);
+    Ok(Job::Ask(Box::new(Ask { connection, json, question })))
 }
 
 fn node(command: NodeCommand) -> Command {
@@ -329,6 +345,20 @@ fn state_dir(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
     Some(state.join("flumen"))
+}
+
+fn connection(global: &Global) -> Result<Connection, clap::Error> {
+    Ok(Connection { url: url(global)?, token: token(global)?, ca: global.ca.clone() })
+}
+
+fn watch(watch: args::Watch, global: &Global) -> Result<Watch, clap::Error> {
+    let args::Watch { topics, interval_ms, count } = watch;
+    let all_but_stats = || Topic::ALL.iter().copied().filter(|topic| *topic != Topic::Stats).collect();
+    let mut named = topics;
+    named.sort_unstable();
+    named.dedup();
+    let topics = if named.is_empty() { all_but_stats() } else { named };
+    Ok(Watch { connection: connection(global)?, topics, interval_ms, count, json: global.json })
 }
 
 /// Checked only when a daemon is asked: a wrong FLUMEN_URL is no reason not to run the demonstration.

@@ -29,6 +29,7 @@ mod table;
 mod token;
 mod verdict;
 mod view;
+mod watch;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -78,6 +79,7 @@ fn run_job(job: Job, output: &mut Output) -> Result<Exit, Failure> {
         Job::ImportStore(data) => on(runtime::Builder::new_current_thread(), store::import(&data, output)),
         Job::Lawful(file) => output.line(format_args!("{}: ok", file.display())).map(|()| Exit::Done),
         Job::ShowConfig => config::show(output).map(|()| Exit::Done),
+        Job::Watch(watch) => on(runtime::Builder::new_current_thread(), watch::run(*watch, output)),
         Job::Demo => on(runtime::Builder::new_multi_thread(), demo::run(output)),
         Job::Emulate(emulate) => on(runtime::Builder::new_multi_thread(), emulate::run(emulate, output)),
         Job::Decode(decode) => decode::run(&decode, output),

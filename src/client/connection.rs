@@ -14,7 +14,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::wire::Wire;
-use super::{Lost, RequestError};
+use super::{Event, Lost, RequestError};
 use crate::contract::{RequestId, ServerMessage};
 
 type Sink = stream::SplitSink<WebSocketStream<Wire>, Message>;
@@ -37,6 +37,7 @@ pub(super) struct Outgoing {
 pub(super) struct Shared {
     waiting: Mutex<HashMap<RequestId, oneshot::Sender<Answer>>>,
     ended: OnceLock<Lost>,
+    events: Mutex<Option<mpsc::Sender<Event>>>,
 }
 
 impl Shared {
@@ -58,7 +59,17 @@ impl Shared {
 
     fn end(&self, lost: Lost) {
         let _ = self.ended.set(lost);
+        self.send_events_to(None);
         self.waiting().clear();
+    }
+
+    /// Where events go from now on.
+    pub(super) fn send_events_to(&self, events: Option<mpsc::Sender<Event>>) {
+        *self.events.lock().unwrap_or_else(PoisonError::into_inner) = events;
+    }
+
+    fn events(&self) -> Option<mpsc::Sender<Event>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<Answer>>> {
@@ -108,7 +119,7 @@ async fn read(stream: &mut Stream, shared: &Shared) -> Lost {
     while let Some(message) = stream.next().await {
         match message {
             Ok(Message::Text(text)) => {
-                if let Err(lost) = deliver(&text, shared) {
+                if let Err(lost) = deliver(&text, shared).await {
                     return lost;
                 }
             }
@@ -123,12 +134,18 @@ async fn read(stream: &mut Stream, shared: &Shared) -> Lost {
 }
 
 /// Hands one message of the daemon to whom it is for.
-fn deliver(text: &str, shared: &Shared) -> Result<(), Lost> {
-    match serde_json::from_str(text).map_err(|error| Lost::Protocol(error.to_string()))? {
+async fn deliver(text: &str, shared: &Shared) -> Result<(), Lost> {
+    let message: ServerMessage<Box<RawValue>> =
+        serde_json::from_str(text).map_err(|error| Lost::Protocol(error.to_string()))?;
+    match message {
         ServerMessage::Reply { id, payload, .. } => shared.answer(&id, Ok(payload)),
         ServerMessage::Error { id: Some(id), error, .. } => shared.answer(&id, Err(RequestError::Refused(error))),
-        // Nothing here subscribes.
-        ServerMessage::Event { .. } => {}
+        ServerMessage::Event { topic, seq, payload, timestamp, .. } => {
+            let Some(events) = shared.events() else { return Ok(()) };
+            let payload = serde_json::from_str(payload.get()).map_err(|error| Lost::Protocol(error.to_string()))?;
+            // Whoever does not want them any more has dropped the receiver.
+            let _ = events.send(Event { topic, seq, payload, timestamp, text: text.to_owned() }).await;
+        }
         // Without an id the daemon could not tell which request it means: all of them are in doubt.
         ServerMessage::Error { id: None, error, .. } => return Err(Lost::Protocol(error.to_string())),
     }

@@ -7,8 +7,10 @@
 //! is retried here, because only the caller knows whether asking twice is harmless. At most [`IN_FLIGHT_MAX`]
 //! requests wait at a time; whoever sends more waits for a place.
 //!
-//! It does not reconnect or subscribe. Both will live between [`Client`] and the connection
-//! task, which therefore knows nothing about commands: it moves text and matches ids.
+//! What comes of a `Subscribe` is read from [`Client::events`]. Whoever takes it and does not read it holds up the answers
+//! behind it, too: the daemon sees a slow reader, and tells of a gap instead of keeping everything.
+//!
+//! It does not reconnect.
 //!
 //! Tasks: `client connection` (one a connection, in `connection.rs`). It ends when the [`Client`] is dropped or
 //! closed (it then says goodbye to the daemon), or when the connection is lost. It owns the socket and nothing else,
@@ -36,7 +38,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use crate::contract::{Command, Request, RequestId};
+use crate::contract::{Command, EventPayload, Request, RequestId, Timestamp, Topic};
 
 pub use self::error::{ConnectError, Lost, RequestError};
 pub use self::token::{Token, TokenError};
@@ -50,6 +52,24 @@ pub const SUBPROTOCOL: &str = "flumen.v1.json";
 /// Requests of one client that may wait for their answer at a time. It bounds the client's memory and what a daemon
 /// that answers slowly is made to hold for it.
 pub const IN_FLIGHT_MAX: usize = 1024;
+
+/// Events that wait for their reader here.
+const EVENTS_MAX: usize = 1024;
+
+/// An event of a topic that was subscribed to.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The topic.
+    pub topic: Topic,
+    /// Its number in the topic, since the start of the daemon.
+    pub seq: u64,
+    /// What happened.
+    pub payload: EventPayload,
+    /// When it happened.
+    pub timestamp: Timestamp,
+    /// The message, byte for byte as the daemon wrote it.
+    pub text: String,
+}
 
 /// How long resolving, connecting and the WebSocket handshake may take together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -103,6 +123,14 @@ impl Client {
         let outgoing = Outgoing { id, text: text.clone(), answer };
         self.outgoing.send(outgoing).await.map_err(|_| self.shared.lost())?;
         Ok(InFlight { text, answered, shared: Arc::clone(&self.shared), _place: place })
+    }
+
+    /// The events of all subscriptions of this connection, until it ends; `None` when it has ended. Those that came
+    /// before were dropped, and whoever was given them before gets no more.
+    pub fn events(&self) -> Option<mpsc::Receiver<Event>> {
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        self.shared.send_events_to(Some(sender));
+        if self.task.is_finished() { None } else { Some(events) }
     }
 
     /// Says goodbye and waits until the daemon has, too (2 s at most).

@@ -144,3 +144,20 @@ fn the_port_for_switches_is_no_port_for_clients() {
         ended.stderr
     );
 }
+
+#[test]
+fn what_happens_is_watched_line_by_line_and_as_the_daemon_wrote_it() {
+    let stage = Stage::set();
+    let _switch = stage.connected("s1", 1, 100);
+    let watching = stage.start("watch --topic flows --count 2 --json");
+    let people = stage.start("watch --topic flows --count 2");
+    stage.wait_for_subscriptions(2);
+    stage.flumen(VOICE).with(0);
+    stage.flumen("flow remove voice").with(0);
+    let json = watching.join().unwrap().with(0).stdout;
+    let events: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.iter().all(|event| event["type"] == "Event" && event["topic"] == "flows"), "{json}");
+    assert_eq!(events.iter().map(|event| event["seq"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
+    let lines = people.join().unwrap().with(0).stdout;
+    assert!(lines.lines().any(|line| line.contains("voice is applied  10.0.1.0/24 > 10.0.2.0/24 voice")), "{lines}");
+}

@@ -39,6 +39,7 @@ fn every_command_has_help() {
         "flow",
         "flow show",
         "flow export",
+        "watch",
         "store",
         "store export",
         "store import",

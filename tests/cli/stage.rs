@@ -1,7 +1,9 @@
 //! A daemon and emulated switches of its own for each test, in this process, on ports that are free.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use flumen::config::ServeConfig;
@@ -49,6 +51,27 @@ impl Stage {
     pub(crate) fn flumen(&self, line: &str) -> Ended {
         let url = format!("ws://{}", self.listening.northbound);
         run(flumen(line.split_whitespace()).env("FLUMEN_URL", url))
+    }
+
+    /// Runs the binary against the daemon, beside the test.
+    pub(crate) fn start(&self, line: &str) -> JoinHandle<Ended> {
+        let url = format!("ws://{}", self.listening.northbound);
+        let mut command = flumen(line.split_whitespace());
+        command.env("FLUMEN_URL", url);
+        std::thread::spawn(move || run(&mut command))
+    }
+
+    /// Waits until so many topics are subscribed to.
+    pub(crate) fn wait_for_subscriptions(&self, count: usize) {
+        let (started, wanted) = (Instant::now(), format!("flumen_subscriptions {count}"));
+        while started.elapsed() < PATIENCE {
+            let mut socket = TcpStream::connect(self.listening.northbound).unwrap();
+            socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+            if std::io::read_to_string(socket).unwrap().lines().any(|line| line == wanted) {
+                return;
+            }
+        }
+        panic!("not {count} subscriptions");
     }
 
     /// Waits until `flumen node list` shows the node in this state.

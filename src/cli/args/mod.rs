@@ -13,6 +13,7 @@ mod queues;
 mod serve;
 mod store;
 mod token;
+mod watch;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -32,6 +33,7 @@ pub(super) use self::queues::{QueueCommand, SetQueues};
 pub(super) use self::serve::{Admission, LogFormat, Serve, TableMiss};
 pub(super) use self::store::{StoreCommand, StoreDir};
 pub(super) use self::token::{Token, TokenCommand};
+pub(super) use self::watch::Watch;
 
 /// Where a daemon listens unless it was told otherwise.
 pub(super) const DEFAULT_URL: &str = "ws://127.0.0.1:8653/v1/ws";
@@ -119,6 +121,7 @@ pub(super) enum Command {
     Queues(QueueCommand),
     /// Show the daemon's version, uptime and limits
     Info,
+    Watch(Watch),
     /// Show the classes of traffic that --traffic-type takes
     Classes,
     /// Check and write configuration files of the daemon
