@@ -136,7 +136,10 @@ impl Task {
         let mut is_unflushed = false;
         self.agent.handle_connected(Instant::now());
         while self.agent.is_up() {
-            self.agent.poll_transmit(&mut output);
+            // What is not written yet stays with the session, which bounds it.
+            if output.is_empty() {
+                self.agent.poll_transmit(&mut output);
+            }
             let has_output = is_unflushed || !output.is_empty();
             let writing = async {
                 if !output.is_empty() {

@@ -95,3 +95,24 @@ async fn a_database_that_is_not_there_is_told_with_the_systems_words() {
     let _watch = ovsdb.watch(7, target(Address::Unix("/nowhere/db.sock".to_owned())));
     assert!(matches!(next(&mut news).await, News::Lost { reason } if reason.contains("No such file")));
 }
+
+#[tokio::test]
+async fn a_database_that_asks_without_end_and_reads_nothing_is_given_up() {
+    let (ovsdb, mut news, _tracker, _shutdown) = ovsdb();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let _watch = ovsdb.watch(7, target(Address::Unix(path.to_str().unwrap().to_owned())));
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let question = json!({"id": 1, "method": "echo", "params": ["x".repeat(1 << 20)]}).to_string();
+    let asking = async {
+        // It is an error once the connection is given up.
+        for _ in 0..16 {
+            if stream.write_all(question.as_bytes()).await.is_err() {
+                break;
+            }
+        }
+    };
+    let ((), lost) = tokio::join!(asking, next(&mut news));
+    assert!(matches!(&lost, News::Lost { reason } if reason.contains("does not read")), "{lost:?}");
+}
