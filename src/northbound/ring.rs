@@ -45,17 +45,17 @@ impl Default for Ring {
 impl Ring {
     /// Takes an event. A number that is not the next tells that those before it were lost.
     pub(super) fn push(&mut self, seq: u64, text: Utf8Bytes) {
-        if seq < self.next {
-            return;
-        }
         if seq > self.next {
             self.skip(seq - 1);
         }
         self.append(seq, text);
     }
 
-    /// Takes an event that stands for all since the one before.
+    /// Takes an event that stands for all since the one before. What is past is not taken.
     pub(super) fn append(&mut self, seq: u64, text: Utf8Bytes) {
+        if self.is_past(seq) {
+            return;
+        }
         self.bytes += text.len();
         self.events.push_back((seq, text));
         self.next = seq + 1;
@@ -64,6 +64,11 @@ impl Ring {
             self.bytes -= text.len();
             self.first = seq + 1;
         }
+    }
+
+    /// Whether the ring has gone on beyond this number.
+    pub(super) fn is_past(&self, seq: u64) -> bool {
+        seq < self.next
     }
 
     /// Everything up to this number is gone.
@@ -119,6 +124,14 @@ mod tests {
         ring.push(4, "4".into());
         let read = ring.read(&mut cursor);
         assert_eq!((texts(&read), read.gap), (vec!["4"], None));
+    }
+
+    #[test]
+    fn an_event_that_stands_for_what_is_past_is_not_taken() {
+        let mut ring = ring(1..=3);
+        ring.append(2, "again".into());
+        ring.append(4, "4".into());
+        assert_eq!(texts(&ring.read(&mut 1)), ["1", "2", "3", "4"]);
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Statistics {
     /// Adds a sample: the latest word on each flow counts.
     pub(super) fn take(&mut self, seq: u64, at: Timestamp, stats: Stats) {
         let now = Instant::now();
-        for (interval, class) in &mut self.intervals {
+        for (interval, class) in self.intervals.iter_mut().filter(|(_, class)| !class.ring.is_past(seq)) {
             let Stats { flows, nodes } = stats.clone();
             class.flows.extend(flows.into_iter().map(|flow| ((flow.node.clone(), flow.flow_id.clone()), flow)));
             class.nodes.extend(nodes.into_iter().map(|node| (node.node.clone(), node)));
@@ -80,9 +80,14 @@ impl Statistics {
         }
     }
 
-    /// Samples up to this one are lost.
+    /// Samples up to this one are lost, with what was put together of them.
     pub(super) fn skip(&mut self, seq: u64) {
-        self.intervals.values_mut().for_each(|class| class.ring.skip(seq));
+        for class in self.intervals.values_mut() {
+            class.ring.skip(seq);
+            (class.last, class.due) = (None, None);
+            class.flows.clear();
+            class.nodes.clear();
+        }
     }
 
     /// When the next event is to be written.
@@ -117,5 +122,51 @@ impl Statistics {
         if let Some(class) = self.intervals.get_mut(&interval) {
             class.ring.append(seq, text);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Stats {
+        let flow = FlowStats {
+            flow_id: "f".parse().unwrap(),
+            node: "s1".parse().unwrap(),
+            packets: 1,
+            bytes: 1,
+            packets_per_second: 0,
+            bits_per_second: 0,
+        };
+        Stats { flows: vec![flow], nodes: Vec::new() }
+    }
+
+    /// One subscriber of the first interval, who has all events up to this one.
+    fn joined(last: u64) -> Statistics {
+        let mut statistics = Statistics::default();
+        statistics.join(0, last);
+        statistics
+    }
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(3_600)
+    }
+
+    #[test]
+    fn a_sample_that_was_put_together_before_some_were_lost_is_lost_with_them() {
+        let mut statistics = joined(0);
+        statistics.take(1, Timestamp::now(), sample());
+        statistics.skip(2);
+        assert_eq!((statistics.due(), statistics.take_due(later()).len()), (None, 0));
+        statistics.take(3, Timestamp::now(), sample());
+        let seqs: Vec<u64> = statistics.take_due(later()).into_iter().map(|(_, seq, _, _)| seq).collect();
+        assert_eq!(seqs, [3]);
+    }
+
+    #[test]
+    fn a_sample_from_before_a_subscription_is_not_for_it() {
+        let mut statistics = joined(5);
+        statistics.take(5, Timestamp::now(), sample());
+        assert_eq!(statistics.due(), None);
     }
 }
