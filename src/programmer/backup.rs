@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use super::cookie::FlowNumber;
 use super::record::{FlowRecord, Loaded, NodeRecord, RecordError, put_flow, put_node, put_reservation, put_tag};
+use crate::contract::DatapathId;
 use crate::store::{Batch, Snapshot};
 
 /// The version of this form.
@@ -114,6 +115,7 @@ struct Reading {
     next_number: u64,
     numbers: HashSet<u64>,
     names: HashSet<String>,
+    datapaths: HashSet<DatapathId>,
     is_whole: bool,
 }
 
@@ -126,6 +128,10 @@ impl Reading {
             _ if index == 0 => return Err("the first line must be {\"flumen_store\":1}".to_owned()),
             Line::Tag(tag) if index == 1 => put_tag(&mut self.batch, tag),
             Line::NextNumber(next) if index == 2 => {
+                let greatest = FlowNumber::GREATEST.get();
+                if !(1..=greatest).contains(&next) {
+                    return Err(format!("next_number must be from 1 to {greatest}"));
+                }
                 self.next_number = next;
                 put_reservation(&mut self.batch, next);
             }
@@ -135,12 +141,16 @@ impl Reading {
                 if !self.names.insert(format!("node {}", record.name())) {
                     return Err(format!("there are two nodes {}", record.name()));
                 }
+                if let Some(id) = record.datapath_id().filter(|id| !self.datapaths.insert(*id)) {
+                    return Err(format!("there are two nodes with the datapath id {id}"));
+                }
                 put_node(&mut self.batch, &record);
                 self.counts.nodes += 1;
             }
             Line::Flow { number, record } => {
                 let lawful = FlowNumber::new(number).filter(|_| (1..self.next_number).contains(&number));
-                let number = lawful.ok_or_else(|| format!("number must be from 1 to {}", self.next_number - 1))?;
+                let beyond = || format!("number must be from 1 to {}", self.next_number.saturating_sub(1));
+                let number = lawful.ok_or_else(beyond)?;
                 if !self.numbers.insert(number.get()) || !self.names.insert(format!("flow {}", record.flow_id())) {
                     return Err(format!("there are two flows {} or numbered {}", record.flow_id(), number.get()));
                 }
@@ -151,5 +161,33 @@ impl Reading {
             Line::End(counts) => return Err(format!("end counts {counts:?}, and there were {:?}", self.counts)),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(lines: &[&str]) -> String {
+        import(lines.join("\n").as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_next_number_that_no_store_can_have_is_refused() {
+        for next in ["0", "281474976710656", "18446744073709551615"] {
+            let next = format!("{{\"next_number\":{next}}}");
+            let error = refusal(&[r#"{"flumen_store":1}"#, r#"{"tag":1}"#, &next]);
+            assert_eq!(error, "line 3: next_number must be from 1 to 281474976710655", "{next}");
+        }
+    }
+
+    #[test]
+    fn two_nodes_with_one_datapath_id_are_refused() {
+        let node = |name: &str| {
+            format!(r#"{{"node":{{"request":{{"name":"{name}"}},"datapath_id":"00000000000000a1","was_seen":true}}}}"#)
+        };
+        let head = [r#"{"flumen_store":1}"#, r#"{"tag":1}"#, r#"{"next_number":2}"#];
+        let error = refusal(&[head[0], head[1], head[2], &node("s1"), &node("s2")]);
+        assert_eq!(error, "line 5: there are two nodes with the datapath id 00000000000000a1");
     }
 }

@@ -199,6 +199,10 @@ impl NodeRecord {
     pub(super) fn name(&self) -> &str {
         self.request.name.as_str()
     }
+
+    pub(super) fn datapath_id(&self) -> Option<crate::contract::DatapathId> {
+        self.datapath_id
+    }
 }
 
 impl FlowRecord {
