@@ -15,8 +15,10 @@ use crate::contract::{Atomic, ErrorBody, ErrorCode, FlowId};
 impl Engine {
     /// Makes flows of all plans, or of none when anything is in the way of one of them. What is only to be shown is.
     pub(super) fn admit_together(&mut self, plans: Vec<Plan>, atomic: Atomic) -> Result<Batch, ErrorBody> {
+        let is_meant = |(item, plan): (usize, &Plan)| (!plan.request.dry_run).then_some(item);
+        let items: Vec<usize> = plans.iter().enumerate().filter_map(is_meant).collect();
         let (shown, plans): (Vec<_>, Vec<_>) = plans.into_iter().partition(|plan| plan.request.dry_run);
-        let shown = shown.iter().map(|plan| self.planned_view(&plan.request, &plan.rules, &plan.nodes));
+        let shown = shown.iter().map(|plan| self.shown_plan(plan));
         let mut batch = Batch { numbers: Vec::new(), others: shown.collect() };
         if let Some(numbers) = self.known(&plans) {
             batch.numbers = numbers;
@@ -30,7 +32,7 @@ impl Engine {
             );
             return Err(ErrorBody::new(ErrorCode::Unsupported, message).at("payload.atomic"));
         }
-        let conflicts = self.conflicts_among(&plans);
+        let conflicts = self.conflicts_among(&items, &plans);
         if let Some(first) = conflicts.iter().flatten().next() {
             let because = own_error("NOT_INSTALLED", &format!("not installed, for another flow of its batch: {first}"));
             let view = |(plan, conflict): (&Plan, &Option<String>)| match conflict {
@@ -77,13 +79,15 @@ impl Engine {
         }
     }
 
-    /// What is in the way of each: another flow, a foreign rule, or another item.
-    fn conflicts_among(&self, plans: &[Plan]) -> Vec<Option<String>> {
+    /// What is in the way of each: another flow, a foreign rule, or another item. `items` says where in the request
+    /// each plan was.
+    fn conflicts_among(&mut self, items: &[usize], plans: &[Plan]) -> Vec<Option<String>> {
         let mut ids: HashSet<&FlowId> = HashSet::new();
         let mut places: HashMap<(NodeId, u64), usize> = HashMap::new();
         let mut conflicts = Vec::with_capacity(plans.len());
-        for (index, plan) in plans.iter().enumerate() {
-            let mut conflict = self.id_conflict(plan).or_else(|| self.find_conflict(plan));
+        for (item, plan) in items.iter().copied().zip(plans) {
+            let conflict = self.id_conflict(plan).or_else(|| self.find_conflict(plan));
+            let mut conflict = conflict.or_else(|| self.refusal(plan));
             if let Some(id) = &plan.request.flow_id
                 && !ids.insert(id)
             {
@@ -91,8 +95,8 @@ impl Engine {
             }
             for node in &plan.nodes {
                 for rule in &plan.rules {
-                    let other = *places.entry((*node, rule_hash(rule))).or_insert(index);
-                    if other != index {
+                    let other = *places.entry((*node, rule_hash(rule))).or_insert(item);
+                    if other != item {
                         conflict.get_or_insert_with(|| {
                             format!(
                                 "flows[{other}] of the same batch has the same table, priority and match: {} {}",

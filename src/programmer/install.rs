@@ -167,17 +167,12 @@ impl Engine {
             }
         }
         if plan.request.dry_run {
-            let mut planned = self.planned_view(&plan.request, &plan.rules, &plan.nodes);
-            planned.warnings.extend(self.warnings(&plan.request, &plan.nodes));
-            planned.warnings.extend(self.queue_warnings(&plan.request, &plan.nodes));
-            return Ok(Admitted::Planned(Box::new(planned)));
+            return Ok(Admitted::Planned(Box::new(self.shown_plan(&plan))));
         }
         if let Some(message) = self.find_conflict(&plan) {
             return Ok(Admitted::Conflict(Box::new(Conflict { message, field: None, plan })));
         }
-        if plan.request.on_conflict == OnConflict::Refuse
-            && let Some(message) = warnings::refusal(&self.warnings(&plan.request, &plan.nodes))
-        {
+        if let Some(message) = self.refusal(&plan) {
             return Ok(Admitted::Conflict(Box::new(Conflict { message, field: None, plan })));
         }
         if let Some(error) = self.no_room_for(1) {
@@ -186,6 +181,20 @@ impl Engine {
         let number = self.new_number().ok_or_else(no_number)?;
         self.insert_flow(number, plan, |_| None);
         Ok(Admitted::Flow(number))
+    }
+
+    /// A plan that is only to be shown, with what there is to warn of.
+    pub(super) fn shown_plan(&mut self, plan: &Plan) -> FlowView {
+        let mut planned = self.planned_view(&plan.request, &plan.rules, &plan.nodes);
+        planned.warnings.extend(self.warnings(&plan.request, &plan.nodes));
+        planned.warnings.extend(self.queue_warnings(&plan.request, &plan.nodes));
+        planned
+    }
+
+    /// What a plan that must not be in anybody's way is in the way of.
+    pub(super) fn refusal(&mut self, plan: &Plan) -> Option<String> {
+        let must_not = plan.request.on_conflict == OnConflict::Refuse;
+        must_not.then(|| self.warnings(&plan.request, &plan.nodes)).and_then(|found| warnings::refusal(&found))
     }
 
     /// Why so many more flows cannot be kept, if they cannot.

@@ -178,6 +178,42 @@ fn a_dry_run_in_a_batch_is_shown_and_does_not_belong_to_it() {
 }
 
 #[test]
+fn a_dry_run_in_a_batch_tells_what_would_be_in_the_way() {
+    let mut world = world(&[8]);
+    world.ok("InstallFlow", voice("old", 1));
+    let above = voice_with("above", 1, json!({"source": "10.0.0.0/16", "priority": 50_000, "dry_run": true}));
+    let reply = world.ok("InstallFlows", json!({"atomic": "node", "flows": [above]}));
+    let warning = &reply["flows"][0]["warnings"][0];
+    assert_eq!((&warning["kind"], &warning["flow_id"]), (&json!("hides"), &json!("old")), "{reply}");
+}
+
+#[test]
+fn who_refuses_to_be_in_anybodys_way_stops_its_batch() {
+    for atomic in ["node", "all"] {
+        let mut world = world(&[8]);
+        world.ok("InstallFlow", voice("old", 9));
+        let mut request = batch(atomic, 2);
+        let above = json!({"source": "10.0.0.0/24", "priority": 50_000, "on_conflict": "refuse"});
+        request["flows"][1] = voice_with("f2", 2, above);
+        let reply = world.ok("InstallFlows", request);
+        assert_eq!(states(&reply), ["rejected"; 2], "{atomic}");
+        let (_, _, code, message) = verdict(&reply, 1, 0);
+        assert!(code == "CONFLICT" && message.contains("takes all traffic of flow old"), "{code}: {message}");
+        assert_eq!((verdict(&reply, 0, 0).2, world.rule_count(0)), ("NOT_INSTALLED", 1));
+    }
+}
+
+#[test]
+fn the_item_in_the_way_of_another_is_named_by_its_place_in_the_request() {
+    let mut world = world(&[8]);
+    let mut request = batch("node", 3);
+    request["flows"][0]["dry_run"] = json!(true);
+    request["flows"][2] = voice("f3", 2);
+    let reply = world.ok("InstallFlows", request).to_string();
+    assert!(reply.contains("flows[1] of the same batch"), "{reply}");
+}
+
+#[test]
 fn what_a_refused_batch_was_to_replace_is_as_it_was() {
     for atomic in ["node", "all"] {
         let mut world = world(&[100, 4]);
