@@ -7,7 +7,7 @@
 use std::fmt::{self, Write as _};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -112,6 +112,12 @@ impl Tokens {
         let write = || {
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
             file.write_all(self.to_string().as_bytes())?;
+            // Where root revokes a token, the daemon must still be able to read the file; others cannot give files away.
+            if let Ok(old) = fs::metadata(path)
+                && let Err(error) = fchown(&file, Some(old.uid()), Some(old.gid()))
+            {
+                tracing::debug!(%error, "the token file changes its owner");
+            }
             file.sync_all()?;
             fs::rename(&new, path)
         };
@@ -238,6 +244,19 @@ mod tests {
         tokens.save(&path).unwrap();
         assert_eq!(Tokens::load(&path).unwrap(), tokens);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_keeps_its_owner() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens");
+        Tokens::default().save(&path).unwrap();
+        // Only root can give a file away; for others the owner is the same anyway.
+        let _ = std::os::unix::fs::chown(&path, Some(12_345), Some(12_345));
+        let owner = |about: fs::Metadata| (about.uid(), about.gid());
+        let before = owner(fs::metadata(&path).unwrap());
+        Tokens::default().save(&path).unwrap();
+        assert_eq!(owner(fs::metadata(&path).unwrap()), before);
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub(super) struct State {
     /// There is, or was since the start, a token: without one nobody gets in any more.
     is_required: bool,
     seen: Option<(SystemTime, u64)>,
+    /// The file could not be used when it was last looked at, which is told once.
+    is_failing: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +113,7 @@ impl Auth {
         let is_required = loaded.as_ref().is_err()
             || loaded.as_ref().is_ok_and(|tokens| tokens.iter().any(|tokens| !tokens.is_empty()));
         let tokens = Arc::new(loaded.ok().flatten().unwrap_or_default());
-        let state = State { tokens, is_required, seen: None };
+        let state = State { tokens, is_required, seen: None, is_failing: false };
         Self { file, allow_query, state: watch::Sender::new(state), failures: Mutex::default() }
     }
 
@@ -134,15 +136,18 @@ impl Auth {
                 let is_news = *self.state.borrow().tokens != tokens;
                 self.state.send_modify(|state| {
                     state.is_required |= !tokens.is_empty();
-                    (state.tokens, state.seen) = (Arc::new(tokens), seen);
+                    (state.tokens, state.seen, state.is_failing) = (Arc::new(tokens), seen, false);
                 });
                 if is_news {
                     info!("read the tokens again");
                 }
             }
             Err(error) => {
-                error!(%error, "the old tokens stay in use");
-                self.state.send_modify(|state| state.seen = seen);
+                // What was not read was not seen: who may read it can change without the file changing.
+                if !self.state.borrow().is_failing {
+                    error!(%error, "the old tokens stay in use");
+                    self.state.send_modify(|state| state.is_failing = true);
+                }
             }
         }
     }
@@ -218,9 +223,45 @@ impl Auth {
 }
 
 /// Where guesses are counted: an address, or the /64 that one subscriber of an IPv6 network has.
-fn network(peer: IpAddr) -> IpAddr {
+pub(super) fn network(peer: IpAddr) -> IpAddr {
     match canonical(peer) {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::path::Path;
+
+    use super::*;
+
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// Writes the file so that its length and its time are always the same.
+    fn write(path: &Path, text: &str) {
+        fs::write(path, format!("{text:<400}")).unwrap();
+        File::options().write(true).open(path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    }
+
+    fn guarded(path: &Path) -> (Auth, String) {
+        let mut tokens = Tokens::default();
+        let token = tokens.add("noc".parse().unwrap(), Role::Operator).unwrap();
+        tokens.save(path).unwrap();
+        (Auth::new(Some(path.to_owned()), false), token)
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_read_is_looked_at_until_it_can_be() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens");
+        let (auth, token) = guarded(&path);
+        write(&path, "not a token");
+        auth.look();
+        assert!(auth.check(&token, PEER).is_ok());
+        write(&path, "# revoked");
+        auth.look();
+        assert_eq!(auth.check(&token, PEER), Err(Denied::Wrong));
     }
 }
