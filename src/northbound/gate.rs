@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::canonical;
+use super::auth::network;
 
 /// Of so many places one is kept for those who show an admin's token: an operator must get in when it is crowded.
 const RESERVED_ONE_IN: usize = 20;
@@ -44,8 +44,8 @@ impl Gate {
     /// A place for a connection from this address, if there is one.
     pub(super) fn enter(&self, peer: IpAddr) -> Option<Place> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let peer = canonical(peer);
-        let address = if peer.is_loopback() { None } else { Some(self.count(peer)?) };
+        let is_loopback = peer.to_canonical().is_loopback();
+        let address = if is_loopback { None } else { Some(self.count(network(peer))?) };
         let common = Arc::clone(&self.common).try_acquire_owned().ok();
         Some(Place { _place: place, common, address })
     }
@@ -99,6 +99,14 @@ mod tests {
         drop(places);
         assert!(gate.enter(ip("192.0.2.1")).is_some());
         assert!(gate.addresses.lock().unwrap().is_empty(), "nothing is remembered of those who left");
+    }
+
+    #[test]
+    fn w14_all_addresses_of_one_ipv6_network_count_as_one() {
+        let gate = Gate::new(100, 1);
+        let _place = gate.enter(ip("2001:db8::1")).unwrap();
+        assert!(gate.enter(ip("2001:db8::2")).is_none());
+        assert!(gate.enter(ip("2001:db8:0:1::1")).is_some());
     }
 
     #[test]
