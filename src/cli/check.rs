@@ -57,6 +57,8 @@ pub(super) struct Service {
     pub(super) format: LogFormat,
     /// The file of the audit log.
     pub(super) audit: Option<PathBuf>,
+    /// The token file, if one was named: it must be there.
+    pub(super) named_tokens: Option<PathBuf>,
 }
 
 /// The daemon to talk to, and what is shown to it.
@@ -286,6 +288,7 @@ fn check_serve(serve: Serve, classes: ClassTable) -> Result<Job, clap::Error> {
         authorities,
         allow_1_2: serve.openflow_tls12,
     });
+    let named_tokens = serve.tokens.clone();
     let config = ServeConfig {
         listen: serve.listen,
         openflow: serve.openflow,
@@ -310,7 +313,8 @@ fn check_serve(serve: Serve, classes: ClassTable) -> Result<Job, clap::Error> {
         insecure: serve.insecure,
     };
     let audit = serve.audit_log;
-    Ok(Job::Serve(Box::new(Service { config, crash_at: serve.crash_at, filter, format: serve.log_format, audit })))
+    let (crash_at, format) = (serve.crash_at, serve.log_format);
+    Ok(Job::Serve(Box::new(Service { config, crash_at, filter, format, audit, named_tokens })))
 }
 
 fn check_token(token: TokenArgs, json: bool) -> Result<Job, clap::Error> {

@@ -18,7 +18,12 @@ use crate::{crash, daemon, shutdown};
 
 /// Runs the daemon until SIGINT or SIGTERM.
 pub(super) async fn run(service: Service) -> Result<Exit, Failure> {
-    let Service { config, crash_at, filter, format, audit } = service;
+    let Service { config, crash_at, filter, format, audit, named_tokens } = service;
+    // Without its tokens the daemon would be open to everybody on this machine.
+    if let Some(tokens) = named_tokens.filter(|tokens| !tokens.exists()) {
+        let failure = Failure::new(Exit::Usage, format!("there is no token file {}", tokens.display()));
+        return Err(failure.hint("'flumen token add' makes one"));
+    }
     let audit = audit.map(|path| {
         let cannot = |error| Failure::new(Exit::No, format!("cannot write the audit log {}: {error}", path.display()));
         AuditLog::open(&path).map_err(cannot)

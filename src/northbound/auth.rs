@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -110,8 +110,8 @@ impl Auth {
         if let Err(error) = &loaded {
             error!(%error, "nobody gets in until that is mended");
         }
-        let is_required = loaded.as_ref().is_err()
-            || loaded.as_ref().is_ok_and(|tokens| tokens.iter().any(|tokens| !tokens.is_empty()));
+        // A file that is there has had tokens: when the last of them is revoked, nobody gets in, also after a restart.
+        let is_required = loaded.is_err() || file.as_deref().is_some_and(Path::exists);
         let tokens = Arc::new(loaded.ok().flatten().unwrap_or_default());
         let state = State { tokens, is_required, seen: None, is_failing: false };
         Self { file, allow_query, state: watch::Sender::new(state), failures: Mutex::default() }
@@ -135,7 +135,7 @@ impl Auth {
             Ok(tokens) => {
                 let is_news = *self.state.borrow().tokens != tokens;
                 self.state.send_modify(|state| {
-                    state.is_required |= !tokens.is_empty();
+                    state.is_required |= seen.is_some();
                     (state.tokens, state.seen, state.is_failing) = (Arc::new(tokens), seen, false);
                 });
                 if is_news {
@@ -250,6 +250,19 @@ mod tests {
         let token = tokens.add("noc".parse().unwrap(), Role::Operator).unwrap();
         tokens.save(path).unwrap();
         (Auth::new(Some(path.to_owned()), false), token)
+    }
+
+    #[test]
+    fn after_the_last_token_is_revoked_nobody_gets_in_also_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens");
+        let (auth, _) = guarded(&path);
+        Tokens::default().save(&path).unwrap();
+        auth.look();
+        assert!(auth.is_required());
+        assert!(Auth::new(Some(path.clone()), false).is_required());
+        fs::remove_file(&path).unwrap();
+        assert!(!Auth::new(Some(path), false).is_required());
     }
 
     #[test]

@@ -72,6 +72,19 @@ fn a_token_is_made_listed_without_its_secret_and_revoked() {
 }
 
 #[test]
+fn a_token_file_that_is_named_and_not_there_keeps_the_daemon_from_starting() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, missing) = (place.path().join("data"), place.path().join("typo.tokens"));
+    let arguments = ["serve", "--data", data.to_str().unwrap(), "--tokens", missing.to_str().unwrap()];
+    let refused = run(&mut flumen(arguments)).with(2);
+    assert!(
+        refused.stderr.contains("there is no token file") && refused.stderr.contains("typo.tokens"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
 fn over_tls_each_token_does_what_its_role_may_and_the_audit_log_tells() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
