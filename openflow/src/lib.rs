@@ -22,7 +22,7 @@
 //! - Bytes from a peer never panic, and are read in time that grows with their number and not faster.
 //! - A canonical message (its padding is zero) is encoded to the bytes from which it was decoded; any other decodes to
 //!   the same again. The padding itself is ignored: real switches send what they had in memory.
-//! - A decoded message takes at most ten times its bytes in memory, so 640 KiB.
+//! - No element of a list takes more than ten times its bytes in memory; a list may hold room for twice its elements.
 //! - Decoding shares the frame with what runs to the end of a message, and copies what stands inside a list.
 //! - Encoding appends to a buffer of the caller, and to nothing else.
 //! - A [`Match`] holds no duplicate, no field without its prerequisite, no value too wide or outside its mask. Open

@@ -184,8 +184,10 @@ impl Message {
         let opaque = || Echo { data: frame.slice_ref(body) };
         match header.message_type {
             // Versions before this one give the body no meaning, and ask to ignore it.
-            0 if header.version < OFP_VERSION => Ok((&[], Self::Hello(Hello::default()))),
-            0 => part(body, Self::Hello),
+            0 if header.version < OFP_VERSION => {
+                Ok((&[], Self::Hello(Hello { version: header.version, ..Hello::default() })))
+            }
+            0 => part(body, |hello| Self::Hello(Hello { version: header.version, ..hello })),
             1 => {
                 let (rest, error_type) = u16::decode(body)?;
                 let (data, code) = u16::decode(rest)?;
@@ -237,7 +239,8 @@ impl Message {
     /// Appends the message and returns its length, which may be more than its header can say.
     fn encode_unchecked(&self, xid: Xid, out: &mut BytesMut) -> usize {
         measured(out, 2, |out| {
-            out.put_u32(u32::from_be_bytes([OFP_VERSION, self.message_type(), 0, 0]));
+            let version = if let Self::Hello(hello) = self { hello.version } else { OFP_VERSION };
+            out.put_u32(u32::from_be_bytes([version, self.message_type(), 0, 0]));
             xid.encode(out);
             self.encode_body(out);
         })
@@ -323,9 +326,22 @@ mod tests {
     #[test]
     fn a_hello_of_an_older_version_is_read_whatever_its_body() {
         let frame = Bytes::from_static(&[1, 0, 0, 11, 0, 0, 0, 9, 1, 2, 3]);
-        assert_eq!(Message::decode(&frame), Ok((Xid(9), Message::Hello(Hello::default()))));
+        assert_eq!(Message::decode(&frame), Ok((Xid(9), Message::Hello(Hello { version: 1, ..Hello::default() }))));
         let newer = Bytes::from_static(&[6, 0, 0, 16, 0, 0, 0, 9, 0, 1, 0, 8, 0, 0, 0, 0x50]);
         assert!(matches!(Message::decode(&newer), Ok((_, Message::Hello(hello))) if hello.versions() == Some(0x50)));
+    }
+
+    #[test]
+    fn a_hello_of_another_version_is_encoded_to_the_bytes_that_it_came_in() {
+        let bitmap = [0, 1, 0, 8, 0, 0, 0, 0x50];
+        for (version, body) in [(1, &[][..]), (3, &[]), (5, &bitmap), (6, &bitmap), (0xff, &[])] {
+            let length = 8 + u8::try_from(body.len()).unwrap();
+            let frame: Bytes = [&[version, 0, 0, length, 0, 0, 0, 9], body].concat().into();
+            let (xid, message) = Message::decode(&frame).unwrap();
+            let mut encoded = BytesMut::new();
+            message.encode(xid, &mut encoded).unwrap();
+            assert_eq!(encoded, frame);
+        }
     }
 
     #[test]

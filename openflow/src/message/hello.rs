@@ -3,12 +3,16 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::error::Structure;
+use crate::number::OFP_VERSION;
 use crate::wire::{Element, Parsed, Wire, encode_all, list, measured_padded};
 
 /// The first message of both sides.
 #[doc(alias = "ofp_hello")]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
+    /// The version of its header: the highest that the sender speaks (section 6.3.1). No other message has another than
+    /// [`OFP_VERSION`].
+    pub version: u8,
     /// What the peer says about itself.
     pub elements: Vec<HelloElement>,
 }
@@ -29,6 +33,13 @@ pub enum HelloElement {
     },
 }
 
+impl Default for Hello {
+    /// A HELLO of this version that says no more.
+    fn default() -> Self {
+        Self { version: OFP_VERSION, elements: Vec::new() }
+    }
+}
+
 impl Hello {
     /// Offers these versions.
     pub fn with_versions(versions: &[u8]) -> Self {
@@ -39,7 +50,7 @@ impl Hello {
                 *word |= 1 << (version % 32);
             }
         }
-        Self { elements: vec![HelloElement::VersionBitmap(bitmap)] }
+        Self { elements: vec![HelloElement::VersionBitmap(bitmap)], ..Self::default() }
     }
 
     /// The first word of the first bitmap, which holds every version there is; `None` if the peer sent no bitmap.
@@ -54,7 +65,7 @@ impl Hello {
 impl Wire for Hello {
     fn decode(input: &[u8]) -> Parsed<'_, Self> {
         let elements = list(input, Element::padded(Structure::request("ofp_hello_elem"), 4), HelloElement::decode)?;
-        Ok((&[], Self { elements }))
+        Ok((&[], Self { elements, ..Self::default() }))
     }
 
     fn encode(&self, out: &mut BytesMut) {

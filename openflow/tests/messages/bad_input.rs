@@ -182,7 +182,7 @@ fn m15_a_bitmap_without_this_version_says_so() {
     assert_eq!(hello.versions().map(|versions| versions >> 4 & 1), Some(0));
     assert_eq!(Hello::with_versions(&[1, 4]).versions(), Some(0b1_0010));
     assert_eq!(Hello::default().versions(), None);
-    assert_eq!(Hello { elements: vec![HelloElement::VersionBitmap(vec![])] }.versions(), Some(0));
+    assert_eq!(Hello { elements: vec![HelloElement::VersionBitmap(vec![])], ..Hello::default() }.versions(), Some(0));
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(crate) fn message() -> BoxedStrategy<Message> {
 fn plain() -> BoxedStrategy<Message> {
     let role = || (role(), any::<u64>()).prop_map(|(role, generation_id)| RoleMsg { role, generation_id });
     prop_oneof![
-        vec(hello_element(), 0..3).prop_map(|elements| Message::Hello(Hello { elements })),
+        vec(hello_element(), 0..3).prop_map(|elements| Message::Hello(Hello { elements, ..Hello::default() })),
         (any::<u16>(), any::<u16>(), octets(80)).prop_map(|(error_type, code, data)| Message::Error(ErrorMsg {
             error_type,
             code,
