@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ovs test conformance lint advisories prerequisites sim cuts soak
+.PHONY: help demo demo-ovs test conformance lint advisories prerequisites sim cuts soak book tutorial bench
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -14,6 +14,16 @@ demo: ## a daemon, an embedded switch and three flows: no root, no packages
 demo-ovs: ## Open vSwitch, two hosts and a packet capture (root; installs the packages when they are missing)
 	$(CARGO) build --release --quiet
 	testbed/demo-ovs
+
+tutorial: ## type docs/tutorial.md line by line, and compare (root; installs the packages when they are missing)
+	$(CARGO) build --release --quiet
+	testbed/prerequisites packages
+	FLUMEN_BIN=$${FLUMEN_BIN:-target/release/flumen} testbed/tutorial
+
+bench: ## measure everything beside the raw limit and the peers, and write docs/bench (about 20 minutes; quiet machine)
+	testbed/prerequisites bench
+	$(CARGO) build --release --quiet
+	.venv/bin/python testbed/bench/run
 
 test: prerequisites ## every test; installs Open vSwitch, Mininet and the clients when root
 	$(CARGO) test --workspace --no-fail-fast
@@ -45,3 +55,7 @@ advisories: ## known vulnerabilities of the dependencies; fetches the RustSec da
 
 prerequisites: ## install what the tests need (root), or say what will be skipped
 	testbed/prerequisites
+
+book: ## the documentation as a book, in target/book, with every link in it checked (needs mdBook and linkchecker)
+	mdbook build docs
+	linkchecker --config docs/linkchecker.ini --no-status target/book/index.html

@@ -34,4 +34,5 @@ mod soak;
 mod support;
 mod table_miss;
 mod tls;
+mod tutorial;
 mod wire_bytes;

@@ -1,0 +1,184 @@
+"""A private Open vSwitch and a daemon for each measurement, so that all contenders begin with nothing."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FLUMEN = os.environ.get("FLUMEN_BIN") or os.path.join(PROJECT, "target/release/flumen")
+SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+PATIENCE = 120
+MEMORY = "/dev/shm"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(what, probe, patience=PATIENCE, pause=0.02):
+    """Asks until there is an answer."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if answer := probe():
+            return answer
+        time.sleep(pause)
+    raise TimeoutError(f"waited {patience} s in vain for {what}")
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+class Process:
+    """A program that ends with the `with` block."""
+
+    def __init__(self, arguments, log, environment=None):
+        self.log = open(log, "ab")
+        self.process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "--", *arguments], stdout=self.log, stderr=self.log, env=environment
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+    @property
+    def resident(self):
+        """Bytes of memory that it has."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
+
+
+class OpenVSwitch:
+    """One bridge on the dummy datapath, which needs no privileges; flows go through all of Open vSwitch but packets."""
+
+    def __enter__(self):
+        self.home = tempfile.mkdtemp(prefix="flumen-bench-ovs-")
+        variables = ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR")
+        self.environment = dict(os.environ, **dict.fromkeys(variables, self.home))
+        self.run("ovsdb-tool", "create", f"{self.home}/conf.db", SCHEMA)
+        database = f"unix:{self.home}/db.sock"
+        log = f"{self.home}/log"
+        self.processes = [
+            Process(["ovsdb-server", f"{self.home}/conf.db", f"--remote=p{database}"], log, self.environment)
+        ]
+        wait_for("the database", lambda: os.path.exists(f"{self.home}/db.sock"))
+        self.run("ovs-vsctl", "--no-wait", "init")
+        switch = ["ovs-vswitchd", database, "--disable-system", "--enable-dummy=override"]
+        self.processes.append(Process(switch, log, self.environment))
+        self.run(
+            "ovs-vsctl", "--timeout=20", "add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=dummy",
+            "protocols=OpenFlow13", "fail-mode=secure", "other-config:datapath-id=00000000000000a1",
+        )
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            process.__exit__()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def run(self, *command, **options):
+        options = {"check": True, "capture_output": True, "text": True, "env": self.environment} | options
+        return subprocess.run(command, **options).stdout
+
+    def ofctl(self, *arguments, **options):
+        return self.run("ovs-ofctl", "-O", "OpenFlow13", *arguments, **options)
+
+    def set_controller(self, target):
+        self.run(
+            "ovs-vsctl", "--timeout=20", "set-controller", "br0", target, "--", "set", "controller", "br0",
+            "connection-mode=out-of-band",
+        )
+
+    def listen(self):
+        """Lets the bridge wait for controllers; returns the port."""
+        port = free_port()
+        self.set_controller(f"ptcp:{port}:127.0.0.1")
+        wait_for("the bridge to listen", lambda: listens(port))
+        return port
+
+    def flow_count(self):
+        words = self.ofctl("dump-aggregate", "br0").split()
+        return int(next(word for word in words if word.startswith("flow_count=")).split("=")[1])
+
+
+class Daemon:
+    """`flumen serve` on free ports, with a data directory on the disk, or in memory."""
+
+    def __init__(self, *options, in_memory=False):
+        self.options = options
+        self.directory = MEMORY if in_memory else None
+
+    def __enter__(self):
+        self.data = tempfile.mkdtemp(prefix="flumen-bench-data-", dir=self.directory)
+        self.port, self.openflow = free_port(), free_port()
+        self.start()
+        return self
+
+    def start(self):
+        self.process = Process(
+            [
+                FLUMEN, "serve", "--data", f"{self.data}/store", "--listen", f"127.0.0.1:{self.port}",
+                "--openflow", f"127.0.0.1:{self.openflow}", "--log", "warn", *self.options,
+            ],
+            f"{self.data}/log",
+        )
+        wait_for("the daemon", self.is_ready, pause=0.005)
+
+    def __exit__(self, *_):
+        self.process.__exit__()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def kill(self):
+        """kill -9."""
+        self.process.process.send_signal(signal.SIGKILL)
+        self.process.process.wait()
+
+    def get(self, path):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
+                return response.read().decode()
+        except OSError:
+            return None
+
+    def is_ready(self):
+        return self.get("/readyz")
+
+    def connected(self):
+        """How many nodes are connected: the handshake and the first reconciliation are done."""
+        text = self.get("/metrics") or ""
+        lines = [line for line in text.splitlines() if line.startswith('flumen_nodes{state="connected"}')]
+        return int(lines[0].split()[1]) if lines else 0
+
+    def flumen(self, *arguments):
+        """What the command line replies."""
+        command = [FLUMEN, "--url", f"ws://127.0.0.1:{self.port}/v1/ws", "--json", *arguments]
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    def add_bridge(self, ovs):
+        """Makes the bridge a node, and waits until it is connected."""
+        self.flumen("node", "add", "br0", "--address", f"tcp:127.0.0.1:{ovs.listen()}")
+        wait_for("the bridge to be connected", lambda: self.connected() == 1)
+
+    def emulate(self, switches):
+        """Emulated switches that dial this daemon, in a process of their own."""
+        return Process(
+            [FLUMEN, "emulate", "--switches", str(switches), "--connect", f"127.0.0.1:{self.openflow}"],
+            f"{self.data}/emulate.log",
+        )
