@@ -23,7 +23,7 @@ tutorial: ## type docs/tutorial.md line by line, and compare (root; installs the
 bench: ## measure everything beside the raw limit and the peers, and write docs/bench (about 20 minutes; quiet machine)
 	testbed/prerequisites bench
 	$(CARGO) build --release --quiet
-	.venv/bin/python testbed/bench/run
+	target/bench/venv/bin/python testbed/bench/run
 
 test: prerequisites ## every test; installs Open vSwitch, Mininet and the clients when root
 	$(CARGO) test --workspace --no-fail-fast

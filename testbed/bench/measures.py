@@ -155,9 +155,11 @@ class OsKen:
     def singles(self, flows):
         with OpenVSwitch() as ovs:
             switches, web = free_port(), free_port()
-            manager = os.path.join(os.path.dirname(sys.executable), "osken-manager")
-            command = [manager, "--ofp-tcp-listen-port", str(switches), "--wsapi-host", "127.0.0.1", "--wsapi-port", str(web)]
-            with Process([*command, "os_ken.app.ofctl_rest"], f"{ovs.home}/osken.log"):
+            command = [
+                sys.executable, f"{PROJECT}/testbed/bench/osken.py", "--ofp-tcp-listen-port", str(switches),
+                "--wsapi-host", "127.0.0.1", "--wsapi-port", str(web), "os_ken.app.ofctl_rest",
+            ]
+            with Process(command, f"{ovs.home}/osken.log"):
                 wait_for("os-ken", lambda: listens(switches) and listens(web))
                 ovs.set_controller(f"tcp:127.0.0.1:{switches}")
                 client = http.client.HTTPConnection("127.0.0.1", web)
@@ -198,10 +200,9 @@ def switches(count, rules):
             wait_for("the switches", lambda: daemon.connected() == count)
             idle = daemon.process.resident
             client = WebSocket(daemon.port)
-            message = {"flows": [request(n) for n in range(flows)], "report": "problems"}
-            one = pack("json", {"type": "InstallFlows", "id": "1", "payload": message})
+            frames = batch_frames("json", flows)
             replies = []
-            seconds = timed(lambda: replies.append(client.exchange(one)))
+            seconds = timed(lambda: replies.extend(client.pipeline(b"".join(frames), len(frames))))
             check_applied("json", replies)
     return {"switches": count, "rules_per_second": flows * count / seconds, "bytes_per_switch": (idle - empty) / count}
 

@@ -111,7 +111,7 @@ def of_switches(rows, into):
         axes.set_ylabel("confirmed rules a second")
 
     return (
-        "## More switches\n\nOne request whose flows go to all of so many emulated switches, which share the machine with the "
+        "## More switches\n\nFlows that go to all of so many emulated switches, which share the machine with the "
         "daemon; and the memory of the daemon for each when it is idle.\n\n"
         + table(
             ["switches", "rules/s", "KiB a switch"],
