@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ovs test conformance lint advisories prerequisites sim cuts soak book tutorial bench
+.PHONY: help demo demo-ovs testbed-mininet test conformance lint advisories prerequisites sim cuts soak book tutorial bench
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -14,6 +14,10 @@ demo: ## a daemon, an embedded switch and three flows: no root, no packages
 demo-ovs: ## Open vSwitch, two hosts and a packet capture (root; installs the packages when they are missing)
 	$(CARGO) build --release --quiet
 	testbed/demo-ovs
+
+testbed-mininet: ## five topologies of Mininet, and what their packets show (root); SHORT=1 in two minutes
+	$(CARGO) build --release --quiet
+	testbed/leaves-nothing testbed/mininet/run $(if $(SHORT),--short)
 
 tutorial: ## type docs/tutorial.md line by line, and compare (root; installs the packages when they are missing)
 	$(CARGO) build --release --quiet
