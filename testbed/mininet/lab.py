@@ -6,6 +6,7 @@ with a network for a scenario; `prompt` is a network for a person.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,19 +109,26 @@ def prompt(topology, numbers, datapath):
 
 
 class Lab:
-    """A daemon with a network that is connected to it, for the length of a `with`."""
+    """A daemon with a network that is connected to it, for the length of a `with`.
 
-    def __init__(self, topology, *serve, datapath="user", **numbers):
-        self.topology, self.serve, self.datapath = topology, serve, datapath
+    With `ovsdb` the nodes have the names of the switches, and their queues can be set.
+    """
+
+    def __init__(self, topology, *serve, datapath="user", ovsdb=False, **numbers):
+        self.topology, self.serve, self.datapath, self.ovsdb = topology, serve, datapath, ovsdb
         self.numbers = {**topology.defaults(), **numbers}
 
     def __enter__(self):
         setLogLevel("warning")
         log = open(f"{LAB}/flumen.log", "w")
-        arguments = ["serve", "--admission", "adopt", "--data", f"{LAB}/data", *self.serve]
+        admission = "discover" if self.ovsdb else "adopt"
+        arguments = ["serve", "--admission", admission, "--data", f"{LAB}/data", *self.serve]
         self.daemon = subprocess.Popen([FLUMEN, *arguments], stdout=log, stderr=log)
         wait_for("the daemon", lambda: subprocess.run([FLUMEN, "node", "list"], capture_output=True).returncode == 0)
         self.net = network(self.topology, self.numbers, self.datapath)
+        if self.ovsdb:
+            for switch in self.net.switches:
+                flumen("node", "add", switch.name, "--datapath-id", switch.dpid, "--ovsdb", f"unix:{LAB}/db.sock")
         self.wait_until_connected()
         return self
 
@@ -164,6 +172,14 @@ def rules(switch):
         ["ovs-ofctl", "-O", "OpenFlow13", "--no-stats", "dump-flows", switch.name], capture_output=True, text=True
     )
     return sorted(line.strip() for line in dump.stdout.splitlines() if "actions=" in line)
+
+
+def kernel_datapath():
+    """Whether the kernel has Open vSwitch's module, or can load it."""
+    return os.path.isdir("/sys/module/openvswitch") or (
+        shutil.which("modprobe") is not None
+        and subprocess.run(["modprobe", "openvswitch"], capture_output=True).returncode == 0
+    )
 
 
 def expect(holds, otherwise):

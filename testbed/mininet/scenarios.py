@@ -14,7 +14,7 @@ import dumbbell
 import linear
 import single
 import tree
-from lab import LAB, Failed, Lab, expect, flumen, install, rules, states, wait_for
+from lab import LAB, Failed, Lab, expect, flumen, install, kernel_datapath, rules, states, wait_for
 from machine import PROJECT
 from measure import TABLE_HEAD, Stream, a_few_packets, measure, ping
 
@@ -106,6 +106,44 @@ def voice_through_a_bottleneck(thorough):
             print(f"{name}: {loss}; median delay {waited:.0f} times less")
         share = after["bulk"].kbps / limit
         expect(0.8 < share < 1.2, f"bulk has {share:.2f} of its limit")
+
+
+def queues_of_a_bottleneck(thorough):
+    """A port with queues by SetQueues sends at its rate, flows name their class's queue; in the kernel voice is clean."""
+    seconds = 12 if thorough else 4
+    rate = 10000
+    kernel = kernel_datapath()
+    with Lab(dumbbell.TOPOLOGY, ovsdb=True, datapath="kernel" if kernel else "user") as lab:
+        h1, h2, h3, h4, h5, h6 = lab.net.hosts
+        for left, right in ((h1, h4), (h3, h6)):
+            ping(left, right.IP())
+        queues = ["6:min=2000,priority=0", "1:priority=6", "0:priority=7"]
+        asked = [part for queue in queues for part in ("--queue", queue)]
+        flumen("queues", "set", "s1", "s1-eth1", "--max-rate-kbps", rate, *asked)
+        streams = [
+            Stream("voice", h1, h4, VOICE_PORT, kbps=256, size=160),
+            Stream("bulk", h3, h6, 8000, kbps=3 * rate, size=1400),
+        ]
+        before = measure(streams, seconds)
+        show("before", before)
+        install(h1.IP(), h4.IP(), "voice", "--node", "s1")
+        install(h3.IP(), h6.IP(), "bulk", "--node", "s1")
+        for queue, tos in ((6, 46), (1, 10)):
+            wanted = f"set_field:{tos}->ip_dscp,set_queue:{queue},NORMAL"
+            expect(any(wanted in rule for rule in rules(lab.net.get("s1"))), f"no rule has {wanted}")
+        after = measure(streams, seconds)
+        show("after", after)
+        for phase in (before, after):
+            share = sum(seen.kbps for seen in phase.values()) / rate
+            expect(0.8 < share < 1.1, f"the port sends {share:.2f} of its rate")
+        if kernel:
+            lost = ratio(before["voice"].loss, after["voice"].loss)
+            expect(lost > 20, f"the loss of voice shrank by a factor of only {lost:.1f}")
+        else:
+            print(
+                f"The port keeps to its rate, but voice still loses {after['voice'].loss:.0%}: the userspace datapath does "
+                "not put packets into the queues that a flow names. The kernel, which would, has no openvswitch module."
+            )
 
 
 def limits_of_classes(thorough):
@@ -263,6 +301,7 @@ SCENARIOS = [
     reach_dumbbell,
     reach_campus,
     voice_through_a_bottleneck,
+    queues_of_a_bottleneck,
     limits_of_classes,
     link_down_and_up,
     switch_restart,
