@@ -28,11 +28,13 @@ pub enum Place {
     AfterRead,
     /// A bundle of repairs is under way.
     DuringRepair,
+    /// Classes of traffic have been read again: before anything of that is on disk, and when a bundle with it is under way.
+    DuringReload,
 }
 
 impl Place {
     /// Each with its name on the command line.
-    pub const ALL: [(&'static str, Self); 9] = [
+    pub const ALL: [(&'static str, Self); 10] = [
         ("before-write", Self::BeforeWrite),
         ("before-fsync", Self::BeforeFsync),
         ("after-fsync", Self::AfterFsync),
@@ -42,6 +44,7 @@ impl Place {
         ("after-barrier", Self::AfterBarrier),
         ("after-read", Self::AfterRead),
         ("during-repair", Self::DuringRepair),
+        ("during-reload", Self::DuringReload),
     ];
 }
 

@@ -15,10 +15,10 @@ use tokio_util::task::TaskTracker;
 use tracing::field::display;
 use tracing::{error, info, warn};
 
-use crate::config::ServeConfig;
+use crate::config::{ClassSource, ServeConfig};
 use crate::contract::Limits;
 use crate::northbound::{self, NorthboundConfig};
-use crate::programmer::{self, StartError};
+use crate::programmer::{self, Programmer, Reclassed, StartError};
 use crate::southbound::{REPORTS, Southbound, Tls, TlsError};
 use crate::store::{Store, StoreError};
 use crate::{session, shutdown};
@@ -121,7 +121,13 @@ pub async fn run(
     let last = CancellationToken::new();
     let (reports_in, reports_out) = mpsc::channel(REPORTS);
     let switch_tls = tls.clone();
-    let renew = move || reload(switch_tls.as_deref(), north_tls.as_deref());
+    let (class_readings, mut classes_due) = mpsc::channel(1);
+    let class_source = config.class_source;
+    let renew = move || {
+        reload(switch_tls.as_deref(), north_tls.as_deref());
+        // One that is due already reads what there is by then.
+        let _ = class_readings.try_send(());
+    };
     shutdown::on_hangup(&tracker, last.clone(), renew).map_err(DaemonError::Signals)?;
     let config = session::Config::default();
     let southbound = Southbound::start(config, Some(switch_listener), tls, reports_in, tracker.clone(), last.clone());
@@ -129,6 +135,13 @@ pub async fn run(
         programmer::start(engine_config, store, &snapshot, southbound, reports_out, tracker.clone(), last.clone())
             .await?;
     drop(snapshot);
+    let reclasser = programmer.clone();
+    let stop = last.clone();
+    tracker.spawn(async move {
+        while let Some(Some(())) = stop.run_until_cancelled(classes_due.recv()).await {
+            reclass(class_source.as_ref(), &reclasser).await;
+        }
+    });
     let worker = tokio::spawn(work);
     let data = data.as_deref().map(|dir| display(dir.display()));
     info!(northbound = %north_address, openflow = %switch_address, data, "ready");
@@ -186,6 +199,20 @@ fn reload(switches: Option<&Tls>, clients: Option<&northbound::Tls>) {
     match clients.map(northbound::Tls::reload) {
         Some(Ok(())) => info!("read the certificate for clients again"),
         Some(Err(error)) => error!(%error, "the certificate for clients cannot be used; the old one stays in use"),
+        None => {}
+    }
+}
+
+/// The classes of traffic may be others in the configuration file.
+async fn reclass(source: Option<&ClassSource>, programmer: &Programmer) {
+    match source.map(ClassSource::read) {
+        Some(Ok(classes)) => match programmer.reclass(classes).await {
+            Ok(Reclassed { flows, nodes }) => info!(flows, nodes, "read the classes of traffic again"),
+            Err(error) => error!(%error, "the classes of traffic cannot be changed; the old ones stay in force"),
+        },
+        Some(Err(faults)) => {
+            error!("the configuration file cannot be used; the old classes of traffic stay in force: {faults}");
+        }
         None => {}
     }
 }

@@ -309,6 +309,7 @@ fn check_serve(serve: Serve, classes: ClassTable) -> Result<Job, clap::Error> {
             TableMiss::None => config::TableMiss::None,
         },
         classes: limited(classes, serve.class_limits)?,
+        class_source: None,
         origins: serve.origins,
         insecure: serve.insecure,
     };

@@ -21,8 +21,8 @@ const HEAD: &str = "\
 # Configuration of the Flumen daemon: flumen serve --config FILE
 
 # The command line goes before the environment, that before this file, and that before the defaults, which stand here.
-# flumen config check FILE says whether all of it is lawful. A changed
-# file counts from the next start of the daemon.
+# flumen config check FILE says whether all of it is lawful. Changed classes of
+# traffic and class-limits count from the next SIGHUP, changed options from the next start of the daemon.
 
 [serve]
 ";

@@ -42,11 +42,13 @@ use self::args::{Args, Color};
 use self::check::Job;
 use self::exit::{Exit, Failure};
 use self::output::Output;
+use crate::config::{ClassSource, ClassTable};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let flumen = Args::command().color(asked_colour(std::env::args_os()));
-    let complete = match config_file::complete(&flumen, std::env::args_os().collect()) {
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let complete = match config_file::complete(&flumen, typed.clone()) {
         Ok(complete) => complete,
         Err(error) => return usage(&error),
     };
@@ -56,10 +58,13 @@ pub fn run() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let mut output = Output::new(args.global.color);
-    let job = match check::check(args, complete.classes) {
+    let mut job = match check::check(args, complete.classes) {
         Ok(job) => job,
         Err(error) => return usage(&error),
     };
+    if let Job::Serve(service) = &mut job {
+        service.config.class_source = Some(ClassSource::new(move || classes_of(typed.clone())));
+    }
     run_job(job, &mut output)
         .unwrap_or_else(|failure| {
             output.error(&failure.what);
@@ -69,6 +74,20 @@ pub fn run() -> ExitCode {
             failure.exit
         })
         .into()
+}
+
+/// The classes of traffic that a command line of `flumen serve` gives a daemon, its file as it is now.
+fn classes_of(typed: Vec<OsString>) -> Result<ClassTable, String> {
+    let flumen = Args::command().color(ColorChoice::Never);
+    let job = config_file::complete(&flumen, typed).and_then(|complete| {
+        let args = Args::from_arg_matches(&flumen.try_get_matches_from(complete.arguments)?)?;
+        check::check(args, complete.classes)
+    });
+    match job {
+        Ok(Job::Serve(service)) => Ok(service.config.classes),
+        Ok(_) => Err("the command line is not one of flumen serve".to_owned()),
+        Err(error) => Err(error.to_string().trim().to_owned()),
+    }
 }
 
 fn run_job(job: Job, output: &mut Output) -> Result<Exit, Failure> {

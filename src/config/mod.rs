@@ -6,8 +6,10 @@
 mod classes;
 pub mod file;
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use crate::northbound::{AUDIT_TARGET, TlsFiles as ClientTlsFiles};
 pub use crate::policy::ClassTable;
@@ -18,6 +20,31 @@ pub use crate::southbound::TlsFiles;
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8653);
 /// The southbound default: OpenFlow's registered port, on loopback.
 pub const DEFAULT_OPENFLOW: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 6653);
+
+/// Reads the classes of traffic again, or says everything that is wrong with them.
+#[derive(Clone)]
+pub struct ClassSource(Arc<dyn Fn() -> Result<ClassTable, String> + Send + Sync>);
+
+impl ClassSource {
+    /// A source that reads so.
+    pub fn new(read: impl Fn() -> Result<ClassTable, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// The classes as they are now.
+    ///
+    /// # Errors
+    /// What is wrong with them, a line each.
+    pub fn read(&self) -> Result<ClassTable, String> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for ClassSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ClassSource")
+    }
+}
 
 /// The options of one daemon.
 #[derive(Debug, Clone)]
@@ -42,6 +69,8 @@ pub struct ServeConfig {
     pub table_miss: TableMiss,
     /// The classes of traffic that requests may name.
     pub classes: ClassTable,
+    /// Where they are read again at a SIGHUP, if anywhere.
+    pub class_source: Option<ClassSource>,
     /// Origins, beside the daemon's own address, whose pages may open a WebSocket.
     pub origins: Vec<String>,
     /// Lets both listeners leave loopback without tokens and without TLS.
@@ -61,6 +90,7 @@ impl Default for ServeConfig {
             admission: Admission::default(),
             table_miss: TableMiss::default(),
             classes: ClassTable::built_in(),
+            class_source: None,
             origins: Vec::new(),
             insecure: false,
         }

@@ -16,7 +16,7 @@ use super::commits::Commits;
 use super::engine::{Engine, Output, Ticket};
 use super::news::News;
 use super::node::NodeId;
-use super::{Answer, NodeStates, Request};
+use super::{Answer, NodeStates, Reclassing, Request};
 use crate::contract::{Timestamp, Topic};
 use crate::crash::{self, Place};
 use crate::ovsdb::{self, Ovsdb, Watch};
@@ -35,6 +35,7 @@ pub(super) struct Driver {
     pub(super) ovsdb: Ovsdb,
     pub(super) inbox: mpsc::Receiver<Request>,
     pub(super) surveys: mpsc::Receiver<oneshot::Sender<NodeStates>>,
+    pub(super) reclassings: mpsc::Receiver<Reclassing>,
     pub(super) reports: mpsc::Receiver<Report>,
     pub(super) news: Newsroom,
     pub(super) databases: mpsc::Receiver<ovsdb::Report>,
@@ -89,13 +90,15 @@ struct Ends {
     dials: HashMap<NodeId, Dial>,
     watches: HashMap<NodeId, Watch>,
     next_ticket: u64,
+    /// Classes have changed, and nothing has been sent for it.
+    is_reclassing: bool,
 }
 
 impl Driver {
     /// Runs until `shutdown` is cancelled or the store can no longer be trusted.
     pub(super) async fn run(self, shutdown: CancellationToken) -> Result<(), StoreError> {
-        let Self { mut engine, mut store, southbound, ovsdb, mut inbox, mut surveys, mut reports, mut databases, news } =
-            self;
+        let Self { mut engine, mut store, southbound, ovsdb, .. } = self;
+        let Self { mut inbox, mut surveys, mut reclassings, mut reports, mut databases, news, .. } = self;
         let mut ends = Ends::new(news);
         let mut commits = Commits::default();
         let mut commands = Vec::with_capacity(TAKE);
@@ -134,6 +137,16 @@ impl Driver {
                         engine.handle_command(ticket, request.command);
                     }
                 }
+                Some(Reclassing { classes, answer }) = reclassings.recv(), if !commits.are_blocked() => {
+                    engine.set_time(Instant::now(), Timestamp::now());
+                    let result = engine.reclass(classes);
+                    ends.is_reclassing = result.is_ok();
+                    if ends.is_reclassing {
+                        crash::pass(Place::DuringReload);
+                    }
+                    // Whoever asked may have gone away meanwhile.
+                    let _ = answer.send(result);
+                }
                 Some(answer) = surveys.recv() => {
                     // Whoever asked may have gone away meanwhile.
                     let _ = answer.send(engine.node_states());
@@ -162,6 +175,7 @@ impl Ends {
             dials: HashMap::new(),
             watches: HashMap::new(),
             next_ticket: 0,
+            is_reclassing: false,
         }
     }
 
@@ -202,6 +216,9 @@ impl Ends {
                 self.send(connection, command);
                 if is_repair {
                     crash::pass(Place::DuringRepair);
+                }
+                if is_repair && std::mem::take(&mut self.is_reclassing) {
+                    crash::pass(Place::DuringReload);
                 }
             }
             Output::Dial { node, address } => {

@@ -285,8 +285,8 @@ impl Engine {
     pub(super) fn flush(&mut self) {
         self.advance_atoms();
         self.send_queued();
-        // What was sent may be what an atom waited for.
-        while self.atoms.have_news() {
+        // What was sent may be what an atom waited for, or the last of what meters were to outlast.
+        while self.atoms.have_news() || !self.ready.is_empty() {
             self.advance_atoms();
             self.send_queued();
         }

@@ -73,11 +73,24 @@ pub(super) struct Placement {
     /// Flows whose places it was given, and that are superseded once it is applied.
     pub(super) replaces: Vec<FlowNumber>,
     pub(super) repairs: Repairs,
+    pub(super) replan: Replan,
     /// What its rules had counted when they were last read.
     pub(super) sample: Option<Sample>,
     /// The state that is told of it, and under which its node counts it: the last one that the disk knows. Nothing as
     /// long as the disk does not know the flow.
     pub(super) told: Option<FlowState>,
+}
+
+/// Whether the switch may have rules of a flow as its class was before it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Replan {
+    /// It has none.
+    #[default]
+    No,
+    /// It may, and has not been sent the rules as they are now.
+    Due,
+    /// It has been sent the rules as they are now, and may have others beside them until a reading shows that it has not.
+    Sent,
 }
 
 /// How often something was repaired lately.
@@ -181,6 +194,7 @@ impl Placement {
             restored: false,
             replaces: Vec::new(),
             repairs: Repairs::default(),
+            replan: Replan::No,
             sample: None,
             told: None,
         }

@@ -84,6 +84,13 @@ impl Meter {
     }
 }
 
+impl Meter {
+    /// The switch has it, and nobody is to be behind it.
+    pub(super) fn is_useless(&self) -> bool {
+        self.stage == MeterStage::There && self.users.is_empty()
+    }
+}
+
 impl Meters {
     pub(super) fn is_empty(&self) -> bool {
         self.by_owner.is_empty()

@@ -30,10 +30,10 @@ struct Deviation {
 impl Engine {
     /// The switch has told which meters it has, or will not.
     pub(super) fn meters_read(&mut self, id: NodeId, result: &Result<Vec<MeterConfig>, ReadError>) {
-        let Some(Sync::ReadingMeters { began, first }) = self.nodes.get(&id).and_then(Node::live).map(|live| live.sync)
-        else {
-            return;
-        };
+        let Some(live) = self.nodes.get(&id).and_then(Node::live) else { return };
+        let Sync::ReadingMeters { began, first } = live.sync else { return };
+        // What is to be another one than before, nobody has changed.
+        let is_expected = first || live.is_replanned;
         let (listed, meters) = match result {
             Ok(meters) => (ListedMeters::Known, meters.as_slice()),
             Err(ReadError::Refused(error)) => {
@@ -47,13 +47,13 @@ impl Engine {
             live.listed_meters = listed;
         }
         if listed == ListedMeters::Known && self.nodes.get(&id).is_some_and(|node| node.leaving.is_none()) {
-            self.reconcile_meters(id, meters, began, first);
+            self.reconcile_meters(id, meters, began, is_expected);
         }
         self.check_metered(id);
     }
 
     /// Brings the switch's meters and ours together.
-    fn reconcile_meters(&mut self, id: NodeId, there: &[MeterConfig], began: u64, first: bool) {
+    fn reconcile_meters(&mut self, id: NodeId, there: &[MeterConfig], began: u64, is_expected: bool) {
         let there: HashMap<MeterId, &MeterConfig> = there.iter().map(|meter| (meter.meter_id, meter)).collect();
         let Some(node) = self.nodes.get_mut(&id) else { return };
         node.meters.set_foreign(there.keys().copied());
@@ -83,7 +83,8 @@ impl Engine {
         for (owner, meter_id, is_wanted) in judged {
             match (is_wanted, there.get(&meter_id)) {
                 (false, None) => self.forget_meter(id, &owner),
-                (false, Some(_)) => self.delete_meter(id, &owner),
+                // The rules behind it, which would go with it, go first.
+                (false, Some(_)) => self.meter_waits(id, &owner),
                 (true, Some(found)) if self.is_as_wanted(id, &owner, found) => self.meter_is_there(id, &owner),
                 (true, found) => {
                     let (command, reason) = if found.is_some() {
@@ -91,10 +92,29 @@ impl Engine {
                     } else {
                         (MeterModCommand::Add, DELETED)
                     };
-                    self.meter_deviates(id, Deviation { owner, command, reason }, first);
+                    self.meter_deviates(id, Deviation { owner, command, reason }, is_expected);
                 }
             }
         }
+    }
+
+    fn meter_waits(&mut self, id: NodeId, owner: &Owner) {
+        if let Some(meter) = self.nodes.get_mut(&id).and_then(|node| node.meters.get_mut(owner)) {
+            meter.stage = MeterStage::There;
+        }
+    }
+
+    /// Deletes the meters that nobody is to be behind, when what has gone out before is settled.
+    pub(super) fn drop_meters_when_settled(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let Some(live) = node.live_mut() else { return };
+        let is_settled = |until: &mut u64| live.settled >= *until && live.bundled == 0;
+        if live.meters_leave.take_if(is_settled).is_none() {
+            return;
+        }
+        let useless: Vec<Owner> =
+            node.meters.iter().filter(|(_, meter)| meter.is_useless()).map(|(owner, _)| owner.clone()).collect();
+        useless.iter().for_each(|owner| self.delete_meter(id, owner));
     }
 
     fn is_as_wanted(&self, id: NodeId, owner: &Owner, found: &MeterConfig) -> bool {
@@ -113,13 +133,13 @@ impl Engine {
 
     /// A meter is gone or changed: puts it right, unless that has been done too often. What a switch has not when it
     /// connects, nobody took away.
-    fn meter_deviates(&mut self, id: NodeId, deviation: Deviation, first: bool) {
+    fn meter_deviates(&mut self, id: NodeId, deviation: Deviation, is_expected: bool) {
         let Deviation { owner, command, reason } = deviation;
         let now = self.now;
         let node_name = self.node_name(id).cloned();
         let Some(meter) = self.nodes.get_mut(&id).and_then(|node| node.meters.get_mut(&owner)) else { return };
         let (meter_id, node) = (meter.id.0, node_name.as_ref().map(NodeName::as_str));
-        if first {
+        if is_expected {
             debug!(meter_id, node, reason, "a meter is not there as it was; restoring");
         } else if meter.repairs.may_repair(now) {
             info!(meter_id, node, reason, "a meter has drifted; repairing");

@@ -32,6 +32,7 @@ mod places;
 mod preview;
 mod queues;
 mod reads;
+mod reclass;
 mod reconcile;
 mod record;
 mod removal;
@@ -53,6 +54,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::contract::{Command, ErrorBody, FlowId, NodeState, Reply, Timestamp};
 use crate::ovsdb::{self, Ovsdb, Secured};
+use crate::policy::ClassTable;
 use crate::southbound::{Report, Southbound};
 use crate::store::{Completion, Snapshot, Store, StoreError};
 
@@ -60,6 +62,7 @@ pub use backup::{Counts, ExportError, ImportError, export, import};
 use driver::Newsroom;
 pub use engine::Config;
 pub use news::{Audience, INTERVALS_MS, News, Seat, interval_index};
+pub use reclass::{ReclassError, Reclassed};
 pub use record::RecordError;
 
 pub use crate::session::Counters;
@@ -77,6 +80,9 @@ pub const MAX_FLOWS: usize = 2_000_000;
 
 /// Questions after the states of all nodes that wait for the programmer. Each costs it a look at every node.
 const SURVEYS: usize = 4;
+
+/// Classes of traffic that wait to be put in force.
+const RECLASSINGS: usize = 1;
 
 /// Events that wait to be written for subscribers: those of one large batch. Beyond them there is a gap.
 const NEWS: usize = 65_536;
@@ -125,6 +131,13 @@ pub(crate) struct Request {
     pub(crate) answer: oneshot::Sender<Answer>,
 }
 
+/// Classes of traffic on their way in, and where the word on them goes.
+#[derive(Debug)]
+struct Reclassing {
+    classes: ClassTable,
+    answer: oneshot::Sender<Result<Reclassed, ReclassError>>,
+}
+
 /// How many nodes are in each state.
 pub type NodeStates = BTreeMap<NodeState, u64>;
 
@@ -133,6 +146,7 @@ pub type NodeStates = BTreeMap<NodeState, u64>;
 pub struct Programmer {
     inbox: mpsc::Sender<Request>,
     surveys: mpsc::Sender<oneshot::Sender<NodeStates>>,
+    reclassings: mpsc::Sender<Reclassing>,
     southbound: Option<Southbound>,
     audience: Audience,
 }
@@ -141,7 +155,8 @@ impl Programmer {
     /// A handle whose commands go to `inbox`, where a test answers them.
     #[cfg(test)]
     pub(crate) fn new(inbox: mpsc::Sender<Request>) -> Self {
-        Self { inbox, surveys: mpsc::channel(1).0, southbound: None, audience: Audience::default() }
+        let (surveys, reclassings) = (mpsc::channel(1).0, mpsc::channel(1).0);
+        Self { inbox, surveys, reclassings, southbound: None, audience: Audience::default() }
     }
 
     /// How many nodes are in each state; `None` when the programmer has stopped.
@@ -149,6 +164,17 @@ impl Programmer {
         let (answer, receiver) = oneshot::channel();
         self.surveys.send(answer).await.ok()?;
         receiver.await.ok()
+    }
+
+    /// Puts other classes of traffic in force, and plans the flows anew that they change.
+    ///
+    /// # Errors
+    /// A [`ReclassError`] when one flow could not be as they say: then the ones before stay in force for all.
+    pub async fn reclass(&self, classes: ClassTable) -> Result<Reclassed, ReclassError> {
+        let (answer, receiver) = oneshot::channel();
+        let sent = self.reclassings.send(Reclassing { classes, answer }).await;
+        sent.map_err(|_| ReclassError::Stopped)?;
+        receiver.await.unwrap_or(Err(ReclassError::Stopped))
     }
 
     /// Who listens to its news. Those who have subscribers count them here.
@@ -229,7 +255,8 @@ pub async fn start(
     let engine = engine::Engine::new(config, loaded, audience.clone(), Instant::now(), Timestamp::now());
     let (inbox, receiver) = mpsc::channel(INBOX);
     let (surveys, surveyed) = mpsc::channel(SURVEYS);
-    let handle = Programmer { inbox, surveys, southbound: Some(southbound.clone()), audience };
+    let (reclassings, reclassed) = mpsc::channel(RECLASSINGS);
+    let handle = Programmer { inbox, surveys, reclassings, southbound: Some(southbound.clone()), audience };
     let news = Newsroom::new(news);
     let (database_reports, databases) = mpsc::channel(DATABASE_REPORTS);
     let ovsdb = Ovsdb::new(database_reports, secure(southbound.clone()), tracker, shutdown.clone());
@@ -240,6 +267,7 @@ pub async fn start(
         ovsdb,
         inbox: receiver,
         surveys: surveyed,
+        reclassings: reclassed,
         reports,
         databases,
         news,

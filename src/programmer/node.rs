@@ -105,6 +105,10 @@ pub(super) struct Live {
     pub(super) bundled: u64,
     /// Jobs that must come after what is in a bundle now.
     pub(super) deferred: Vec<Job>,
+    /// Classes of its flows have changed, and it has not been read since.
+    pub(super) is_replanned: bool,
+    /// Meters that nobody is to be behind any more leave when so many FLOW_MODs are settled, and no bundle is under way.
+    pub(super) meters_leave: Option<u64>,
 }
 
 /// What is known of the switch's meters on this connection.
@@ -154,6 +158,8 @@ pub(super) enum Job {
     Sweep { cookie: u64, rule: Rule },
     /// Add, change or delete a meter.
     Meter(MeterMod),
+    /// Delete the meters that nobody is to be behind, when everything before it is settled.
+    DropMeters,
     /// Write the table-miss rule.
     WriteTableMiss,
     /// Delete the table-miss rule.
@@ -235,6 +241,8 @@ impl Live {
             has_monitor: false,
             bundled: 0,
             deferred: Vec::new(),
+            is_replanned: false,
+            meters_leave: None,
         }
     }
 

@@ -4,7 +4,7 @@ use openflow::{FlowMod, FlowModCommand, FlowModFlags, Match, MeterMod, TableId};
 
 use super::cookie::{FlowNumber, Purpose, Tag, meter_token, token};
 use super::engine::Engine;
-use super::flow::Stage;
+use super::flow::{Replan, Stage};
 use super::meter::{Meter, MeterStage};
 use super::node::{Job, Node, NodeId, Sync};
 use super::table_miss;
@@ -108,12 +108,11 @@ impl Engine {
             }
             Job::Wipe => {
                 let cookie = tag.cookie(FlowNumber::TABLE_MISS);
-                let everything =
-                    FlowMod { cookie, cookie_mask: Tag::MASK, table_id: TableId::ALL, ..FlowMod::delete() };
-                mods.push((token(Purpose::Wipe, FlowNumber::TABLE_MISS), everything));
+                mods.push((token(Purpose::Wipe, FlowNumber::TABLE_MISS), delete_all(cookie, Tag::MASK)));
             }
             // METER_MODs leave by another way.
             Job::Meter(_) => {}
+            Job::DropMeters => self.mark_meters(id, mods.len()),
             Job::Synced => self.mark_sync(id, mods.len()),
         }
     }
@@ -129,6 +128,12 @@ impl Engine {
     ) {
         let cookie = self.tag.cookie(number);
         let stages = [Stage::Waiting, Stage::Unknown, Stage::Drifted];
+        if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id))
+            && placement.replan == Replan::Due
+            && stages.contains(&placement.stage)
+        {
+            placement.replan = Replan::Sent;
+        }
         if let Some(flow) = self.begin(number, id, &stages, rules.len()) {
             mods.extend(rules.into_iter().map(|rule| (token(purpose, number), add(rule, cookie, &flow.request))));
         }
@@ -164,10 +169,25 @@ impl Engine {
         mods: &mut Vec<(Token, FlowMod)>,
     ) {
         let Some(flow) = self.flows.get(&number) else { return };
-        let rules = self.rules_of(&flow.request);
         let cookie = self.tag.cookie(number);
+        if flow.placement(id).is_some_and(|placement| placement.replan != Replan::No) {
+            // Which rules of it the switch has is not known.
+            if self.begin(number, id, &[stage], 1).is_some() {
+                mods.push((token(purpose, number), delete_all(cookie, u64::MAX)));
+            }
+            return;
+        }
+        let rules = self.rules_of(&flow.request);
         if self.begin(number, id, &[stage], rules.len()).is_some() {
             mods.extend(rules.into_iter().map(|rule| (token(purpose, number), delete(rule, cookie))));
+        }
+    }
+
+    /// What is sent so far, and the `pending` FLOW_MODs about to be, comes before the meters leave that it makes useless.
+    fn mark_meters(&mut self, id: NodeId, pending: usize) {
+        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
+            live.meters_leave = Some(live.sent + pending as u64);
+            self.drop_meters_when_settled(id);
         }
     }
 
@@ -194,6 +214,11 @@ pub(super) fn add(rule: Rule, cookie: u64, request: &InstallFlow) -> FlowMod {
         instructions: rule.instructions,
         ..FlowMod::add()
     }
+}
+
+/// Deletes whatever has a cookie like this.
+fn delete_all(cookie: u64, cookie_mask: u64) -> FlowMod {
+    FlowMod { cookie, cookie_mask, table_id: TableId::ALL, ..FlowMod::delete() }
 }
 
 fn delete(rule: Rule, cookie: u64) -> FlowMod {

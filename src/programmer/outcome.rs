@@ -6,7 +6,7 @@ use tracing::{error, warn};
 
 use super::cookie::{FlowNumber, Purpose, from_token};
 use super::engine::Engine;
-use super::flow::{Placement, Stage};
+use super::flow::{Placement, Replan, Stage};
 use super::meter_answers::is_meter_missing;
 use super::node::{Job, Node, NodeId, Sync};
 use crate::contract::{AlarmKind, NodeName, SwitchError};
@@ -43,6 +43,7 @@ impl Engine {
         self.resume_deferred(id);
         self.check_restored(id);
         self.check_sync(id);
+        self.drop_meters_when_settled(id);
     }
 
     fn flow_settled(&mut self, purpose: Purpose, number: FlowNumber, id: NodeId, outcome: Outcome) {
@@ -175,7 +176,10 @@ impl Engine {
         let rules = flow.rules;
         let Some(placement) = flow.placement_mut(id) else { return };
         // A limited one goes with its meter.
-        let may_leave_rules = rules > 1 || is_limited || matches!(placement.stage, Stage::Drifted | Stage::Applied);
+        let may_leave_rules = rules > 1
+            || is_limited
+            || placement.replan != Replan::No
+            || matches!(placement.stage, Stage::Drifted | Stage::Applied);
         if may_leave_rules && is_there {
             placement.stage = Stage::Undoing;
             placement.queued = true;

@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 
 use super::cookie::FlowNumber;
 use super::engine::Engine;
-use super::flow::{Placement, Stage};
+use super::flow::{Placement, Replan, Stage};
 use super::install::rule_hash;
 use super::node::{Job, NodeId};
 use crate::policy::Rule;
@@ -45,6 +45,16 @@ impl Engine {
     pub(super) fn confirmed(&mut self, number: FlowNumber, id: NodeId) {
         let wall = self.wall;
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        match placement.replan {
+            Replan::No => {}
+            Replan::Sent => self.read_soon(id),
+            // What was confirmed is what the class was before.
+            Replan::Due => {
+                placement.stage = Stage::Waiting;
+                return self.read_now(id);
+            }
+        }
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         let was_applied = placement.stage == Stage::Drifted;
         placement.confirm(wall);
         let replaces = std::mem::take(&mut placement.replaces);
@@ -64,6 +74,9 @@ impl Engine {
         }
         placement.stage = Stage::Superseded;
         placement.queued = false;
+        if placement.replan != Replan::No {
+            self.read_now(id);
+        }
         let cookie = self.tag.cookie(number);
         let rules = self.flows.get(&number).map(|flow| self.rules_of(&flow.request)).unwrap_or_default();
         if rules.len() > 1 {

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::engine::Engine;
 use super::flow::REPAIR_PERIOD;
-use super::node::{Node, NodeId, Sync};
+use super::node::{Job, Node, NodeId, Sync};
 use crate::contract::NodeName;
 use crate::session::{Command, ReadError, Token};
 
@@ -72,7 +72,7 @@ impl Engine {
             live.sync = Sync::Unread;
             return;
         }
-        if !(has_meters && (first || has_meters_of_ours)) {
+        if !(has_meters && (first || has_meters_of_ours || live.is_replanned)) {
             return self.read_flows(id, first);
         }
         live.sync = Sync::ReadingMeters { began, first };
@@ -106,8 +106,12 @@ impl Engine {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         // Nothing tells of what others do to meters.
         let has_meters = !node.meters.is_empty();
+        let has_useless_meters = node.meters.iter().any(|(_, meter)| meter.is_useless());
         let Some(live) = node.live_mut() else { return };
         live.sync = Sync::Done;
+        if has_useless_meters {
+            self.push_job(id, Job::DropMeters);
+        }
         self.give_place(id);
         self.atoms.wake(id);
         let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };

@@ -12,7 +12,7 @@ use super::atom::Judged;
 use super::cookie::FlowNumber;
 use super::drift::{CHANGED, DELETED};
 use super::engine::Engine;
-use super::flow::{Placement, Stage};
+use super::flow::{Placement, Replan, Stage};
 use super::install::{place_hash, rule_hash};
 use super::meter::MeterStage;
 use super::node::{Job, NodeId, Sync};
@@ -37,6 +37,7 @@ impl Engine {
         let Some(Sync::Reading { began, first }) = node.live().map(|live| live.sync) else { return };
         let mut seen = Seen::default();
         let has_bundles = node.live().is_some_and(|live| live.has_bundles);
+        let is_replanned = node.live_mut().is_some_and(|live| std::mem::take(&mut live.is_replanned));
         let before = node.queue.len();
         node.foreign.clear();
         for entry in entries {
@@ -73,14 +74,18 @@ impl Engine {
         if first && lacking > 0 {
             info!(node = %node.request.name, flows = lacking, "putting flows on a switch that has just connected");
         }
-        let repairs =
-            if first && has_bundles && node.leaving.is_none() { node.queue.split_off(before) } else { VecDeque::new() };
+        let is_bundled = (first || is_replanned) && has_bundles && node.leaving.is_none();
+        let repairs = if is_bundled { node.queue.split_off(before) } else { VecDeque::new() };
         let Some(live) = node.live_mut() else { return };
         live.sync = Sync::Queued;
         match (first, repairs.is_empty()) {
             (true, false) => self.restore(id, repairs),
             (true, true) => self.push_job(id, Job::Synced),
-            (false, _) => self.synced(id),
+            (false, _) => {
+                // All of it together, however much it is: a switch has the classes of before or those of now.
+                self.send_in_bundles(id, repairs, usize::MAX);
+                self.synced(id);
+            }
         }
     }
 
@@ -108,6 +113,7 @@ impl Engine {
         if stage.is_desired() && meter.is_some_and(|meter| meter.stage != MeterStage::There) {
             return Vec::new();
         }
+        let is_unmetered = meter.is_none() && self.limit_of(&flow.request).is_some();
         let rules = self.rules_on(number, id);
         let places: HashSet<u64> =
             if found.is_empty() { HashSet::new() } else { rules.iter().map(rule_hash).collect() };
@@ -119,7 +125,8 @@ impl Engine {
             self.reconcile_removal(id, number, !found.is_empty());
             return strays;
         }
-        let is_there = |rule: &Rule| found.iter().any(|entry| is_as_asked(entry, rule, &flow.request));
+        // What is to be behind a meter and has none is not as asked, whatever its rules are.
+        let is_there = |rule: &Rule| !is_unmetered && found.iter().any(|entry| is_as_asked(entry, rule, &flow.request));
         if self.is_yielding(number, id, &rules) {
             return strays;
         }
@@ -129,7 +136,8 @@ impl Engine {
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else {
             return strays;
         };
-        if missing.is_empty() {
+        if missing.is_empty() && (placement.replan == Replan::No || strays.is_empty()) {
+            placement.replan = Replan::No;
             placement.verified_at = Some(wall);
             if stage != Stage::Applied || !placement.replaces.is_empty() {
                 self.confirmed(number, id);
@@ -139,6 +147,8 @@ impl Engine {
             placement.stage = Stage::Expired;
             self.flow_left(number, id);
             self.flow_moved(number);
+        } else if placement.replan != Replan::No {
+            self.send_replanned(number, id, missing);
         } else if placement.expired_rules > 0 && stage == Stage::Applied {
             // Part of it has run out, the rest is still there.
         } else if matches!(stage, Stage::Applied | Stage::Drifted) {
@@ -150,6 +160,20 @@ impl Engine {
             self.flow_moved(number);
         }
         strays
+    }
+
+    /// Sends what the switch lacks of a flow whose class has changed, as it would a new one, and looks again whether
+    /// nothing is left of what the class was before.
+    fn send_replanned(&mut self, number: FlowNumber, id: NodeId, missing: Vec<Rule>) {
+        self.read_soon(id);
+        let placement = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id));
+        let Some(placement) = placement.filter(|_| !missing.is_empty()) else { return };
+        placement.stage = Stage::Waiting;
+        placement.queued = true;
+        placement.applied_at = None;
+        placement.expired_rules = 0;
+        self.push_install(number, id, missing);
+        self.flow_moved(number);
     }
 
     fn reconcile_removal(&mut self, id: NodeId, number: FlowNumber, is_there: bool) {

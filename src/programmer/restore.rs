@@ -18,8 +18,17 @@ use crate::session::{Command, Outcome, Token};
 const BUNDLE: usize = 50_000;
 
 impl Engine {
-    /// Sends repairs in bundles; removals, which have a life of their own, go the ordinary way.
+    /// Sends the first repairs in bundles.
     pub(super) fn restore(&mut self, id: NodeId, jobs: VecDeque<Job>) {
+        self.send_in_bundles(id, jobs, BUNDLE);
+        if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
+            live.sync = Sync::Restoring;
+        }
+        self.check_restored(id);
+    }
+
+    /// Sends work in bundles of so many FLOW_MODs at most; removals, which have a life of their own, go the ordinary way.
+    pub(super) fn send_in_bundles(&mut self, id: NodeId, jobs: VecDeque<Job>, most: usize) {
         let mut mods = Vec::new();
         for job in jobs {
             match job {
@@ -27,6 +36,7 @@ impl Engine {
                 | Job::Undo { .. }
                 | Job::Prepare { .. }
                 | Job::Meter(_)
+                | Job::DropMeters
                 | Job::Wipe
                 | Job::Synced => {
                     self.push_job(id, job);
@@ -37,13 +47,12 @@ impl Engine {
             }
         }
         let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
-        live.sync = Sync::Restoring;
         live.bundled += mods.len() as u64;
         let connection = live.connection;
         let mut mods = mods.into_iter().map(|(token, flow_mod)| (self.begin_restoring(id, token), flow_mod));
         let mut bundles: Vec<Vec<(Token, FlowMod)>> = Vec::new();
         loop {
-            let bundle: Vec<_> = mods.by_ref().take(BUNDLE).collect();
+            let bundle: Vec<_> = mods.by_ref().take(most).collect();
             if bundle.is_empty() {
                 break;
             }
@@ -52,7 +61,6 @@ impl Engine {
         for bundle in bundles {
             self.command(connection, Command::Bundle(bundle));
         }
-        self.check_restored(id);
     }
 
     /// Marks what a FLOW_MOD is about as part of a bundle.
@@ -115,7 +123,7 @@ impl Engine {
             Job::Prepare { atom } => self.atoms.flows(*atom).iter().any(replaces_bundled),
             Job::Wipe => has_bundle(),
             Job::Synced => node.is_some_and(|node| node.leaving.is_some()) && has_bundle(),
-            Job::Meter(_) | Job::Sweep { .. } | Job::WriteTableMiss | Job::DeleteTableMiss => false,
+            Job::Meter(_) | Job::DropMeters | Job::Sweep { .. } | Job::WriteTableMiss | Job::DeleteTableMiss => false,
         }
     }
 

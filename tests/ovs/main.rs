@@ -29,6 +29,7 @@ mod qos_page;
 mod queues;
 mod readme;
 mod reconnects;
+mod reload;
 mod removals;
 mod soak;
 mod support;

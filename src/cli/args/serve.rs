@@ -43,7 +43,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Serve {
-    /// Read options and classes of traffic from this TOML file; the command line and the environment go before it
+    /// Read options and classes of traffic from this TOML file; the command line and the environment go before it.
+    /// SIGHUP reads the classes again
     #[arg(long, value_name = "FILE", env = "FLUMEN_CONFIG", hide_env_values = true, value_hint = clap::ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Where WebSocket and HTTP clients connect

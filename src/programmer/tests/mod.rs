@@ -12,6 +12,7 @@ mod news;
 mod nodes;
 mod outage;
 mod queues;
+mod reclass;
 mod replace;
 mod simulator;
 mod warnings;
