@@ -341,13 +341,11 @@ impl Engine {
                 self.nodes.get(&placement.node).is_none_or(|node| node.live().is_none())
                     || placement.undecided().is_some_and(|atom| self.is_held_up(atom))
             }
-            Stage::Applied
-            | Stage::Rejected
-            | Stage::Unknown
-            | Stage::Drifted
-            | Stage::Removed
-            | Stage::Expired
-            | Stage::Superseded => true,
+            // Its meter has yet to leave the switch.
+            Stage::Rejected => !placement.queued,
+            Stage::Applied | Stage::Unknown | Stage::Drifted | Stage::Removed | Stage::Expired | Stage::Superseded => {
+                true
+            }
         };
         self.is_on_disk(flow, waiter) && (waiter.wait == Wait::Accepted || flow.placements.iter().all(has_settled))
     }

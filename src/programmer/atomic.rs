@@ -10,28 +10,29 @@ use super::engine::Engine;
 use super::install::{Batch, Plan, no_number, not_the_same, rule_hash};
 use super::node::{Node, NodeId};
 use super::view::own_error;
-use crate::contract::{Atomic, ErrorBody, ErrorCode, FlowId};
+use super::warnings;
+use crate::contract::{Atomic, ErrorBody, ErrorCode, FlowId, Warning};
 
 impl Engine {
     /// Makes flows of all plans, or of none when anything is in the way of one of them. What is only to be shown is.
     pub(super) fn admit_together(&mut self, plans: Vec<Plan>, atomic: Atomic) -> Result<Batch, ErrorBody> {
         let is_meant = |(item, plan): (usize, &Plan)| (!plan.request.dry_run).then_some(item);
         let items: Vec<usize> = plans.iter().enumerate().filter_map(is_meant).collect();
-        let (shown, plans): (Vec<_>, Vec<_>) = plans.into_iter().partition(|plan| plan.request.dry_run);
-        let shown = shown.iter().map(|plan| self.shown_plan(plan));
+        let of_each = self.shown_among(&plans);
+        let (shown, plans): (Vec<_>, Vec<_>) =
+            plans.into_iter().zip(of_each).partition(|(plan, _)| plan.request.dry_run);
+        let plans: Vec<Plan> = plans.into_iter().map(|(plan, _)| plan).collect();
+        let shown = shown.into_iter().map(|(plan, warnings)| {
+            let mut view = self.shown_plan(&plan);
+            view.warnings.extend(warnings);
+            view
+        });
         let mut batch = Batch { numbers: Vec::new(), others: shown.collect() };
         if let Some(numbers) = self.known(&plans) {
             batch.numbers = numbers;
             return Ok(batch);
         }
         self.check_bundles(&plans)?;
-        if let Some(limited) = plans.iter().find(|plan| self.limit_of(&plan.request).is_some()) {
-            let message = format!(
-                "atomic must be \"none\" for flows with a rate limit, such as {}: a meter cannot be part of a bundle",
-                self.shown_id(&limited.request)
-            );
-            return Err(ErrorBody::new(ErrorCode::Unsupported, message).at("payload.atomic"));
-        }
         let conflicts = self.conflicts_among(&items, &plans);
         if let Some(first) = conflicts.iter().flatten().next() {
             let because = own_error("NOT_INSTALLED", &format!("not installed, for another flow of its batch: {first}"));
@@ -79,15 +80,23 @@ impl Engine {
         }
     }
 
+    /// What items of the same request are in the way of each that is only to be shown.
+    fn shown_among(&self, plans: &[Plan]) -> Vec<Vec<Warning>> {
+        let items: Vec<usize> = (0..plans.len()).collect();
+        self.warnings_among(&items, plans, |plan| plan.request.dry_run)
+    }
+
     /// What is in the way of each: another flow, a foreign rule, or another item. `items` says where in the request
     /// each plan was.
     fn conflicts_among(&mut self, items: &[usize], plans: &[Plan]) -> Vec<Option<String>> {
         let mut ids: HashSet<&FlowId> = HashSet::new();
         let mut places: HashMap<(NodeId, u64), usize> = HashMap::new();
         let mut conflicts = Vec::with_capacity(plans.len());
-        for (item, plan) in items.iter().copied().zip(plans) {
+        let among = self.refusals_among(items, plans);
+        for ((item, plan), others) in items.iter().copied().zip(plans).zip(among) {
             let conflict = self.id_conflict(plan).or_else(|| self.find_conflict(plan));
-            let mut conflict = conflict.or_else(|| self.refusal(plan));
+            let conflict = conflict.or_else(|| self.refusal(plan));
+            let mut conflict = conflict.or_else(|| warnings::refusal(&others));
             if let Some(id) = &plan.request.flow_id
                 && !ids.insert(id)
             {

@@ -59,14 +59,13 @@ impl Engine {
         node.meters.set_foreign(there.keys().copied());
         let flows: Vec<FlowNumber> = node.flows.iter().copied().collect();
         for number in flows {
-            let is_desired = |stage: Stage| stage.is_desired();
             let placement = self.flows.get(&number).and_then(|flow| flow.placement(id));
-            let Some(limit) = placement
-                .filter(|placement| is_desired(placement.stage))
-                .and_then(|_| self.limit_of(&self.flows.get(&number)?.request))
-            else {
+            let Some(placement) = placement.filter(|placement| placement.stage.is_desired()) else { continue };
+            // Flows that go together have their meters made when all of their switches are there.
+            if placement.undecided().is_some() && self.meter_of(number, id).is_none() {
                 continue;
-            };
+            }
+            let Some(limit) = self.flows.get(&number).and_then(|flow| self.limit_of(&flow.request)) else { continue };
             // What the switch cannot meter is told when the flow's rules are looked at.
             if self.meter_on(id, &limit).is_ok() {
                 self.use_meter(number, id);
@@ -237,6 +236,8 @@ impl Engine {
         if meter.users.is_empty() {
             return self.delete_meter(id, owner);
         }
+        let users: Vec<FlowNumber> = meter.users.iter().copied().collect();
+        self.touch_atoms_of(users, id);
         for number in parked {
             let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { continue };
             if placement.stage.is_desired() {
@@ -277,6 +278,9 @@ impl Engine {
             self.forget_meter(id, owner);
         }
         for number in users {
+            if self.refuse_atom_for_meter(number, id, error) {
+                continue;
+            }
             let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { continue };
             if placement.stage.is_desired() {
                 placement.error.get_or_insert_with(|| Box::new(error.clone()));

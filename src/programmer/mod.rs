@@ -8,6 +8,7 @@ mod answers;
 mod atom;
 mod atomic;
 mod backup;
+mod batch_warnings;
 mod capability;
 mod commits;
 mod cookie;

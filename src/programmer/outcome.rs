@@ -200,6 +200,16 @@ impl Engine {
         self.save_flow(number);
     }
 
+    /// The same, told when its meter has left the switch, too.
+    pub(super) fn reject_and_wait(&mut self, number: FlowNumber, id: NodeId) {
+        self.reject(number, id);
+        let meter = self.meter_of(number, id).filter(|meter| meter.leaving.contains(&number));
+        let is_leaving = meter.is_some();
+        if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
+            placement.queued = is_leaving;
+        }
+    }
+
     /// The flow is on the node no more, for good.
     pub(super) fn flow_left(&mut self, number: FlowNumber, id: NodeId) {
         self.leave_places(number, id);

@@ -28,7 +28,7 @@ impl Handle for FlowNumber {
 
 /// How a flow lies to one that is there.
 #[derive(Debug, Clone, Copy)]
-enum InTheWay {
+pub(super) enum InTheWay {
     Hidden,
     Hides,
     Overlap,
@@ -45,9 +45,9 @@ impl From<InTheWay> for WarningKind {
 }
 
 /// A request as it is compared with others.
-struct Subject {
-    priority: u16,
-    shapes: Vec<Shape>,
+pub(super) struct Subject {
+    pub(super) priority: u16,
+    pub(super) shapes: Vec<Shape>,
 }
 
 impl Engine {
@@ -98,7 +98,7 @@ impl Engine {
                 flow_id: Some(flow.id.clone()),
                 cookie: None,
                 node: Some(node.request.name.clone()),
-                message: sentence(kind, &format!("flow {}", flow.id), node),
+                message: sentence(kind, &format!("flow {}", flow.id), node.request.name.as_str()),
             })
         };
         candidates.into_iter().filter(is_other).filter_map(warning).take(MAX_WARNINGS).collect()
@@ -132,7 +132,7 @@ impl Engine {
         }
     }
 
-    fn subject(&self, request: &InstallFlow) -> Subject {
+    pub(super) fn subject(&self, request: &InstallFlow) -> Subject {
         let (priority, shapes) = self.classes.layout(request);
         Subject { priority, shapes }
     }
@@ -147,7 +147,11 @@ fn warnings_of_others(subject: &Subject, node: &Node) -> Vec<Warning> {
         Some(Warning {
             kind: kind.into(),
             flow_id: None,
-            message: sentence(kind, &format!("a foreign rule (cookie {cookie}, priority {})", rule.priority), node),
+            message: sentence(
+                kind,
+                &format!("a foreign rule (cookie {cookie}, priority {})", rule.priority),
+                node.request.name.as_str(),
+            ),
             cookie: Some(cookie),
             node: Some(node.request.name.clone()),
         })
@@ -156,7 +160,7 @@ fn warnings_of_others(subject: &Subject, node: &Node) -> Vec<Warning> {
 }
 
 /// What an index finds for each box, none twice.
-fn candidates<H: Handle>(
+pub(super) fn candidates<H: Handle>(
     subject: &Subject,
     visit: impl Fn(u16, &Shape, &mut dyn FnMut(H) -> ControlFlow<()>),
 ) -> BTreeSet<H> {
@@ -173,7 +177,7 @@ fn candidates<H: Handle>(
 impl Subject {
     /// How the flow is in the way of another, if it is. Two that are the same in everything want the same places, which
     /// is not for a warning.
-    fn kind(&self, priority: u16, others: &[Shape]) -> Option<InTheWay> {
+    pub(super) fn kind(&self, priority: u16, others: &[Shape]) -> Option<InTheWay> {
         let meets = |relations: &[Relation]| {
             self.shapes.iter().any(|mine| others.iter().any(|other| relations.contains(&mine.relation(other))))
         };
@@ -200,8 +204,7 @@ fn is_the_same(a: &[Shape], b: &[Shape]) -> bool {
     a.len() == b.len() && a.iter().all(|shape| b.contains(shape)) && !a.iter().any(|shape| shape.is_part)
 }
 
-fn sentence(kind: InTheWay, other: &str, node: &Node) -> String {
-    let name = &node.request.name;
+pub(super) fn sentence(kind: InTheWay, other: &str, name: &str) -> String {
     match kind {
         InTheWay::Hidden => {
             format!("{other} has a higher priority on node {name} and takes all traffic of this flow")

@@ -49,6 +49,28 @@ fn assert_installed(lab: &Lab, client: &mut Client, request: &Value, node: &str)
 }
 
 #[test]
+fn limited_flows_of_a_batch_have_their_meters_and_leave_none_when_it_fails() {
+    let Some((lab, mut client)) = Lab::with_one_node() else { return };
+    let mut request = batch("node", 4, &["s1"]);
+    for number in 0..3 {
+        request["flows"][number]["rate_limit"] = json!({"rate_kbps": 1000 + number});
+    }
+    // With the table-miss rule there is room for three of the four.
+    lab.ovs.limit_table("s1", 1 + 3);
+    let reply = client.reply("InstallFlows", request.clone());
+    assert_eq!(reply["summary"], json!({"rejected": 4}), "{reply}");
+    assert_eq!((lab.ovs.meters("s1"), ours(&lab, "s1").len()), (vec![], 0));
+    client.reply("RemoveFlows", json!({"flow_ids": ["f-0", "f-1", "f-2", "f-3"]}));
+    lab.ovs.limit_table("s1", 100);
+    assert_eq!(client.reply("InstallFlows", request)["summary"], json!({"applied": 4}));
+    let meters: Vec<_> =
+        (0..3).map(|number| format!("{} kbps stats bands= type=drop rate={}", number + 1, 1000 + number)).collect();
+    assert_eq!(lab.ovs.meters("s1"), meters);
+    let metered = lab.ovs.rules("s1").into_iter().filter(|rule| rule.actions.iter().any(|a| a.starts_with("meter:")));
+    assert_eq!((metered.count(), ours(&lab, "s1").len()), (3, 4));
+}
+
+#[test]
 fn a_batch_of_eight_on_a_table_with_room_for_five_installs_none() {
     let Some((lab, mut client)) = Lab::with_one_node() else { return };
     lab.ovs.add_foreign_flow("s1", FOREIGN);

@@ -99,7 +99,7 @@ impl Engine {
                 placement.atom = None;
                 placement.queued = false;
                 placement.error.get_or_insert_with(|| Box::new(error.clone()));
-                self.reject(number, *node);
+                self.reject_and_wait(number, *node);
                 self.flow_moved(number);
             }
             if may_be_there {

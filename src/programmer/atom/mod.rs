@@ -21,6 +21,7 @@
 //! none, and reading it tells.
 
 mod decision;
+mod limits;
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -325,6 +326,7 @@ impl Engine {
     /// What became of an atom's FLOW_MODs on a node, all of which are settled.
     fn take_fate(&mut self, id: AtomId, flows: &[FlowNumber], node: NodeId) -> Fate {
         let (mut refusal, mut rolled_back, mut unknown, mut unsent) = (None, None, false, false);
+        let mut unmetered = Vec::new();
         self.for_members(id, flows, node, |number, placement| {
             let tally = std::mem::take(&mut placement.tally);
             if let Some(error) = &placement.error {
@@ -337,7 +339,15 @@ impl Engine {
             }
             unknown |= tally.lost;
             unsent |= tally.unsent;
+            if tally.unmetered {
+                unmetered.push(number);
+            }
         });
+        if !unmetered.is_empty() {
+            // Somebody took a meter away, and the bundle came to nothing for want of it: all of it is tried again.
+            (rolled_back, unsent) = (None, true);
+            unmetered.into_iter().for_each(|number| self.doubt_meter_of(number, node));
+        }
         let fate = match (refusal.or(rolled_back), unknown, unsent) {
             (Some(refusal), _, _) => Fate::Refused(refusal),
             (None, true, _) => Fate::Unknown,
@@ -371,7 +381,7 @@ impl Engine {
                 None => is_whole = false,
             }
         }
-        if !is_whole {
+        if !is_whole || !self.are_meters_there(id, atom) {
             return;
         }
         atom.phase = Phase::Preparing;
@@ -414,8 +424,7 @@ impl Engine {
         let members = self.members(id, &atom.flows, node);
         let mut mods = Vec::new();
         for number in members {
-            let Some(flow) = self.flows.get(&number) else { continue };
-            let rules = self.rules_of(&flow.request);
+            let rules = self.rules_on(number, node);
             self.install_rules(node, number, rules, Purpose::Bundled, &mut mods);
             if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(node)) {
                 placement.tally.bundled = true;

@@ -33,7 +33,7 @@ impl Engine {
             return Vec::new();
         }
         let Some(flow) = self.flows.get(&number).filter(|_| atom.node.is_some()) else { return found };
-        let rules = self.rules_of(&flow.request);
+        let rules = self.rules_on(number, id);
         let places: HashSet<u64> = rules.iter().map(rule_hash).collect();
         let strays = found.extract_if(.., |entry| !places.contains(&place_of(entry))).collect();
         let is_whole = rules.iter().all(|rule| found.iter().any(|entry| is_as_asked(entry, rule, &flow.request)));

@@ -2,6 +2,7 @@
 
 mod adversity;
 mod atomic;
+mod atomic_limits;
 mod consistency;
 mod disk;
 mod disks;

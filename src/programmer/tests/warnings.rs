@@ -121,3 +121,59 @@ fn flows_are_in_the_way_after_a_restart_too() {
     world.restart();
     assert_eq!(told(&world.ok("InstallFlow", subnet("above", 50_000, json!({})))), [warning("hides", "a")]);
 }
+
+#[test]
+fn items_of_an_atomic_batch_that_must_not_be_in_anybodys_way_are_compared_with_each_other() {
+    let refuse = |id: &str, more: Value| {
+        let mut request = voice_with(id, 1, more);
+        request["on_conflict"] = json!("refuse");
+        request
+    };
+    let wide =
+        || json!({"flow_id": "wide", "source": "10.0.0.0/8", "destination": "any", "traffic_type": "network_control"});
+    for (kind, other, narrow, words) in [
+        ("hidden", wide(), refuse("narrow", json!({})), "flows[0] of the same batch has a higher priority on node s1"),
+        (
+            "hides",
+            voice_with("below", 1, json!({"priority": 7, "protocol": "udp"})),
+            refuse("narrow", json!({})),
+            "this flow has a higher priority on node s1 and takes all traffic of flows[0]",
+        ),
+        (
+            "overlap",
+            voice_with("beside", 1, json!({"protocol": "udp"})),
+            refuse("narrow", json!({"destination": "10.9.0.0/16"})),
+            "flows[0] of the same batch has the same priority",
+        ),
+    ] {
+        for atomic in ["node", "all"] {
+            let mut world = World::connected();
+            let reply = world.ok("InstallFlows", json!({"atomic": atomic, "flows": [other.clone(), narrow.clone()]}));
+            assert_eq!(reply["summary"], json!({"rejected": 2}), "{kind}");
+            let message = reply["flows"][1]["nodes"][0]["error"]["message"].as_str().unwrap().to_owned();
+            assert!(message.contains(words), "{kind}: {message}");
+            assert_eq!(world.rule_count(0), 0);
+
+            let mut shown = narrow.clone();
+            (shown["dry_run"], shown["on_conflict"]) = (json!(true), json!("warn"));
+            let mut first = other.clone();
+            first["dry_run"] = json!(true);
+            let reply = world.ok("InstallFlows", json!({"atomic": atomic, "flows": [first, shown]}));
+            assert_eq!(reply["flows"][1]["warnings"][0]["kind"], kind);
+        }
+    }
+}
+
+#[test]
+fn items_of_an_atomic_batch_on_different_nodes_are_in_nobodys_way() {
+    let mut world = World::new(2);
+    (1..=2).for_each(|node| world.add_node(node));
+    for switch in 0..2 {
+        world.connect(switch);
+    }
+    let on = |id: &str, node: &str, priority: u16| {
+        voice_with(id, 1, json!({"nodes": [node], "priority": priority, "on_conflict": "refuse"}))
+    };
+    let reply = world.ok("InstallFlows", json!({"atomic": "all", "flows": [on("a", "s1", 7), on("b", "s2", 8)]}));
+    assert_eq!(reply["summary"], json!({"applied": 2}));
+}
