@@ -31,6 +31,7 @@ def main(path):
     draw_bars(rate_axes, "Rate that arrives", "Mbit/s", rate, "{:.2f}")
     bottleneck, limit = data["bottleneck_kbps"] / 1000, data["bulk_limit_kbps"] / 1000
     rate_axes.axhline(bottleneck, color="black", linewidth=0.8, linestyle="--")
+    rate_axes.set_ylim(top=1.12 * max(bottleneck, *sum(rate.values(), [])))
     rate_axes.annotate("bottleneck", (1, bottleneck), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
     figure.suptitle(
         f"A bottleneck of {bottleneck:g} Mbit/s under a flood of bulk, before and after InstallFlow\n"
