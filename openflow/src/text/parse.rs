@@ -38,6 +38,9 @@ pub enum FlowTextFault {
     /// The value has a bit that the mask does not have.
     #[error("the value has bits outside its mask")]
     BitsOutsideMask,
+    /// The VLAN tag cannot be both what this word and what an earlier one says.
+    #[error("an earlier word says something else of the VLAN tag")]
+    OtherVlan,
     /// A field whose meaning depends on a protocol that has not been named.
     #[error("the protocol must be named first")]
     NeedsProtocol,

@@ -66,12 +66,12 @@ impl MatchText {
         let Some(value) = value else { return Ok(self.keyword(word.text)) };
         match word.text {
             "dl_vlan" => match value.number::<u16>()? {
-                0xffff => self.tag(0, 0xffff),
-                vid @ 0..=0x0fff => self.tag(VID_PRESENT | vid, 0x1fff),
+                0xffff => self.tag(piece, 0, 0xffff)?,
+                vid @ 0..=0x0fff => self.tag(piece, VID_PRESENT | vid, 0x1fff)?,
                 _ => return value.fail(FlowTextFault::BadValue),
             },
             "dl_vlan_pcp" | "vlan_pcp" => match value.number::<u16>()? {
-                pcp @ 0..=7 => self.tag(VID_PRESENT | pcp << 13, 0xe000 | VID_PRESENT),
+                pcp @ 0..=7 => self.tag(piece, VID_PRESENT | pcp << 13, 0xe000 | VID_PRESENT)?,
                 _ => return value.fail(FlowTextFault::BadValue),
             },
             "vlan_vid" => {
@@ -80,11 +80,11 @@ impl MatchText {
                 if mask > 0x1fff {
                     return value.fail(FlowTextFault::BadValue);
                 }
-                self.tag(vid.value(), mask);
+                self.tag(piece, vid.value(), mask)?;
             }
             "vlan_tci" => {
                 let tci = value.masked(Span::number::<u16>)?;
-                self.tag(tci.value(), tci.mask().unwrap_or(0xffff));
+                self.tag(piece, tci.value(), tci.mask().unwrap_or(0xffff))?;
             }
             name => match field(self.resolve(name, value)?, value)? {
                 Some(field) => self.put(field),
@@ -113,9 +113,14 @@ impl MatchText {
         Match::canonical(self.fields).or_else(|flaw| whole.fail(FlowTextFault::Match(flaw)))
     }
 
-    fn tag(&mut self, tci: u16, mask: u16) {
+    /// Takes what a word says of the tag; several may say the same of a bit.
+    fn tag(&mut self, piece: Span<'_>, tci: u16, mask: u16) -> Parsed<()> {
+        if (self.tci ^ tci) & self.tci_mask & mask != 0 {
+            return piece.fail(FlowTextFault::OtherVlan);
+        }
         self.tci |= tci;
         self.tci_mask |= mask;
+        Ok(())
     }
 
     fn keyword(&mut self, word: &str) -> bool {

@@ -127,6 +127,11 @@ fn text_that_is_no_flow_is_refused_where_it_is_wrong() {
         ("actions=set_field:64->ip_dscp", "at byte 18: ip_dscp has 6 bits, the value has more"),
         ("actions=set_field:1->in_port", "at byte 18: in_port cannot be set, or not under a mask"),
         ("actions=set_field:10.0.0.0/8->ip_src", "at byte 18: no mask is possible here"),
+        ("dl_vlan=1,dl_vlan=2,actions=drop", "at byte 10: an earlier word says something else of the VLAN tag"),
+        (
+            "dl_vlan=0xffff,dl_vlan_pcp=3,actions=drop",
+            "at byte 15: an earlier word says something else of the VLAN tag",
+        ),
         ("vlan_tci=0x2000/0x2000,actions=drop", "at byte 0: no mask is possible here"),
         ("vlan_tci=0x6000/0xe000,actions=drop", "at byte 0: vlan_pcp asks for vlan_vid with a tag"),
     ] {
