@@ -163,7 +163,7 @@ pub(super) fn send_parts<T: Clone>(
         let mut length = rest.len().min(ELEMENTS_IN_A_PART);
         loop {
             let (part, after) = rest.split_at(length);
-            let reply = MultipartReply { more: !after.is_empty(), body: body(part.to_vec()) };
+            let reply = MultipartReply { more: !after.is_empty(), ..body(part.to_vec()).into() };
             if channel.send(xid, &Message::MultipartReply(reply)) || length <= 1 {
                 rest = after;
                 break;

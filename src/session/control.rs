@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use openflow::{
     AsyncConfig, AsyncMask, BundleControl, BundleControlType, BundleFlags, BundleId, ControllerRole, ErrorCode,
     ErrorMsg, Experimenter, FlowMonitorFlags, FlowMonitorRequest, FlowUpdate, Match, MatchForm, Message,
-    MultipartRequest, MultipartRequestBody, PortNo, RoleMsg, SwitchConfig, TableId, Xid,
+    MultipartRequestBody, PortNo, RoleMsg, SwitchConfig, TableId, Xid,
 };
 
 use super::event::Event;
@@ -101,7 +101,7 @@ pub(super) fn monitor_request() -> Message {
         form: MatchForm::Whole,
     };
     let body = MultipartRequestBody::FlowMonitor(vec![request]);
-    Message::MultipartRequest(MultipartRequest { more: false, body })
+    Message::MultipartRequest(body.into())
 }
 
 pub(super) fn role_request(role: ControllerRole, generation_id: u64) -> Message {

@@ -266,7 +266,7 @@ fn a_monitor_tells_what_others_do_and_not_what_we_do() {
     let (xid, _) = script.only_sent();
     let updates = |updates| {
         let body = MultipartReplyBody::FlowMonitor(updates);
-        Message::MultipartReply(MultipartReply { more: false, body })
+        Message::MultipartReply(MultipartReply::from(body))
     };
     script.reply(xid, &updates(Vec::new()));
     assert!(matches!(script.events().as_slice(), [Event::Monitoring(true)]));
@@ -290,8 +290,7 @@ fn a_monitor_tells_what_others_do_and_not_what_we_do() {
 #[test]
 fn a_switch_without_a_monitor_says_so_and_updates_that_nobody_asked_for_are_stray() {
     let mut script = Script::ready();
-    let update =
-        Message::MultipartReply(MultipartReply { more: false, body: MultipartReplyBody::FlowMonitor(Vec::new()) });
+    let update = Message::MultipartReply(MultipartReplyBody::FlowMonitor(Vec::new()).into());
     script.reply(Xid(0), &update);
     assert_eq!(script.session.counters().stray_replies, 1);
     script.session.handle_command(Command::Monitor, script.now);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use openflow::{
     DecodeError, ErrorCode, ErrorMsg, FeaturesReply, Header, Hello, Message, MultipartReply, MultipartReplyBody,
-    MultipartRequest, MultipartRequestBody, OFP_VERSION, Xid,
+    MultipartRequestBody, OFP_VERSION, Xid,
 };
 
 use super::event::{CloseReason, Description, describe};
@@ -131,7 +131,7 @@ impl Handshake {
         self.open = QUESTIONS
             .into_iter()
             .map(|(question, body)| {
-                let request = Message::MultipartRequest(MultipartRequest { more: false, body });
+                let request = Message::MultipartRequest(body.into());
                 (send(&request), question)
             })
             .collect();

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use openflow::{
-    FlowStats, Message, MeterConfig, MeterStats, MultipartReply, MultipartReplyBody, MultipartRequest,
-    MultipartRequestBody, Xid,
+    FlowStats, Message, MeterConfig, MeterStats, MultipartReply, MultipartReplyBody, MultipartRequestBody, Xid,
 };
 
 use super::Config;
@@ -13,7 +12,7 @@ use super::event::{Event, ReadError, Token};
 
 /// A question in one part.
 pub(super) fn request(body: MultipartRequestBody) -> Message {
-    Message::MultipartRequest(MultipartRequest { more: false, body })
+    Message::MultipartRequest(body.into())
 }
 
 /// What has been read so far, by what was asked for.

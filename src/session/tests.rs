@@ -43,7 +43,7 @@ impl Script {
             let Message::MultipartRequest(request) = message else { panic!("expected a request for a description") };
             if matches!(request.body, openflow::MultipartRequestBody::PortDesc) {
                 let body = MultipartReplyBody::PortDesc(Vec::new());
-                script.reply(xid, &Message::MultipartReply(MultipartReply { more: false, body }));
+                script.reply(xid, &Message::MultipartReply(MultipartReply::from(body)));
             } else {
                 let refusal = ErrorMsg::new(ErrorCode::BAD_REQUEST_BAD_MULTIPART, Bytes::new());
                 script.reply(xid, &Message::Error(refusal));
@@ -169,5 +169,5 @@ fn part(entries: usize, more: bool) -> Message {
         flow_match: Match::any(),
         instructions: Vec::new(),
     };
-    Message::MultipartReply(MultipartReply { more, body: MultipartReplyBody::Flow(vec![entry; entries]) })
+    Message::MultipartReply(MultipartReply { more, ..MultipartReplyBody::Flow(vec![entry; entries]).into() })
 }

@@ -32,6 +32,8 @@ const FLOW_MONITOR: u32 = 1870;
 pub struct MultipartRequest {
     /// Whether more parts of the same request follow.
     pub more: bool,
+    /// The other flags, which the specification gives no meaning, as they came.
+    pub reserved: u16,
     /// What is asked for.
     pub body: MultipartRequestBody,
 }
@@ -42,6 +44,8 @@ pub struct MultipartRequest {
 pub struct MultipartReply {
     /// Whether more parts of the same reply follow.
     pub more: bool,
+    /// The other flags, which the specification gives no meaning, as they came.
+    pub reserved: u16,
     /// The answer.
     pub body: MultipartReplyBody,
 }
@@ -167,36 +171,36 @@ pub struct ExperimenterMultipart {
 impl From<MultipartRequestBody> for MultipartRequest {
     /// The whole of a request in one message.
     fn from(body: MultipartRequestBody) -> Self {
-        Self { more: false, body }
+        Self { more: false, reserved: 0, body }
     }
 }
 
 impl From<MultipartReplyBody> for MultipartReply {
     /// The whole, or the last part, of a reply.
     fn from(body: MultipartReplyBody) -> Self {
-        Self { more: false, body }
+        Self { more: false, reserved: 0, body }
     }
 }
 
-/// Type, flags, padding.
-fn preamble(input: &[u8]) -> Parsed<'_, (u16, bool)> {
+/// Type, flags (more parts follow, and the others), padding.
+fn preamble(input: &[u8]) -> Parsed<'_, (u16, bool, u16)> {
     let (input, multipart_type) = u16::decode(input)?;
     let (input, flags) = u16::decode(input)?;
     let (input, ()) = skip(input, 4)?;
-    Ok((input, (multipart_type, flags & MORE != 0)))
+    Ok((input, (multipart_type, flags & MORE != 0, flags & !MORE)))
 }
 
 /// Type, flags, padding.
-fn encode_preamble(out: &mut BytesMut, multipart_type: u16, more: bool) {
+fn encode_preamble(out: &mut BytesMut, multipart_type: u16, more: bool, reserved: u16) {
     out.put_u16(multipart_type);
-    out.put_u16(if more { MORE } else { 0 });
+    out.put_u16(if more { MORE } else { 0 } | reserved & !MORE);
     out.put_bytes(0, 4);
 }
 
 impl MultipartRequest {
     pub(crate) fn decode<'a>(input: &'a [u8], frame: &Bytes) -> Parsed<'a, Self> {
         use MultipartRequestBody as B;
-        let (input, (multipart_type, more)) = preamble(input)?;
+        let (input, (multipart_type, more, reserved)) = preamble(input)?;
         let (input, body) = match multipart_type {
             0 => (input, B::Desc),
             1 => part(input, B::Flow)?,
@@ -221,12 +225,12 @@ impl MultipartRequest {
             },
             _ => return refuse(input, ErrorCode::BAD_REQUEST_BAD_MULTIPART),
         };
-        Ok((input, Self { more, body }))
+        Ok((input, Self { more, reserved, body }))
     }
 
     pub(crate) fn encode(&self, out: &mut BytesMut) {
         use MultipartRequestBody as B;
-        encode_preamble(out, self.body.number(), self.more);
+        encode_preamble(out, self.body.number(), self.more, self.reserved);
         match &self.body {
             B::Desc | B::Table | B::GroupDesc | B::GroupFeatures | B::MeterFeatures | B::PortDesc => {}
             B::Flow(body) | B::Aggregate(body) => body.encode(out),
@@ -267,7 +271,7 @@ impl MultipartRequestBody {
 impl MultipartReply {
     pub(crate) fn decode<'a>(input: &'a [u8], frame: &Bytes) -> Parsed<'a, Self> {
         use MultipartReplyBody as B;
-        let (input, (multipart_type, more)) = preamble(input)?;
+        let (input, (multipart_type, more, reserved)) = preamble(input)?;
         let (input, body) = match multipart_type {
             0 => part(input, |desc| B::Desc(Box::new(desc)))?,
             1 => (&[][..], B::Flow(list(input, FlowStats::ELEMENT, FlowStats::decode)?)),
@@ -294,12 +298,12 @@ impl MultipartReply {
             },
             _ => return refuse(input, ErrorCode::BAD_REQUEST_BAD_MULTIPART),
         };
-        Ok((input, Self { more, body }))
+        Ok((input, Self { more, reserved, body }))
     }
 
     pub(crate) fn encode(&self, out: &mut BytesMut) {
         use MultipartReplyBody as B;
-        encode_preamble(out, self.body.number(), self.more);
+        encode_preamble(out, self.body.number(), self.more, self.reserved);
         match &self.body {
             B::Desc(body) => body.encode(out),
             B::Flow(entries) => encode_all(entries, out),

@@ -11,7 +11,7 @@ impl Display for MultipartRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use MultipartRequestBody as B;
         write!(f, "{} request:", ovs_name(self.body.type_name()))?;
-        more(f, self.more)?;
+        flags(f, self.more, self.reserved)?;
         match &self.body {
             B::Desc | B::Table | B::GroupFeatures | B::MeterFeatures => Ok(()),
             // This version always asks for all; later ones can ask for one.
@@ -36,7 +36,7 @@ impl Display for MultipartReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use MultipartReplyBody as B;
         write!(f, "{} reply:", ovs_name(self.body.type_name()))?;
-        more(f, self.more)?;
+        flags(f, self.more, self.reserved)?;
         match &self.body {
             B::Desc(desc) => write!(f, "\n{desc}"),
             B::Flow(entries) => lines(f, " ", entries),
@@ -114,8 +114,14 @@ impl Display for ExperimenterMultipart {
     }
 }
 
-fn more(f: &mut fmt::Formatter<'_>, more: bool) -> fmt::Result {
-    if more { f.write_str(" flags=[more]") } else { Ok(()) }
+fn flags(f: &mut fmt::Formatter<'_>, more: bool, reserved: u16) -> fmt::Result {
+    if more || reserved != 0 {
+        f.write_str(" flags=")?;
+    }
+    if more {
+        f.write_str("[more]")?;
+    }
+    if reserved != 0 { write!(f, "[***unknown flags {reserved:#06x}***]") } else { Ok(()) }
 }
 
 /// Each on a line of its own.

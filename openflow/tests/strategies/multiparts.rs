@@ -36,7 +36,8 @@ pub(crate) fn multipart_request() -> impl Strategy<Value = MultipartRequest> {
         vec(monitor_request(), 0..3).prop_map(B::FlowMonitor),
         experimenter().prop_map(B::Experimenter),
     ];
-    (any::<bool>(), body).prop_map(|(more, body)| MultipartRequest { more, body })
+    (any::<bool>(), any::<u16>().prop_map(|flags| flags & !1), body)
+        .prop_map(|(more, reserved, body)| MultipartRequest { more, reserved, body })
 }
 
 pub(crate) fn multipart_reply() -> impl Strategy<Value = MultipartReply> {
@@ -63,7 +64,11 @@ pub(crate) fn multipart_reply() -> impl Strategy<Value = MultipartReply> {
         vec(flow_update(), 0..4).prop_map(B::FlowMonitor),
         experimenter().prop_map(B::Experimenter),
     ];
-    (any::<bool>(), body).prop_map(|(more, body)| MultipartReply { more, body })
+    (any::<bool>(), any::<u16>().prop_map(|flags| flags & !1), body).prop_map(|(more, reserved, body)| MultipartReply {
+        more,
+        reserved,
+        body,
+    })
 }
 
 fn experimenter() -> impl Strategy<Value = ExperimenterMultipart> {

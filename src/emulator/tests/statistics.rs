@@ -117,6 +117,6 @@ fn statistics_of_a_table_that_is_not_there_are_refused() {
 #[test]
 fn a_request_in_parts_is_refused() {
     let mut stage = Stage::ready(config());
-    let request = MultipartRequest { more: true, body: Body::Desc };
+    let request = MultipartRequest { more: true, ..Body::Desc.into() };
     assert_eq!(stage.ask_refused(request), ErrorCode::BAD_REQUEST_MULTIPART_BUFFER_OVERFLOW);
 }

@@ -195,7 +195,7 @@ fn a_description_of_another_type_than_asked_for_ends_the_handshake() {
     trial.tell(trial.features, &features_reply());
     let (question, _) = trial.sent[0];
     let body = MultipartReplyBody::Flow(Vec::new());
-    trial.tell(question, &Message::MultipartReply(MultipartReply { more: false, body }));
+    trial.tell(question, &Message::MultipartReply(MultipartReply::from(body)));
     assert_eq!(trial.closed(), CloseReason::HandshakeMixedTypes);
 }
 

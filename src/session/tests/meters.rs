@@ -54,7 +54,7 @@ fn a_meter_mod_before_the_handshake_and_after_the_end_is_not_sent() {
 
 #[test]
 fn meters_and_their_counters_are_read_in_parts_and_only_by_their_own_kind() {
-    let reply = |more, body| Message::MultipartReply(MultipartReply { more, body });
+    let reply = |more, body| Message::MultipartReply(MultipartReply { more, reserved: 0, body });
     let config = MeterConfig { flags: MeterFlags::KBPS, meter_id: MeterId(7), bands: Vec::new() };
     let mut script = Script::ready();
     script.session.handle_command(Command::ReadMeters { token: Token(1) }, script.now);

@@ -35,10 +35,7 @@ fn parts_that_never_end_or_never_come_or_are_of_another_kind_fail_the_read() {
     let mut script = Script::ready();
     let xid = script.read(1);
     script.reply(xid, &part(1, true));
-    script.reply(
-        xid,
-        &Message::MultipartReply(MultipartReply { more: false, body: MultipartReplyBody::PortDesc(Vec::new()) }),
-    );
+    script.reply(xid, &Message::MultipartReply(MultipartReplyBody::PortDesc(Vec::new()).into()));
     assert!(matches!(script.events().as_slice(), [Event::FlowsRead { result: Err(ReadError::MixedTypes), .. }]));
 
     let mut script = Script::ready();

@@ -55,7 +55,7 @@ fn asked() -> (Script, Xid) {
 }
 
 fn part(tables: Vec<TableFeatures>, more: bool) -> Message {
-    Message::MultipartReply(MultipartReply { more, body: MultipartReplyBody::TableFeatures(tables) })
+    Message::MultipartReply(MultipartReply { more, ..MultipartReplyBody::TableFeatures(tables).into() })
 }
 
 /// The tables of the switch that is ready now.
@@ -182,7 +182,7 @@ fn a_silent_switch_is_not_saved_by_what_it_says_of_its_tables() {
 }
 
 fn part_of_ports() -> Message {
-    Message::MultipartReply(MultipartReply { more: false, body: MultipartReplyBody::PortDesc(Vec::new()) })
+    Message::MultipartReply(MultipartReplyBody::PortDesc(Vec::new()).into())
 }
 
 fn bytes_of(xid: Xid, message: &Message) -> BytesMut {

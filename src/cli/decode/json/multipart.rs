@@ -21,7 +21,7 @@ pub(super) fn request(request: &MultipartRequest) -> Value {
         B::FlowMonitor(monitors) => json!({ "monitors": list(monitors, flow::flow_monitor) }),
         B::Experimenter(body) => of_experimenter(body),
     };
-    with_more(body, request.more)
+    with_flags(body, request.more, request.reserved)
 }
 
 pub(super) fn reply(reply: &MultipartReply) -> Value {
@@ -53,12 +53,15 @@ pub(super) fn reply(reply: &MultipartReply) -> Value {
         B::FlowMonitor(updates) => json!({ "updates": list(updates, flow::flow_update) }),
         B::Experimenter(body) => of_experimenter(body),
     };
-    with_more(body, reply.more)
+    with_flags(body, reply.more, reply.reserved)
 }
 
-/// The body, and whether more parts follow.
-fn with_more(mut body: Value, more: bool) -> Value {
+/// The body, whether more parts follow, and the other flags if there are any.
+fn with_flags(mut body: Value, more: bool, reserved: u16) -> Value {
     body["more"] = more.into();
+    if reserved != 0 {
+        body["reserved"] = reserved.into();
+    }
     body
 }
 
