@@ -153,3 +153,8 @@ pub use self::oxm::{Isid, Masked, OxmField, OxmId, RawOxm, VID_PRESENT};
 pub use self::port::{Port, PortConfig, PortFeatures, PortName, PortNo, PortState};
 pub use self::queue_property::QueueProperty;
 pub use self::text::{FlowTextFault, ParseFlowError};
+
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
