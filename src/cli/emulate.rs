@@ -17,7 +17,7 @@ const COUNT: Duration = Duration::from_millis(500);
 
 /// Runs the switches until a signal comes; says whenever their number of connections has changed.
 pub(super) async fn run(emulate: Emulate, output: &mut Output) -> Result<Exit, Failure> {
-    let Emulate { connect, switches, datapath_id, ports, table_limit } = emulate;
+    let Emulate { connect, switches, datapath_id, ports, table_limit, faults } = emulate;
     if datapath_id.0.checked_add(u64::from(switches) - 1).is_none() {
         return Err(Failure::new(Exit::Usage, format!("there are no {switches} datapath ids from {datapath_id} on")));
     }
@@ -25,7 +25,7 @@ pub(super) async fn run(emulate: Emulate, output: &mut Output) -> Result<Exit, F
     shutdown::on_signals(stop.clone())
         .map_err(|error| Failure::new(Exit::No, format!("cannot listen for signals: {error}")))?;
     let template = SwitchConfig { table_limit: table_limit as usize, ..SwitchConfig::new(DatapathId(datapath_id.0)) };
-    let fleet = Fleet::connect(&connect, switches.into(), &template.with_ports(ports.into()), &stop);
+    let fleet = Fleet::misbehaving(&connect, switches.into(), &template.with_ports(ports.into()), &faults, &stop);
     stop.run_until_cancelled(report(&fleet, &connect, output)).await;
     fleet.stopped().await;
     Ok(Exit::Done)

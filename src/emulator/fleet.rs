@@ -7,7 +7,8 @@ use openflow::DatapathId;
 use tokio_util::sync::CancellationToken;
 
 use super::config::SwitchConfig;
-use super::driver::{EmulatedSwitch, connect};
+use super::driver::EmulatedSwitch;
+use super::misbehaviour::Fault;
 
 /// Switches that dial the same controller.
 #[derive(Clone, Debug)]
@@ -27,11 +28,27 @@ pub struct FleetState {
 impl Fleet {
     /// Starts `count` switches like the template, whose datapath ids count up from its own.
     pub fn connect(controller: &str, count: u64, template: &SwitchConfig, shutdown: &CancellationToken) -> Self {
+        Self::misbehaving(controller, count, template, &[], shutdown)
+    }
+
+    /// The same with these faults on every connection.
+    pub fn misbehaving(
+        controller: &str,
+        count: u64,
+        template: &SwitchConfig,
+        faults: &[Fault],
+        shutdown: &CancellationToken,
+    ) -> Self {
         let like_template = |number| SwitchConfig {
             datapath_id: DatapathId(template.datapath_id.0.wrapping_add(number)),
             ..template.clone()
         };
-        let start = |number| connect(controller, like_template(number), shutdown.clone());
+        let start = |number| {
+            let switch = EmulatedSwitch::new(like_template(number));
+            switch.misbehave(faults.to_vec());
+            switch.dial(controller, shutdown.clone());
+            switch
+        };
         Self { switches: (0..count).map(start).collect() }
     }
 
