@@ -47,6 +47,31 @@ fn hex_is_shown_message_by_message() {
 }
 
 #[test]
+fn hex_may_begin_with_0x_and_what_is_wrong_keeps_its_place() {
+    let ended = decode(&[], b"0x0402000c0000002a70696e67\n 0X 041400080000002b\n0x04zz\n040x\n").with(1);
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "OFPT_ECHO_REQUEST (OF1.3) (xid=0x2a): 4 bytes of payload",
+            "OFPT_BARRIER_REQUEST (OF1.3) (xid=0x2b):",
+            "line 3: not hex: at byte 4: not a hexadecimal digit",
+            "line 4: not hex: at byte 3: not a hexadecimal digit",
+        ]
+    );
+}
+
+#[test]
+fn a_line_without_end_is_passed_over_and_not_kept() {
+    let long = vec![b'0'; (1 << 20) + 1];
+    let ended = decode(&[], &[&long, &b"\n#"[..], &long, b"\n", Hex(BARRIER).to_string().as_bytes()].concat()).with(1);
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(lines, ["line 1: the line is longer than 1048576 bytes", "OFPT_BARRIER_REQUEST (OF1.3) (xid=0x2b):"]);
+    let fits = format!("{}{}\n", Hex(BARRIER), " ".repeat((1 << 20) - 17));
+    assert_eq!(decode(&[], fits.as_bytes()).with(0).stdout, "OFPT_BARRIER_REQUEST (OF1.3) (xid=0x2b):\n");
+}
+
+#[test]
 fn a_hello_is_shown_with_its_own_version() {
     let hello = b"060000100000000100010008000000 52
 0100000800000002

@@ -46,7 +46,8 @@ pub(crate) struct Decode {
 pub(crate) enum Form {
     /// As the first bytes say
     Auto,
-    /// Hexadecimal digits, one message a line; blanks may stand between bytes, and lines that begin with # are skipped
+    /// Hexadecimal digits, one message a line of 1 MiB at most; blanks may stand between bytes and 0x in front, and
+    /// lines that begin with # are skipped
     Hex,
     /// The bytes of messages, one after the other
     Messages,

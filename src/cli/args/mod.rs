@@ -88,7 +88,7 @@ pub(super) struct Global {
     /// Authorities to trust with wss://, in PEM [default: the system's]
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(super) ca: Option<PathBuf>,
-    /// Print JSON for programs: exactly the payload of the daemon's Reply
+    /// Print JSON for programs: exactly the payload of the daemon's Reply; of decode and watch, one object a line
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// When to use colours; NO_COLOR is respected

@@ -3,7 +3,7 @@
 //! A [`form`](mod@form) tells what the input is, a source ([`hex`], [`stream`],
 //! [`capture`]) cuts it into messages, and
 //! a [`Listing`](listing::Listing) decodes and shows them. Input is read once, from front to back, and what is kept
-//! of each connection is bounded, so it may be a pipe without an end.
+//! of a line, of each connection and of all connections is bounded, so it may be a pipe without an end.
 
 mod capture;
 mod cutter;

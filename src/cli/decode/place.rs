@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use openflow::{DecodeError, HexError};
 use serde::Serialize;
 
+use super::hex::LONGEST;
 use crate::contract::Timestamp;
 
 /// Where a message stood.
@@ -52,6 +53,9 @@ pub(super) enum Trouble {
     /// The line is not hexadecimal.
     #[error("not hex: {0}")]
     Hex(HexError),
+    /// The line is longer than what is read of one.
+    #[error("the line is longer than {LONGEST} bytes")]
+    LongLine,
     /// The bytes were cut out, and are no message.
     #[error("not a message: {0}")]
     Message(DecodeError),

@@ -6,14 +6,14 @@
 
 mod file;
 mod segment;
+mod streams;
 mod tcp;
 
-use std::collections::HashMap;
 use std::io::Read;
-use std::net::SocketAddr;
 
 use self::file::{Fault, Packet, Packets};
 use self::segment::Segment;
+use self::streams::{Direction, MOST, Streams};
 use self::tcp::{Origin, Stream};
 use super::Stop;
 use super::listing::Listing;
@@ -29,7 +29,7 @@ pub(super) fn read(input: impl Read, listing: &mut Listing<'_>) -> Result<(), St
             return Ok(());
         }
     };
-    let mut capture = Capture { listing, streams: HashMap::new(), packets: 0 };
+    let mut capture = Capture { listing, streams: Streams::default(), packets: 0 };
     while !capture.listing.is_unread() {
         let offset = packets.offset();
         match packets.next() {
@@ -48,13 +48,10 @@ pub(super) fn read(input: impl Read, listing: &mut Listing<'_>) -> Result<(), St
     capture.finish()
 }
 
-/// The two ends of a direction of a connection.
-type Direction = (SocketAddr, SocketAddr);
-
 /// What has been read of a capture.
 struct Capture<'a, 'b> {
     listing: &'a mut Listing<'b>,
-    streams: HashMap<Direction, Stream>,
+    streams: Streams,
     packets: u64,
 }
 
@@ -63,25 +60,37 @@ impl Capture<'_, '_> {
         self.packets += 1;
         let Some(segment) = Segment::of(packet.link_type, packet.data) else { return Ok(()) };
         let direction = (segment.source, segment.destination);
-        let stream = self.streams.entry(direction).or_default();
-        stream.put(&segment, Origin { packet: self.packets, time: packet.time });
-        list(stream, direction, self.listing)
+        let origin = Origin { packet: self.packets, time: packet.time };
+        if self.streams.is_full_for(direction) {
+            if !self.streams.has_forgotten() {
+                self.listing.note(format_args!(
+                    "more than {MOST} directions of TCP connections at a time: those that are silent longest are given up"
+                ));
+            }
+            self.give_up(Streams::forget_the_silent)?;
+        }
+        list(self.streams.put(direction, &segment, origin), direction, self.listing)
     }
 
     /// Lists what gaps have held back.
     fn finish(mut self) -> Result<(), Stop> {
-        let mut streams: Vec<(Direction, Stream)> = self.streams.drain().collect();
-        streams.sort_by_key(|(direction, _)| *direction);
-        for (direction, stream) in &mut streams {
-            stream.finish();
-            list(stream, *direction, self.listing)?;
-        }
+        let directions = self.streams.seen();
+        self.give_up(Streams::forget_all)?;
         if self.listing.is_empty() {
-            let (packets, streams) = (self.packets, streams.len());
+            let packets = self.packets;
             self.listing.note(format_args!(
-                "no OpenFlow in {packets} packets and {streams} directions of TCP connections; what is encrypted \
+                "no OpenFlow in {packets} packets and {directions} directions of TCP connections; what is encrypted \
                  cannot be read"
             ));
+        }
+        Ok(())
+    }
+
+    /// Lists what is left in streams that are forgotten.
+    fn give_up(&mut self, forget: fn(&mut Streams) -> Vec<(Direction, Stream)>) -> Result<(), Stop> {
+        for (direction, mut stream) in forget(&mut self.streams) {
+            stream.finish();
+            list(&mut stream, direction, self.listing)?;
         }
         Ok(())
     }

@@ -93,11 +93,21 @@ impl Stream {
         self.ready.pop_front()
     }
 
-    /// Nothing more will come: gives up what is missing.
-    pub(super) fn finish(&mut self) {
+    /// How many bytes wait for one that is missing.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Gives up everything that is missing up to now.
+    pub(super) fn give_up_gaps(&mut self) {
         while !self.waiting.is_empty() {
             self.give_up();
         }
+    }
+
+    /// Nothing more will come.
+    pub(super) fn finish(&mut self) {
+        self.give_up_gaps();
         if let Content::OpenFlow(cutter) = &mut self.content
             && let Some((_, cut)) = cutter.finish()
         {
