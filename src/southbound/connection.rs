@@ -203,6 +203,9 @@ impl Reporter<'_> {
                 Event::Closed(reason) => Some(reason.clone()),
                 _ => None,
             };
+            if let Some(reason) = &closed {
+                self.count_refusal(reason);
+            }
             if let Some(report) = self.report_of(event) {
                 match self.report(report).await {
                     Ok(Duration::ZERO) => {}
@@ -237,6 +240,15 @@ impl Reporter<'_> {
         let reason = format!("the switch says that it is {datapath_id}, its certificate is for {identity}");
         warn!(peer = %self.link.peer, "refused a switch: {reason}");
         Some(CloseReason::NotAdmitted(reason))
+    }
+
+    /// Counts the end of a switch that said who it is and that the owner does not want.
+    fn count_refusal(&self, reason: &CloseReason) {
+        match reason {
+            CloseReason::DuplicateDatapathId => self.shared.tally.refused(Refusal::Duplicate),
+            CloseReason::NotAdmitted(_) if self.commands.is_some() => self.shared.tally.refused(Refusal::NotAdmitted),
+            _ => {}
+        }
     }
 
     /// Adds to the sums; says so at the first malformed message, and whenever their number has doubled.

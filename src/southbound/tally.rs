@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::session::Counters;
 
-/// Why a switch was turned away before or beside its session.
+/// Why a switch was turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// There are as many connections as there may be.
@@ -28,6 +28,10 @@ pub enum Refusal {
     NoDatapathId,
     /// Its certificate is another switch's.
     WrongDatapathId,
+    /// Another switch with its datapath id is connected.
+    Duplicate,
+    /// The owner does not want it.
+    NotAdmitted,
     /// There is no version or cipher in common.
     Incompatible,
     /// The connection broke in the handshake, or the peer refused.
@@ -36,7 +40,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::TooMany,
         Self::NotTls,
         Self::Timeout,
@@ -47,6 +51,8 @@ impl Refusal {
         Self::BadCertificate,
         Self::NoDatapathId,
         Self::WrongDatapathId,
+        Self::Duplicate,
+        Self::NotAdmitted,
         Self::Incompatible,
         Self::Broken,
     ];
@@ -65,6 +71,8 @@ impl Refusal {
             Self::BadCertificate => "bad_certificate",
             Self::NoDatapathId => "no_datapath_id",
             Self::WrongDatapathId => "wrong_datapath_id",
+            Self::Duplicate => "duplicate_datapath_id",
+            Self::NotAdmitted => "not_admitted",
             Self::Incompatible => "incompatible",
             Self::Broken => "broken",
         }
@@ -84,6 +92,8 @@ impl fmt::Display for Refusal {
             Self::BadCertificate => "its certificate is not valid",
             Self::NoDatapathId => "its certificate names no datapath id (a DNS name like dpid-00000000000000a1)",
             Self::WrongDatapathId => "its certificate is another switch's",
+            Self::Duplicate => "another switch with its datapath id is connected",
+            Self::NotAdmitted => "it is not admitted",
             Self::Incompatible => "it has no TLS version or cipher in common with this side",
             Self::Broken => "the TLS handshake broke off",
         })
