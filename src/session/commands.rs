@@ -54,7 +54,10 @@ impl Session {
                 let xid = self.send(&control::role_request(role, generation_id));
                 self.control.claimed(xid, role);
             }
-            Command::Probe { within } => self.probe_within(now, within),
+            Command::Probe { within } => {
+                self.keepalive.want();
+                self.probe_within(now, within);
+            }
         }
     }
 

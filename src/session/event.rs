@@ -149,7 +149,7 @@ pub enum Event {
     FlowRemoved(Box<FlowRemoved>),
     /// A port came, went or changed.
     PortStatus(Box<PortStatus>),
-    /// An echo reply that was asked for.
+    /// The echo reply to a [`Command::Probe`]. Those that the session asks for by itself are not told.
     Alive,
     /// An error that answers nothing the session waits for.
     StrayError(Box<ErrorMsg>),

@@ -21,6 +21,8 @@ pub(super) struct Keepalive {
     dead: Duration,
     last_heard: Instant,
     asked: Option<Asked>,
+    /// The owner waits for the next answer.
+    is_wanted: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -32,7 +34,7 @@ struct Asked {
 
 impl Keepalive {
     pub(super) fn new(config: &Config, now: Instant) -> Self {
-        Self { idle: config.idle, dead: config.dead, last_heard: now, asked: None }
+        Self { idle: config.idle, dead: config.dead, last_heard: now, asked: None, is_wanted: false }
     }
 
     pub(super) fn heard(&mut self, now: Instant) {
@@ -50,6 +52,16 @@ impl Keepalive {
             asked.at += lasted;
             asked.deadline += lasted;
         }
+    }
+
+    /// The owner wants to know of the next answer: of thousands of idle switches it need not hear every few seconds.
+    pub(super) fn want(&mut self) {
+        self.is_wanted = true;
+    }
+
+    /// Whether the owner waits for the answer that has come.
+    pub(super) fn take_wanted(&mut self) -> bool {
+        std::mem::take(&mut self.is_wanted)
     }
 
     /// Whether `xid` is the outstanding question's.

@@ -36,7 +36,7 @@ mod tables;
 mod window;
 
 #[cfg(test)]
-mod bad_input;
+pub(crate) mod bad_input;
 #[cfg(test)]
 mod extension_tests;
 #[cfg(test)]
@@ -349,10 +349,10 @@ impl Session {
         match message {
             Message::EchoRequest(Echo { data }) => self.send_with(&Message::EchoReply(Echo { data }), xid),
             Message::EchoReply(_) => {
-                if self.keepalive.answered(xid) {
-                    self.events.push_back(Event::Alive);
-                } else {
+                if !self.keepalive.answered(xid) {
                     self.counters.stray_replies += 1;
+                } else if self.keepalive.take_wanted() {
+                    self.events.push_back(Event::Alive);
                 }
             }
             Message::FlowRemoved(removed) => self.events.push_back(Event::FlowRemoved(removed.into())),

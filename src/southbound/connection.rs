@@ -25,6 +25,10 @@ use crate::session::{CloseReason, Command, Counters, Event, Session};
 /// Bytes read at a time, at most: a few hundred replies, and nearly the largest message in one piece.
 const READ: usize = 64 << 10;
 
+/// Alarms go off at multiples of this, the same for all connections: a few milliseconds late, and many at a time. Waking
+/// up for each of thousands of idle switches would cost more than asking them whether they are there.
+pub(super) const GRID: Duration = Duration::from_millis(50);
+
 /// How long unacknowledged bytes may stay on the wire before the kernel gives the connection up (RFC 5482). It finds a
 /// dead path while there is something to say; the session's echo finds it in silence.
 const USER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,7 +72,7 @@ where
             session.poll_transmit(&mut buffers.output, now());
         }
         // An alarm that goes off too early costs one turn; one that is set for every message costs more.
-        let deadline = tokio::time::Instant::from_std(session.poll_timeout().unwrap_or_else(now));
+        let deadline = shared.on_the_grid(session.poll_timeout().unwrap_or_else(now)).into();
         if deadline < alarm.deadline() || alarm.is_elapsed() {
             alarm.as_mut().reset(deadline);
         }
@@ -104,6 +108,15 @@ where
     })
     .await;
     Ended { reason, was_ready: reporter.commands.is_some() }
+}
+
+impl Shared {
+    /// The first moment of the grid that is not before this one.
+    pub(super) fn on_the_grid(&self, at: Instant) -> Instant {
+        let (since, step) = (at.saturating_duration_since(self.started).as_nanos(), GRID.as_nanos());
+        let late = (step - since % step) % step;
+        at.max(self.started) + Duration::from_nanos(late as u64)
+    }
 }
 
 /// What was read and is no whole message yet, and what is to be written. A connection at rest owns no memory here.

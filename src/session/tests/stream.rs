@@ -8,11 +8,31 @@ fn a_silent_switch_is_asked_after_5_seconds_and_given_up_after_10() {
     script.pass(Duration::from_secs(5));
     let (xid, Message::EchoRequest(_)) = script.only_sent() else { panic!("expected an echo request") };
     script.reply(xid, &Message::EchoReply(Echo { data: Bytes::new() }));
-    assert!(matches!(script.events().as_slice(), [Event::Alive]));
+    assert!(script.events().is_empty(), "nobody asked whether it is there");
     script.pass(Duration::from_secs(5));
     assert!(matches!(script.only_sent().1, Message::EchoRequest(_)));
     script.pass(Duration::from_secs(5));
     assert_eq!(script.close_reason(), CloseReason::Unresponsive);
+}
+
+#[test]
+fn an_owner_who_asks_is_told_of_the_answer_once_even_when_the_question_was_out_already() {
+    for is_out_already in [false, true] {
+        let mut script = Script::ready();
+        if is_out_already {
+            script.pass(Duration::from_secs(5));
+        }
+        let now = script.now;
+        script.session.handle_command(Command::Probe { within: Duration::from_secs(5) }, now);
+        let (xid, _) = script.sent().pop().expect("an echo request");
+        let reply = Message::EchoReply(Echo { data: Bytes::new() });
+        script.reply(xid, &reply);
+        assert!(matches!(script.events().as_slice(), [Event::Alive]));
+        script.pass(Duration::from_secs(5));
+        let (xid, _) = script.only_sent();
+        script.reply(xid, &reply);
+        assert!(script.events().is_empty());
+    }
 }
 
 #[test]
