@@ -24,7 +24,7 @@ use super::*;
 
 /// How far a connection has come when the input arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(crate) enum State {
     /// This side's HELLO is out.
     BeforeHello,
     /// HELLO is exchanged, FEATURES_REQUEST is out.
@@ -35,10 +35,10 @@ enum State {
 
 use State::{BeforeFeatures, BeforeHello, InFlight};
 
-const STATES: [State; 3] = [BeforeHello, BeforeFeatures, InFlight];
+pub(crate) const STATES: [State; 3] = [BeforeHello, BeforeFeatures, InFlight];
 
 /// A transaction that this side never began.
-const NOBODY: Xid = Xid(0xdead_beef);
+pub(crate) const NOBODY: Xid = Xid(0xdead_beef);
 
 /// The token of the read that is out in [`State::InFlight`].
 const READ: Token = Token(77);
@@ -305,7 +305,7 @@ fn name(outcome: &Outcome) -> &'static str {
 }
 
 /// A message of this type whatever its body.
-fn raw(message_type: u8, xid: Xid, body: &[u8]) -> Vec<u8> {
+pub(crate) fn raw(message_type: u8, xid: Xid, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![OFP_VERSION, message_type];
     bytes.put_u16(u16::try_from(body.len() + 8).unwrap());
     bytes.put_u32(xid.0);
@@ -314,26 +314,26 @@ fn raw(message_type: u8, xid: Xid, body: &[u8]) -> Vec<u8> {
 }
 
 /// A part of a multipart reply whatever its body.
-fn multipart(xid: Xid, multipart_type: u16, more: bool, body: &[u8]) -> Vec<u8> {
+pub(crate) fn multipart(xid: Xid, multipart_type: u16, more: bool, body: &[u8]) -> Vec<u8> {
     let mut preamble = multipart_type.to_be_bytes().to_vec();
     preamble.extend_from_slice(&[0, u8::from(more), 0, 0, 0, 0]);
     raw(19, xid, &[&preamble, body].concat())
 }
 
 /// The bytes with these at this place.
-fn with(mut bytes: Vec<u8>, at: usize, patch: &[u8]) -> Vec<u8> {
+pub(crate) fn with(mut bytes: Vec<u8>, at: usize, patch: &[u8]) -> Vec<u8> {
     bytes[at..at + patch.len()].copy_from_slice(patch);
     bytes
 }
 
-fn bytes_of(xid: Xid, message: &Message) -> Vec<u8> {
+pub(crate) fn bytes_of(xid: Xid, message: &Message) -> Vec<u8> {
     let mut bytes = BytesMut::new();
     message.encode(xid, &mut bytes).unwrap();
     bytes.to_vec()
 }
 
 /// A packet that says it is this long, and how much of it there is.
-fn packet_in(total_len: u16, data: usize) -> Vec<u8> {
+pub(crate) fn packet_in(total_len: u16, data: usize) -> Vec<u8> {
     let mut body = vec![0; 16];
     body[..4].copy_from_slice(&u32::MAX.to_be_bytes());
     body[4..6].copy_from_slice(&total_len.to_be_bytes());
@@ -342,7 +342,7 @@ fn packet_in(total_len: u16, data: usize) -> Vec<u8> {
     raw(10, Xid(0), &body)
 }
 
-fn echo_request(data: usize) -> Vec<u8> {
+pub(crate) fn echo_request(data: usize) -> Vec<u8> {
     bytes_of(NOBODY, &Message::EchoRequest(Echo { data: Bytes::from(vec![0; data]) }))
 }
 
@@ -354,7 +354,7 @@ fn table_full() -> Message {
     error(ErrorCode::FLOW_MOD_FAILED_TABLE_FULL)
 }
 
-fn features() -> FeaturesReply {
+pub(crate) fn features() -> FeaturesReply {
     FeaturesReply {
         datapath_id: DatapathId(0xa1),
         n_buffers: 0,
@@ -365,6 +365,6 @@ fn features() -> FeaturesReply {
     }
 }
 
-fn features_reply() -> Message {
+pub(crate) fn features_reply() -> Message {
     Message::FeaturesReply(features())
 }

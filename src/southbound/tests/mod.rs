@@ -1,17 +1,19 @@
 //! Switches on sockets of this machine: emulated ones that behave, and scripted ones that do not.
 
+mod bad_input;
 mod plain;
 mod secure;
 
 use std::time::Duration;
 
 use bytes::BytesMut;
-use openflow::{DatapathId, Message, OFP_VERSION, Xid};
+use openflow::{DatapathId, FlowMod, Message, OFP_VERSION, Xid};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::emulator::{EmulatedSwitch, SwitchConfig};
+use crate::session::{Outcome, Token};
 
 /// How long anything may take that does happen; only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,11 +29,14 @@ struct Stage {
 
 impl Stage {
     async fn with(tls: Option<Arc<Tls>>) -> Self {
+        Self::configured(session::Config::default(), tls).await
+    }
+
+    async fn configured(config: session::Config, tls: Option<Arc<Tls>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, reports) = mpsc::channel(REPORTS);
         let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
-        let config = session::Config::default();
         let southbound = Southbound::start(config, Some(listener), tls, sender, tracker, shutdown);
         Self { southbound, reports, address, held: Vec::new() }
     }
@@ -108,4 +113,20 @@ async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) {
     let mut sink = [0; 4096];
     let end = async { while stream.read(&mut sink).await.is_ok_and(|read| read > 0) {} };
     tokio::time::timeout(PATIENCE, end).await.expect("the end of the stream");
+}
+
+fn flow_mods(count: u64) -> Vec<(Token, FlowMod)> {
+    (0..count).map(|token| (Token(token), FlowMod { cookie: token, priority: 1, ..FlowMod::add() })).collect()
+}
+
+/// So many FLOW_MODs are confirmed on this connection.
+async fn confirm(stage: &mut Stage, commands: &mpsc::Sender<Command>, count: u64) {
+    commands.send(Command::Program(flow_mods(count))).await.unwrap();
+    let mut confirmed = 0;
+    while confirmed < count {
+        if let Report::Happened { event: Event::Settled(settlements), .. } = stage.report().await {
+            assert!(settlements.iter().all(|settlement| matches!(settlement.outcome, Outcome::Confirmed)));
+            confirmed += settlements.len() as u64;
+        }
+    }
 }

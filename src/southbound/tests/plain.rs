@@ -1,8 +1,8 @@
 //! Over TCP, and over streams in memory where the size of the buffers matters.
 
 use bytes::Bytes;
-use openflow::{Echo, FlowMod};
-use session::{CloseReason, Outcome, Token};
+use openflow::Echo;
+use session::{CloseReason, Outcome};
 use tokio::io::AsyncWriteExt;
 
 use super::*;
@@ -135,22 +135,6 @@ async fn what_was_counted_is_summed_over_connections() {
     assert!(stage.reports.try_recv().is_err(), "nobody became ready");
 }
 
-fn flow_mods(count: u64) -> Vec<(Token, FlowMod)> {
-    (0..count).map(|token| (Token(token), FlowMod { cookie: token, priority: 1, ..FlowMod::add() })).collect()
-}
-
-/// So many FLOW_MODs are confirmed on this connection.
-async fn confirm(stage: &mut Stage, commands: &mpsc::Sender<Command>, count: u64) {
-    commands.send(Command::Program(flow_mods(count))).await.unwrap();
-    let mut confirmed = 0;
-    while confirmed < count {
-        if let Report::Happened { event: Event::Settled(settlements), .. } = stage.report().await {
-            assert!(settlements.iter().all(|settlement| matches!(settlement.outcome, Outcome::Confirmed)));
-            confirmed += settlements.len() as u64;
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_connection_that_nobody_can_command_any_more_ends() {
     let mut stage = Stage::with(None).await;
@@ -171,4 +155,43 @@ async fn a_dialled_connection_that_is_hung_up_is_reported_as_closed() {
     stage.connected().await;
     drop(dial);
     assert_eq!(stage.closed().await, CloseReason::Removed);
+}
+
+#[tokio::test]
+async fn switches_that_the_owner_turns_away_are_counted_by_reason() {
+    let mut stage = Stage::with(None).await;
+    for (reason, refusal) in [
+        (CloseReason::DuplicateDatapathId, Refusal::Duplicate),
+        (CloseReason::NotAdmitted("nobody knows it".to_owned()), Refusal::NotAdmitted),
+        (CloseReason::Removed, Refusal::TooMany),
+    ] {
+        let before = stage.southbound.totals().refused_for(refusal);
+        behave(7, stage.dial().await);
+        let (_, _, commands) = stage.connected().await;
+        commands.send(Command::Close(reason.clone())).await.unwrap();
+        assert_eq!(stage.closed().await, reason);
+        let counted = stage.southbound.totals().refused_for(refusal) - before;
+        assert_eq!(counted, u64::from(reason != CloseReason::Removed), "{reason}");
+    }
+}
+
+#[test]
+fn alarms_go_off_on_a_grid_never_early_and_never_later_than_a_step() {
+    let southbound = Southbound::start(
+        session::Config::default(),
+        None,
+        None,
+        mpsc::channel(1).0,
+        TaskTracker::new(),
+        CancellationToken::new(),
+    );
+    let shared = &southbound.shared;
+    let mut moments = std::collections::BTreeSet::new();
+    for micros in (0..1_000_000).step_by(777) {
+        let at = shared.started + Duration::from_micros(micros);
+        let alarm = shared.on_the_grid(at);
+        assert!(alarm >= at && alarm - at < connection::GRID, "{micros} us");
+        moments.insert(alarm);
+    }
+    assert_eq!(moments.len(), 21, "one for each 50 ms");
 }

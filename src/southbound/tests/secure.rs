@@ -22,7 +22,7 @@ const NAME: &str = "dpid-00000000000000a1";
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
 /// An authority for both sides, and this side's certificate in files.
-struct Pki {
+pub(super) struct Pki {
     authority: Authority,
     dir: TempDir,
     allow_1_2: bool,
@@ -30,7 +30,7 @@ struct Pki {
 
 /// A certificate with its key.
 #[derive(Clone)]
-struct Certified {
+pub(super) struct Certified {
     certificate: CertificateDer<'static>,
     key: Arc<PrivateKeyDer<'static>>,
 }
@@ -52,7 +52,7 @@ fn certified(params: &CertificateParams, authority: &Authority) -> Certified {
 }
 
 impl Pki {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let pki = Self { authority: authority(), dir: tempfile::tempdir().unwrap(), allow_1_2: false };
         pki.write(&pki.authority);
         pki
@@ -71,7 +71,7 @@ impl Pki {
         self.dir.path().join(name)
     }
 
-    fn load(&self) -> Arc<Tls> {
+    pub(super) fn load(&self) -> Arc<Tls> {
         let files = TlsFiles {
             certificate: self.path("cert.pem"),
             key: self.path("key.pem"),
@@ -81,7 +81,7 @@ impl Pki {
         Arc::new(Tls::load(files).unwrap())
     }
 
-    fn switch(&self, name: &str) -> Certified {
+    pub(super) fn switch(&self, name: &str) -> Certified {
         certified(&params(name), &self.authority)
     }
 
@@ -105,7 +105,7 @@ impl Pki {
     }
 
     /// A switch of TLS 1.3 with this certificate; refusals show only when it reads.
-    async fn dial(&self, stage: &Stage, shown: Option<&Certified>) -> TlsStream<TcpStream> {
+    pub(super) async fn dial(&self, stage: &Stage, shown: Option<&Certified>) -> TlsStream<TcpStream> {
         self.dialer(&[&rustls::version::TLS13], shown).connect(name(), stage.dial().await).await.unwrap()
     }
 }
@@ -120,13 +120,17 @@ fn name() -> ServerName<'static> {
     ServerName::try_from("flumen").unwrap()
 }
 
-/// A switch with this certificate is refused for this reason, and nothing is reported of it.
+/// A switch with this certificate is refused for this reason, nothing is reported of it, and one that is connected does
+/// not notice.
 async fn refused(shown: Option<Certified>, pki: &Pki, reason: Refusal) {
     let mut stage = Stage::with(Some(pki.load())).await;
+    behave(0xc3, pki.dial(&stage, Some(&pki.switch("dpid-00000000000000c3"))).await);
+    let (_, _, commands) = stage.connected().await;
     let mut stream = pki.dial(&stage, shown.as_ref()).await;
     read_to_end(&mut stream).await;
     stage.refused(reason).await;
     assert!(stage.reports.try_recv().is_err());
+    confirm(&mut stage, &commands, 10).await;
 }
 
 #[tokio::test]
