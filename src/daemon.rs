@@ -224,6 +224,7 @@ fn is_loopback(address: IpAddr) -> bool {
 fn limits(config: &NorthboundConfig) -> Limits {
     Limits {
         message_bytes: config.message_bytes as u64,
+        msgpack_message_bytes: config.msgpack_message_bytes as u64,
         outbound_bytes: config.outbound_bytes as u64,
         json_depth: u32::try_from(crate::contract::MAX_DEPTH).unwrap_or(u32::MAX),
         requests_in_flight: config.requests_in_flight,

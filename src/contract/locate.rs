@@ -1,20 +1,20 @@
 //! A deserializer that knows where it is: the slow way through a request, taken only to explain what is wrong.
 //!
-//! It walks the text piece by piece ([`RawValue`]), so that a number too big for any type, a lone surrogate or a
-//! duplicate key is found at its place. Each level scans its text once more, which is affordable because the depth
+//! It walks the request piece by piece ([`Piece`]), so that a number too big for any type, a lone surrogate or a
+//! duplicate key is found at its place. Each level scans its part once more, which is affordable because the depth
 //! is bounded by [`MAX_DEPTH`](super::MAX_DEPTH). A [`Fault`] collects the path while it travels outwards.
+//!
+//! How the pieces are written is the business of their own files: `json` and `msgpack`.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::{self, Display};
 
-use serde::Deserialize;
 use serde::de::value::StrDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, Error, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
 };
 use serde::forward_to_deserialize_any;
-use serde_json::value::RawValue;
 
 use super::error::{ErrorBody, ErrorCode};
 use super::text::{abridged, quoted};
@@ -74,6 +74,9 @@ impl Fault {
 impl From<Fault> for ErrorBody {
     fn from(fault: Fault) -> Self {
         let path = fault.path();
+        if path.is_empty() {
+            return Self::new(ErrorCode::InvalidRequest, format!("the request {}", fault.predicate));
+        }
         let message = format!("{} {}", Fault::subject(&path), fault.predicate);
         Self::new(ErrorCode::InvalidRequest, message).at(path)
     }
@@ -127,153 +130,137 @@ impl Error for Fault {
     }
 }
 
+/// One value of a request whose form is known to be sound, however it is written.
+pub(super) trait Piece<'a>: Copy {
+    /// What kind of value it is.
+    fn kind(self) -> Kind;
+
+    /// Its keys and values in their order, if it is an object.
+    fn entries(self) -> Result<Vec<(Cow<'a, str>, Self)>, Fault>;
+
+    /// Its items, if it is a list.
+    fn items(self) -> Result<impl Iterator<Item = Self>, Fault>;
+
+    /// What it says, if it is a string.
+    fn string(self) -> Result<Cow<'a, str>, Fault>;
+
+    /// What it is, if it is a number.
+    fn number(self) -> Number<'a>;
+}
+
+/// What kind of value it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Object,
+    List,
+    String,
+    Bool(bool),
+    Null,
+    Number,
+    /// Something that no field can be.
+    Foreign(&'static str),
+}
+
+/// A number as it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Number<'a> {
+    Unsigned(u64),
+    Negative(i64),
+    /// A fraction, or too big: no field of the contract can be that.
+    Other(Cow<'a, str>),
+}
+
 /// An object, key by key in the order of its text.
-pub(super) struct Entries<'a>(pub(super) Vec<(String, Located<'a>)>);
+pub(super) struct Entries<'a, P>(pub(super) Vec<(Cow<'a, str>, Located<P>)>);
 
-impl<'a> Entries<'a> {
-    /// Reads one level of an object.
-    fn read(object: &'a str) -> Result<Self, Fault> {
-        struct EntriesVisitor;
-
-        impl<'de> Visitor<'de> for EntriesVisitor {
-            type Value = Vec<(String, &'de RawValue)>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(entries)
-            }
-        }
-
-        let entries = serde_json::Deserializer::from_str(object)
-            .deserialize_map(EntriesVisitor)
-            .map_err(|_| Fault::new("has a key with an escape that is no character"))?;
-        Ok(Self(entries.into_iter().map(|(key, value)| (key, Located(value))).collect()))
-    }
-
+impl<'a, P: Piece<'a>> Entries<'a, P> {
     /// No key may come twice.
     pub(super) fn check_unique(&self) -> Result<(), Fault> {
         let mut seen = HashSet::new();
-        match self.0.iter().find(|(key, _)| !seen.insert(key.as_str())) {
+        match self.0.iter().find(|(key, _)| !seen.insert(key.as_ref())) {
             Some((key, _)) => Err(Fault::new("is given twice").in_field(key)),
             None => Ok(()),
         }
     }
 
     /// The values of a key.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = Located<'a>> {
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = Located<P>> {
         self.0.iter().filter(move |(key, _)| key == name).map(|&(_, value)| value)
     }
 }
 
-/// One value in the text of a request, which is known to be JSON.
+/// One value of a request, to be deserialized.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Located<'a>(pub(super) &'a RawValue);
+pub(super) struct Located<P>(pub(super) P);
 
-/// What kind of value a text is: JSON tells by its first character.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Object,
-    List,
-    String,
-    True,
-    False,
-    Null,
-    Number,
-}
-
-impl<'a> Located<'a> {
-    fn text(self) -> &'a str {
-        self.0.get()
-    }
-
-    fn kind(self) -> Kind {
-        match self.text().as_bytes().first() {
-            Some(b'{') => Kind::Object,
-            Some(b'[') => Kind::List,
-            Some(b'"') => Kind::String,
-            Some(b't') => Kind::True,
-            Some(b'f') => Kind::False,
-            Some(b'n') => Kind::Null,
-            _ => Kind::Number,
-        }
-    }
-
+impl<'a, P: Piece<'a>> Located<P> {
     /// The entries, if it is an object.
-    pub(super) fn entries(self) -> Option<Result<Entries<'a>, Fault>> {
-        (self.kind() == Kind::Object).then(|| Entries::read(self.text()))
+    pub(super) fn entries(self) -> Option<Result<Entries<'a, P>, Fault>> {
+        (self.0.kind() == Kind::Object).then(|| self.read())
     }
 
-    fn string(self) -> Result<Cow<'a, str>, Fault> {
-        #[derive(Deserialize)]
-        struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
-
-        serde_json::from_str(self.text())
-            .map(|Borrowed(string)| string)
-            .map_err(|_| Fault::new("has an escape that is no character: surrogates come in pairs"))
+    /// One level of an object.
+    fn read(self) -> Result<Entries<'a, P>, Fault> {
+        let entries = self.0.entries()?;
+        Ok(Entries(entries.into_iter().map(|(key, value)| (key, Self(value))).collect()))
     }
 
     /// "must be `expected`, not `self`".
     fn unlike(self, expected: &dyn Expected) -> Fault {
-        let unexpected = match self.kind() {
-            Kind::Object => Unexpected::Map,
-            Kind::List => Unexpected::Seq,
-            Kind::Null => Unexpected::Unit,
-            Kind::True => Unexpected::Bool(true),
-            Kind::False => Unexpected::Bool(false),
-            Kind::String => return Fault::new(format!("must be {expected}, not {}", abridged(self.text()))),
-            Kind::Number => Unexpected::Other(&abridged(self.text())),
-        };
-        Fault::invalid_type(unexpected, expected)
+        match self.0.kind() {
+            Kind::Object => Fault::invalid_type(Unexpected::Map, expected),
+            Kind::List => Fault::invalid_type(Unexpected::Seq, expected),
+            Kind::Null => Fault::invalid_type(Unexpected::Unit, expected),
+            Kind::Bool(value) => Fault::invalid_type(Unexpected::Bool(value), expected),
+            Kind::Foreign(what) => Fault::invalid_type(Unexpected::Other(what), expected),
+            Kind::String => match self.0.string() {
+                Ok(text) => Fault::invalid_type(Unexpected::Str(&text), expected),
+                Err(fault) => fault,
+            },
+            Kind::Number => match self.0.number() {
+                Number::Unsigned(number) => Fault::invalid_type(Unexpected::Unsigned(number), expected),
+                Number::Negative(number) => Fault::invalid_type(Unexpected::Signed(number), expected),
+                Number::Other(text) => Fault::invalid_type(Unexpected::Other(&abridged(&text)), expected),
+            },
+        }
     }
 }
 
-impl<'de> Deserializer<'de> for Located<'de> {
+impl<'de, P: Piece<'de>> Deserializer<'de> for Located<P> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.kind() {
+        match self.0.kind() {
             Kind::Object => {
-                let entries = Entries::read(self.text())?;
+                let entries = self.read()?;
                 entries.check_unique()?;
                 visitor.visit_map(Fields { entries: entries.0.into_iter(), next: None })
             }
-            Kind::List => {
-                let items: Vec<&RawValue> =
-                    serde_json::from_str(self.text()).map_err(|_| Fault::new("is not a list"))?;
-                visitor.visit_seq(Items { items: items.into_iter().enumerate() })
-            }
-            Kind::String => match self.string()? {
+            Kind::List => visitor.visit_seq(Items(self.0.items()?.enumerate())),
+            Kind::String => match self.0.string()? {
                 Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
                 Cow::Owned(text) => visitor.visit_string(text),
             },
-            Kind::True => visitor.visit_bool(true),
-            Kind::False => visitor.visit_bool(false),
+            Kind::Bool(value) => visitor.visit_bool(value),
             Kind::Null => visitor.visit_unit(),
-            // "-0" is a number that only a float can hold, and no field of the contract is one.
-            Kind::Number => match (self.text().parse::<u64>(), self.text().parse::<i64>()) {
-                (Ok(number), _) => visitor.visit_u64(number),
-                (_, Ok(number)) if number != 0 => visitor.visit_i64(number),
-                _ => Err(self.unlike(&visitor)),
+            Kind::Number => match self.0.number() {
+                Number::Unsigned(number) => visitor.visit_u64(number),
+                Number::Negative(number) => visitor.visit_i64(number),
+                Number::Other(_) => Err(self.unlike(&visitor)),
             },
+            Kind::Foreign(_) => Err(self.unlike(&visitor)),
         }
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.kind() {
-            Kind::True | Kind::False => self.deserialize_any(visitor),
+        match self.0.kind() {
+            Kind::Bool(_) => self.deserialize_any(visitor),
             _ => Err(self.unlike(&"true or false")),
         }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.kind() {
+        match self.0.kind() {
             Kind::List => self.deserialize_any(visitor),
             _ => Err(self.unlike(&"a list")),
         }
@@ -285,18 +272,18 @@ impl<'de> Deserializer<'de> for Located<'de> {
     }
 }
 
-struct Fields<'a> {
-    entries: std::vec::IntoIter<(String, Located<'a>)>,
-    next: Option<(String, Located<'a>)>,
+struct Fields<'a, P> {
+    entries: std::vec::IntoIter<(Cow<'a, str>, Located<P>)>,
+    next: Option<(Cow<'a, str>, Located<P>)>,
 }
 
-impl<'de> MapAccess<'de> for Fields<'de> {
+impl<'de, P: Piece<'de>> MapAccess<'de> for Fields<'de, P> {
     type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
         self.next = self.entries.next();
         let Some((key, _)) = &self.next else { return Ok(None) };
-        let key: StrDeserializer<'_, Fault> = key.as_str().into_deserializer();
+        let key: StrDeserializer<'_, Fault> = key.as_ref().into_deserializer();
         seed.deserialize(key).map(Some)
     }
 
@@ -306,15 +293,13 @@ impl<'de> MapAccess<'de> for Fields<'de> {
     }
 }
 
-struct Items<'a> {
-    items: std::iter::Enumerate<std::vec::IntoIter<&'a RawValue>>,
-}
+struct Items<I>(std::iter::Enumerate<I>);
 
-impl<'de> SeqAccess<'de> for Items<'de> {
+impl<'de, P: Piece<'de>, I: Iterator<Item = P>> SeqAccess<'de> for Items<I> {
     type Error = Fault;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        let Some((index, item)) = self.items.next() else { return Ok(None) };
+        let Some((index, item)) = self.0.next() else { return Ok(None) };
         seed.deserialize(Located(item)).map(Some).map_err(|fault| fault.at_index(index))
     }
 }

@@ -209,7 +209,7 @@ mod tests {
         ))
         .unwrap();
         let info: Info = serde_json::from_str(concat!(
-            r#"{"version":"0.1.0","uptime":3,"limits":{"message_bytes":1,"outbound_bytes":2,"json_depth":16,"#,
+            r#"{"version":"0.1.0","uptime":3,"limits":{"message_bytes":1,"msgpack_message_bytes":1,"outbound_bytes":2,"json_depth":16,"#,
             r#""requests_in_flight":4,"connections":5,"discovered_nodes":6},"traffic_types":[]}"#,
         ))
         .unwrap();

@@ -1,9 +1,9 @@
 //! The northbound contract as types: commands, replies and errors, read and written by the same definitions.
 //!
-//! The daemon parses with [`parse_request`] what the client wrote as a [`Request`], and the client reads what the
-//! daemon wrote as a [`ServerMessage`]. Parsing is strict: unknown fields, duplicate keys, wrong types and numbers
-//! out of range are errors that name the place and say what is allowed; nothing is ignored, wrapped or rounded. A
-//! [`Command`] that was parsed is lawful in itself; what is left to check needs the daemon's state.
+//! The daemon parses with [`parse_request`] or [`parse_msgpack_request`] what the client wrote as a [`Request`], and
+//! the client reads what the daemon wrote as a [`ServerMessage`]. Parsing is strict: unknown fields, duplicate keys,
+//! wrong types and numbers out of range are errors that name the place and say what is allowed; nothing is ignored,
+//! wrapped or rounded. A [`Command`] that was parsed is lawful in itself; what is left to check needs the daemon's state.
 //!
 //! This layer knows no other: no socket, no clock beyond [`Timestamp::now`], no switch.
 
@@ -13,8 +13,10 @@ mod endpoint;
 mod error;
 mod event;
 mod install;
+mod json;
 mod locate;
 mod message;
+mod msgpack;
 mod name;
 mod parse;
 mod queues;
@@ -38,11 +40,12 @@ pub use event::{
 };
 pub use install::{DEFAULT_TIMEOUT_MS, Forward, InstallFlow, OnConflict, Protocol, RateLimit, Wait};
 pub use message::{Request, ServerMessage};
+pub use msgpack::{from_msgpack, to_msgpack};
 pub use name::{
     DatapathId, FlowId, HostPort, MAX_ID_CHARACTERS, MAX_NODE_NAME_CHARACTERS, NodeName, OvsdbAddress, RequestId,
     SwitchAddress,
 };
-pub use parse::{MAX_DEPTH, parse_request};
+pub use parse::{MAX_DEPTH, parse_msgpack_request, parse_request};
 pub use queues::{
     MAX_PRIORITY, MAX_QUEUE, MAX_QUEUES, MIN_RATE_KBPS, PortRef, QueueSetting, QueueView, QueuesState, QueuesView,
     SetQueues,

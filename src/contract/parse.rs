@@ -1,7 +1,9 @@
-//! From the text of a request to a lawful [`Command`].
+//! From the bytes of a request, in JSON or in MessagePack, to a lawful [`Command`].
 //!
 //! Two ways lead there. The fast one deserializes the envelope and the payload straight into their types. When it
-//! fails, the slow one reads the text again, level by level, to say what is wrong and where.
+//! fails, the slow one reads the request again, level by level, to say what is wrong and where: the same for both.
+
+use std::borrow::Cow;
 
 use serde::de::value::MapDeserializer;
 use serde::{Deserialize, Deserializer};
@@ -9,10 +11,11 @@ use serde_json::value::RawValue;
 
 use super::command::{Command, CommandName};
 use super::error::{ErrorBody, ErrorCode};
-use super::locate::{Entries, Fault, Located};
+use super::locate::{Entries, Fault, Located, Piece};
 use super::name::RequestId;
 use super::strict::Object;
 use super::text::quoted;
+use super::{json, msgpack};
 
 /// How deeply arrays and objects may be nested in a request.
 pub const MAX_DEPTH: usize = 16;
@@ -20,56 +23,43 @@ pub const MAX_DEPTH: usize = 16;
 /// What is wrong with a request, and its `id` where it has a usable one.
 type Refusal = (Option<RequestId>, ErrorBody);
 
-/// Reads one request.
+/// Reads one request in JSON.
 ///
 /// # Errors
 /// What is wrong, and the request's `id` where it has a usable one.
 pub fn parse_request(text: &[u8]) -> Result<(RequestId, Command), (Option<RequestId>, ErrorBody)> {
-    let invalid_json = |message| (None, ErrorBody::new(ErrorCode::InvalidJson, message));
-    let text = std::str::from_utf8(text).map_err(|_| invalid_json("the request is not UTF-8"))?;
-    if is_deeper_than(MAX_DEPTH, text) {
-        return Err(invalid_json("the request is nested more than 16 levels deep"));
+    let text = std::str::from_utf8(text).map_err(|_| unreadable("the request is not UTF-8"))?;
+    if json::is_deeper_than(MAX_DEPTH, text) {
+        return Err(unreadable("the request is nested more than 16 levels deep"));
     }
-    let (id, command) = match parse(text) {
-        Ok(request) => request,
-        Err(_) => diagnose(text)?,
-    };
+    checked(parse_json(text).or_else(|_| diagnose_json(text)))
+}
+
+/// Reads one request in MessagePack, with the same verdict as on the same request in JSON.
+///
+/// # Errors
+/// What is wrong, and the request's `id` where it has a usable one.
+pub fn parse_msgpack_request(bytes: &[u8]) -> Result<(RequestId, Command), (Option<RequestId>, ErrorBody)> {
+    let request = msgpack::check(bytes).map_err(|unsound| unreadable(unsound.to_string()))?;
+    checked(parse_msgpack(&request).ok_or(()).or_else(|()| diagnose(request.value)))
+}
+
+/// It is not even a value.
+fn unreadable(message: impl Into<Cow<'static, str>>) -> Refusal {
+    (None, ErrorBody::new(ErrorCode::InvalidJson, message))
+}
+
+/// The rules between the fields.
+fn checked(request: Result<(RequestId, Command), Refusal>) -> Result<(RequestId, Command), Refusal> {
+    let (id, command) = request?;
     match command.check() {
         Ok(()) => Ok((id, command)),
         Err(invalid) => Err((Some(id), invalid.into())),
     }
 }
 
-/// The depth is bounded before anything recurses. Brackets within strings do not count; whether they are balanced
-/// is for the parser to say.
-fn is_deeper_than(limit: usize, text: &str) -> bool {
-    let mut depth = 0_usize;
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'[' | b'{' if depth == limit => return true,
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            b'"' => skip_string(&mut bytes),
-            _ => {}
-        }
-    }
-    false
-}
-
-/// Goes on behind the quote that ends a string.
-fn skip_string(bytes: &mut impl Iterator<Item = u8>) {
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => return,
-            b'\\' => drop(bytes.next()),
-            _ => {}
-        }
-    }
-}
-
 /// The fast way. Its errors know no place and are not shown to anybody.
-fn parse(text: &str) -> Result<(RequestId, Command), serde_json::Error> {
+fn parse_json(text: &str) -> Result<(RequestId, Command), serde_json::Error> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Envelope<'a> {
@@ -89,11 +79,37 @@ fn parse(text: &str) -> Result<(RequestId, Command), serde_json::Error> {
     Ok((id, Command::deserialize(r#type, &mut serde_json::Deserializer::from_str(payload))?))
 }
 
+/// The fast way through what could be JSON as well.
+fn parse_msgpack(request: &msgpack::Checked<'_>) -> Option<(RequestId, Command)> {
+    let (mut name, mut id, mut payload) = (None, None, None);
+    if !request.is_plain {
+        return None;
+    }
+    for &(key, value) in &request.entries {
+        let place = match key {
+            "type" => &mut name,
+            "id" => &mut id,
+            "payload" => &mut payload,
+            _ => return None,
+        };
+        if place.replace(value).is_some() {
+            return None;
+        }
+    }
+    let name = CommandName::deserialize(Located(name?)).ok()?;
+    let id = RequestId::deserialize(Located(id?)).ok()?;
+    Some((id, Command::deserialize(name, &mut payload.unwrap_or(msgpack::NO_FIELDS).plain()).ok()?))
+}
+
+/// The slow way through a text.
+fn diagnose_json(text: &str) -> Result<(RequestId, Command), Refusal> {
+    let request: &RawValue =
+        serde_json::from_str(text).map_err(|error| unreadable(format!("the request is not valid JSON: {error}")))?;
+    diagnose(request)
+}
+
 /// The slow way.
-fn diagnose(text: &str) -> Result<(RequestId, Command), Refusal> {
-    let request: &RawValue = serde_json::from_str(text).map_err(|error| {
-        (None, ErrorBody::new(ErrorCode::InvalidJson, format!("the request is not valid JSON: {error}")))
-    })?;
+fn diagnose<'a>(request: impl Piece<'a>) -> Result<(RequestId, Command), Refusal> {
     let Some(entries) = Located(request).entries() else {
         let message = "a request is one object with type, id and payload";
         return Err((None, ErrorBody::new(ErrorCode::InvalidRequest, message)));
@@ -113,9 +129,9 @@ fn diagnose(text: &str) -> Result<(RequestId, Command), Refusal> {
 }
 
 /// Everything but the `id`.
-fn diagnose_command(entries: &Entries<'_>) -> Result<Command, ErrorBody> {
+fn diagnose_command<'a>(entries: &Entries<'a, impl Piece<'a>>) -> Result<Command, ErrorBody> {
     entries.check_unique()?;
-    if let Some((key, _)) = entries.0.iter().find(|(key, _)| !matches!(key.as_str(), "type" | "id" | "payload")) {
+    if let Some((key, _)) = entries.0.iter().find(|(key, _)| !matches!(key.as_ref(), "type" | "id" | "payload")) {
         let predicate = "is not a field that is known here; known are type, id, payload";
         return Err(Fault::new(predicate).in_field(key).into());
     }
@@ -141,7 +157,15 @@ fn unknown_command(name: &str) -> ErrorBody {
 /// Whether the fast way and the slow one accept the same, for the tests.
 #[cfg(test)]
 pub(super) fn ways_agree(text: &str) -> bool {
-    is_deeper_than(MAX_DEPTH, text) || parse(text).ok() == diagnose(text).ok()
+    json::is_deeper_than(MAX_DEPTH, text) || parse_json(text).ok() == diagnose_json(text).ok()
+}
+
+/// The same for MessagePack.
+#[cfg(test)]
+pub(super) fn msgpack_ways_agree(bytes: &[u8]) -> bool {
+    let Ok(request) = msgpack::check(bytes) else { return true };
+    // The slow one also takes a number that is written with a sign for a union of numbers and strings.
+    parse_msgpack(&request).is_none_or(|parsed| Some(parsed) == diagnose(request.value).ok())
 }
 
 #[cfg(test)]
@@ -154,9 +178,9 @@ mod tests {
 
     #[test]
     fn a_million_brackets_are_refused_after_seventeen() {
-        assert!(is_deeper_than(MAX_DEPTH, &"[".repeat(17)));
-        assert!(!is_deeper_than(MAX_DEPTH, &"[".repeat(16)));
-        assert!(!is_deeper_than(MAX_DEPTH, &"[]".repeat(1_000_000)));
+        assert!(json::is_deeper_than(MAX_DEPTH, &"[".repeat(17)));
+        assert!(!json::is_deeper_than(MAX_DEPTH, &"[".repeat(16)));
+        assert!(!json::is_deeper_than(MAX_DEPTH, &"[]".repeat(1_000_000)));
         assert_eq!(code("[".repeat(1_000_000).as_bytes()), ErrorCode::InvalidJson);
         assert_eq!(code(r#"{"a":"#.repeat(100_000).as_bytes()), ErrorCode::InvalidJson);
     }

@@ -397,8 +397,11 @@ pub struct Info {
 /// What the daemon bounds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Bytes of one message to the daemon.
+    /// Bytes of one message to the daemon in JSON.
     pub message_bytes: u64,
+    /// The same in MessagePack.
+    #[serde(default)]
+    pub msgpack_message_bytes: u64,
     /// Bytes that may wait for one client.
     pub outbound_bytes: u64,
     /// Nesting of a message.

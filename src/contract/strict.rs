@@ -30,6 +30,12 @@ where
             write!(formatter, "a whole number from {MIN} to {MAX}")
         }
 
+        /// MessagePack may write any number as one with a sign.
+        fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+            let wrong = |_| E::invalid_value(Unexpected::Signed(number), &self);
+            u64::try_from(number).map_err(wrong).and_then(|number| self.visit_u64(number))
+        }
+
         fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
             let wrong = || E::invalid_value(Unexpected::Unsigned(number), &self);
             if !(MIN..=MAX).contains(&number) {

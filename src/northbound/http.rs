@@ -24,6 +24,7 @@ use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::auth::Grant;
+use super::subprotocol::Subprotocol;
 use super::{Server, metrics, upgrade, websocket};
 use crate::contract::{Command, Reply};
 
@@ -46,6 +47,7 @@ pub(super) struct Ends {
 struct Upgraded {
     upgrade: OnUpgrade,
     grant: Grant,
+    subprotocol: Subprotocol,
 }
 
 pub(super) type Response = hyper::Response<Full<Bytes>>;
@@ -85,9 +87,9 @@ where
         Err(_) => return debug!(%peer, "a request took too long"),
     }
     let upgraded: Option<Upgraded> = upgraded.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let Some(Upgraded { upgrade, grant }) = upgraded else { return };
+    let Some(Upgraded { upgrade, grant, subprotocol }) = upgraded else { return };
     match upgrade.await {
-        Ok(io) => websocket::run(TokioIo::new(io), peer, grant, server).await,
+        Ok(io) => websocket::run(TokioIo::new(io), peer, grant, subprotocol, server).await,
         Err(error) => debug!(%peer, %error, "the upgrade failed"),
     }
 }
@@ -125,10 +127,11 @@ async fn respond(
         "/readyz" => readiness(server).await,
         "/metrics" => exposition(server).await,
         _ => {
-            let (response, grant) = upgrade::respond(&request, ends, server, is_reserved);
-            if let Some(grant) = grant {
+            let (response, accepted) = upgrade::respond(&request, ends, server, is_reserved);
+            if let Some((grant, subprotocol)) = accepted {
                 let upgrade = hyper::upgrade::on(&mut request);
-                *upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Upgraded { upgrade, grant });
+                let next = Upgraded { upgrade, grant, subprotocol };
+                *upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
             }
             response
         }

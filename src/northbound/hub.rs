@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::ring::{Read, Ring};
 use super::statistics::Statistics;
+use super::subprotocol::Written;
 use crate::contract::{ErrorBody, ErrorCode, EventPayload, Gap, ServerMessage, Subscribe, Timestamp, Topic};
 use crate::programmer::{Audience, News, Seat, interval_index};
 
@@ -81,11 +81,11 @@ impl Hub {
         // Written before the lock is taken: nobody waits for it.
         let written: Vec<_> = news.map(|news| (self.write(&news), news)).collect();
         let mut shelf = self.shelf();
-        for (text, News { topic, seq, at, payload }) in written {
-            match (topic, payload, text) {
+        for (event, News { topic, seq, at, payload }) in written {
+            match (topic, payload, event) {
                 (Topic::Stats, Some(EventPayload::Stats(stats)), _) => shelf.statistics.take(seq, at, stats),
                 (Topic::Stats, _, _) => shelf.statistics.skip(seq),
-                (_, _, Some(text)) => shelf.rings.entry(topic).or_default().push(seq, text),
+                (_, _, Some(event)) => shelf.rings.entry(topic).or_default().push(seq, event),
                 (_, _, None) => shelf.rings.entry(topic).or_default().skip(seq),
             }
         }
@@ -93,8 +93,8 @@ impl Hub {
         self.changed.send_replace(());
     }
 
-    /// The text of an event that is the same for all: statistics are put together for each interval.
-    fn write(&self, news: &News) -> Option<Utf8Bytes> {
+    /// An event that is the same for all: statistics are put together for each interval.
+    fn write(&self, news: &News) -> Option<Arc<Written>> {
         let payload = news.payload.as_ref().filter(|_| news.topic != Topic::Stats)?;
         Some(self.encode(news.topic, news.seq, payload, news.at))
     }
@@ -102,16 +102,18 @@ impl Hub {
     fn publish_statistics(&self) {
         let due = self.shelf().statistics.take_due(Instant::now());
         for (interval, seq, at, stats) in due {
-            let text = self.encode(Topic::Stats, seq, &EventPayload::Stats(stats), at);
-            self.shelf().statistics.publish(interval, seq, text);
+            let event = self.encode(Topic::Stats, seq, &EventPayload::Stats(stats), at);
+            self.shelf().statistics.publish(interval, seq, event);
         }
         self.changed.send_replace(());
     }
 
-    /// The text of one event.
-    fn encode(&self, topic: Topic, seq: u64, payload: &EventPayload, timestamp: Timestamp) -> Utf8Bytes {
+    /// One event, written.
+    fn encode(&self, topic: Topic, seq: u64, payload: &EventPayload, timestamp: Timestamp) -> Arc<Written> {
         let epoch = Cow::Owned(self.audience.epoch().to_owned());
-        super::writer::encode(&ServerMessage::Event { topic, seq, epoch, payload, timestamp }).into()
+        let message = ServerMessage::Event { topic, seq, epoch, payload, timestamp };
+        // The contract's types are strings, numbers and maps with string keys: writing them cannot fail.
+        Arc::new(Written::new(serde_json::to_string(&message).unwrap_or_default()))
     }
 
     /// Makes the cursors of a new subscription; `standing` is where each topic stood when it began.
@@ -180,7 +182,7 @@ impl Hub {
     }
 
     /// What there is for a subscriber, and whether that is not all.
-    pub(super) fn read(&self, cursor: &mut Cursor) -> (Vec<Utf8Bytes>, bool) {
+    pub(super) fn read(&self, cursor: &mut Cursor) -> (Vec<Arc<Written>>, bool) {
         let Read { gap, events, is_partial } = {
             let shelf = self.shelf();
             let ring = match cursor.topic {

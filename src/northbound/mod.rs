@@ -29,6 +29,7 @@ mod pace;
 mod progress;
 mod ring;
 mod statistics;
+mod subprotocol;
 mod subscriptions;
 mod tls;
 mod upgrade;
@@ -85,8 +86,10 @@ pub struct NorthboundConfig {
     pub connections_per_address: usize,
     /// How many connections there may be; each takes a file descriptor and, idle, some 10 KiB.
     pub connections: usize,
-    /// The biggest message of a client, in bytes.
+    /// The biggest message of a client on `flumen.v1.json`, in bytes.
     pub message_bytes: usize,
+    /// The same on `flumen.v1.msgpack`.
+    pub msgpack_message_bytes: usize,
     /// How much may wait for a client to read it before the daemon stops reading from it, and the longest answer, in
     /// bytes.
     pub outbound_bytes: usize,
@@ -121,6 +124,7 @@ impl Default for NorthboundConfig {
             connections_per_address: 1_000,
             connections: 10_000,
             message_bytes: 1 << 20,
+            msgpack_message_bytes: 16 << 20,
             outbound_bytes: 32 << 20,
             requests_in_flight: 16_384,
             subscriptions: 50_000,

@@ -1,14 +1,14 @@
 //! The latest events of one topic, written once for all who read them.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use tokio_tungstenite::tungstenite::Utf8Bytes;
-
+use super::subprotocol::Written;
 use crate::contract::Gap;
 
 /// Events that are kept for those who come late or fall behind: minutes of an ordinary day.
 const EVENTS: usize = 16_384;
-/// Bytes of them.
+/// Bytes of them in JSON; where they are asked for in MessagePack too, that comes on top.
 const BYTES: usize = 16 << 20;
 
 /// What a reader is given at a time: enough for one write, little enough to wait for a client that reads nothing.
@@ -18,7 +18,7 @@ const READ_BYTES: usize = 32 << 10;
 /// Events in the order of their numbers.
 #[derive(Debug)]
 pub(super) struct Ring {
-    events: VecDeque<(u64, Utf8Bytes)>,
+    events: VecDeque<(u64, Arc<Written>)>,
     bytes: usize,
     /// Everything before it is gone.
     first: u64,
@@ -31,7 +31,7 @@ pub(super) struct Ring {
 pub(super) struct Read {
     /// What it missed before that.
     pub(super) gap: Option<Gap>,
-    pub(super) events: Vec<Utf8Bytes>,
+    pub(super) events: Vec<Arc<Written>>,
     /// There is more.
     pub(super) is_partial: bool,
 }
@@ -44,24 +44,24 @@ impl Default for Ring {
 
 impl Ring {
     /// Takes an event. A number that is not the next tells that those before it were lost.
-    pub(super) fn push(&mut self, seq: u64, text: Utf8Bytes) {
+    pub(super) fn push(&mut self, seq: u64, event: Arc<Written>) {
         if seq > self.next {
             self.skip(seq - 1);
         }
-        self.append(seq, text);
+        self.append(seq, event);
     }
 
     /// Takes an event that stands for all since the one before. What is past is not taken.
-    pub(super) fn append(&mut self, seq: u64, text: Utf8Bytes) {
+    pub(super) fn append(&mut self, seq: u64, event: Arc<Written>) {
         if self.is_past(seq) {
             return;
         }
-        self.bytes += text.len();
-        self.events.push_back((seq, text));
+        self.bytes += event.len();
+        self.events.push_back((seq, event));
         self.next = seq + 1;
         while self.events.len() > EVENTS || self.bytes > BYTES {
-            let Some((seq, text)) = self.events.pop_front() else { return };
-            self.bytes -= text.len();
+            let Some((seq, event)) = self.events.pop_front() else { return };
+            self.bytes -= event.len();
             self.first = seq + 1;
         }
     }
@@ -88,13 +88,13 @@ impl Ring {
         }
         let begin = self.events.partition_point(|(seq, _)| seq < cursor);
         let mut bytes = 0;
-        for (seq, text) in self.events.range(begin..) {
+        for (seq, event) in self.events.range(begin..) {
             if read.events.len() == READ_EVENTS || bytes > READ_BYTES {
                 read.is_partial = true;
                 break;
             }
-            bytes += text.len();
-            read.events.push(text.clone());
+            bytes += event.len();
+            read.events.push(Arc::clone(event));
             *cursor = seq + 1;
         }
         read
@@ -103,16 +103,22 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
+    use super::super::subprotocol::Subprotocol;
     use super::*;
 
     fn ring(seqs: impl IntoIterator<Item = u64>) -> Ring {
         let mut ring = Ring::default();
-        seqs.into_iter().for_each(|seq| ring.push(seq, seq.to_string().into()));
+        seqs.into_iter().for_each(|seq| ring.push(seq, event(&seq.to_string())));
         ring
     }
 
-    fn texts(read: &Read) -> Vec<&str> {
-        read.events.iter().map(Utf8Bytes::as_str).collect()
+    fn event(text: &str) -> Arc<Written> {
+        Arc::new(Written::new(text))
+    }
+
+    fn texts(read: &Read) -> Vec<String> {
+        let text = |event: &Arc<Written>| event.message(Subprotocol::Json).to_string();
+        read.events.iter().map(text).collect()
     }
 
     #[test]
@@ -121,16 +127,16 @@ mod tests {
         let mut cursor = 2;
         assert_eq!(texts(&ring.read(&mut cursor)), ["2", "3"]);
         assert!(ring.read(&mut cursor).events.is_empty());
-        ring.push(4, "4".into());
+        ring.push(4, event("4"));
         let read = ring.read(&mut cursor);
-        assert_eq!((texts(&read), read.gap), (vec!["4"], None));
+        assert_eq!((texts(&read), read.gap), (vec!["4".to_owned()], None));
     }
 
     #[test]
     fn an_event_that_stands_for_what_is_past_is_not_taken() {
         let mut ring = ring(1..=3);
-        ring.append(2, "again".into());
-        ring.append(4, "4".into());
+        ring.append(2, event("again"));
+        ring.append(4, event("4"));
         assert_eq!(texts(&ring.read(&mut 1)), ["1", "2", "3", "4"]);
     }
 
@@ -139,7 +145,7 @@ mod tests {
         let ring = ring(1..=EVENTS as u64 + 10);
         let mut cursor = 3;
         let read = ring.read(&mut cursor);
-        assert_eq!((read.gap, texts(&read)[0]), (Some(Gap { from: 3, to: 10 }), "11"));
+        assert_eq!((read.gap, texts(&read)[0].as_str()), (Some(Gap { from: 3, to: 10 }), "11"));
         assert_eq!(ring.read(&mut cursor).gap, None);
     }
 
@@ -148,14 +154,14 @@ mod tests {
         let ring = ring([1, 2, 5]);
         let mut cursor = 2;
         let read = ring.read(&mut cursor);
-        assert_eq!((read.gap, texts(&read)), (Some(Gap { from: 2, to: 4 }), vec!["5"]));
+        assert_eq!((read.gap, texts(&read)), (Some(Gap { from: 2, to: 4 }), vec!["5".to_owned()]));
     }
 
     #[test]
     fn what_is_kept_is_bounded_in_bytes() {
         let mut ring = Ring::default();
         let text = "x".repeat(BYTES / 4);
-        (1..=9).for_each(|seq| ring.push(seq, text.as_str().into()));
+        (1..=9).for_each(|seq| ring.push(seq, event(&text)));
         assert!(ring.bytes <= BYTES && ring.events.len() == 4);
     }
 

@@ -2,12 +2,13 @@
 //! into one, which all with that interval share.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::ring::Ring;
+use super::subprotocol::Written;
 use crate::contract::{FlowId, FlowStats, NodeName, NodeStats, Stats, Timestamp};
 use crate::programmer::INTERVALS_MS;
 
@@ -118,9 +119,9 @@ impl Statistics {
         events
     }
 
-    pub(super) fn publish(&mut self, interval: usize, seq: u64, text: Utf8Bytes) {
+    pub(super) fn publish(&mut self, interval: usize, seq: u64, event: Arc<Written>) {
         if let Some(class) = self.intervals.get_mut(&interval) {
-            class.ring.append(seq, text);
+            class.ring.append(seq, event);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What one connection has subscribed to, and how far it has read.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::hub::{Cursor, Hub};
+use super::subprotocol::Written;
 use crate::contract::{ErrorBody, Subscribe, Topic};
 
 /// The subscriptions of one connection: a topic each, and so never more than there are topics.
@@ -54,7 +55,7 @@ impl<'a> Subscriptions<'a> {
     }
 
     /// The next events, a little of each topic.
-    pub(super) fn read(&mut self) -> Vec<Utf8Bytes> {
+    pub(super) fn read(&mut self) -> Vec<Arc<Written>> {
         self.changed.mark_unchanged();
         self.is_behind = false;
         let mut all = Vec::new();

@@ -9,20 +9,25 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 use super::Server;
 use super::auth::{Denied, Grant};
 use super::http::{Ends, Response, empty, sentence};
+use super::subprotocol::Subprotocol;
 use crate::contract::Role;
 
-/// The subprotocol, which is also the default when none is offered.
-pub(super) const SUBPROTOCOL: &str = "flumen.v1.json";
+/// What is said to somebody who offers only subprotocols that are not known here.
+const NO_SUBPROTOCOL: &str =
+    "the subprotocols here are flumen.v1.json, which is also the default when none is offered, and flumen.v1.msgpack";
 
-/// The answer to a request to upgrade: 101 with who it is, or an error that says why not.
+/// The status of a refusal, and a sentence that says why.
+type Refusal = (StatusCode, &'static str);
+
+/// The answer to a request to upgrade: 101 with who it is and how they talk, or an error that says why not.
 pub(super) fn respond<B>(
     request: &Request<B>,
     ends: Ends,
     server: &Server,
     is_reserved: bool,
-) -> (Response, Option<Grant>) {
+) -> (Response, Option<(Grant, Subprotocol)>) {
     match accept(request, ends, server, is_reserved) {
-        Ok((response, grant)) => (response, Some(grant)),
+        Ok((response, accepted)) => (response, Some(accepted)),
         Err((status, reason)) => {
             let mut response = sentence(status, reason);
             if status == StatusCode::UPGRADE_REQUIRED {
@@ -43,26 +48,31 @@ fn accept<B>(
     ends: Ends,
     server: &Server,
     is_reserved: bool,
-) -> Result<(Response, Grant), (StatusCode, &'static str)> {
+) -> Result<(Response, (Grant, Subprotocol)), Refusal> {
     let headers = request.headers();
     server.origins.admit_origin(headers, ends.local).map_err(|reason| (StatusCode::FORBIDDEN, reason))?;
     let mut response = create_response_with_body(request, empty).map_err(|error| refusal(&error))?;
     if has_body(headers) {
         return Err((StatusCode::BAD_REQUEST, "a request to upgrade has no body"));
     }
-    if choose_subprotocol(headers)? {
-        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    }
+    let subprotocol = if headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
+        let chosen = Subprotocol::choose(headers).ok_or((StatusCode::BAD_REQUEST, NO_SUBPROTOCOL))?;
+        let name = HeaderValue::from_static(chosen.name());
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, name);
+        chosen
+    } else {
+        Subprotocol::Json
+    };
     let grant = server.auth.at_upgrade(headers, request.uri().query(), ends.peer.ip()).map_err(denial)?;
     if is_reserved && grant.role() != Some(Role::Admin) {
         let reason = "the connections that are left are kept for admins who show their token with the upgrade";
         return Err((StatusCode::SERVICE_UNAVAILABLE, reason));
     }
-    Ok((response, grant))
+    Ok((response, (grant, subprotocol)))
 }
 
 /// Why somebody does not get in.
-fn denial(denied: Denied) -> (StatusCode, &'static str) {
+fn denial(denied: Denied) -> Refusal {
     match denied {
         Denied::Wrong => (StatusCode::UNAUTHORIZED, "the token is not one that is known here"),
         Denied::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens from this address; wait a second"),
@@ -79,26 +89,8 @@ fn has_body(headers: &HeaderMap) -> bool {
         || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
 }
 
-/// Whether the subprotocol was offered and must be named in the response. None offered means ours.
-fn choose_subprotocol(headers: &HeaderMap) -> Result<bool, (StatusCode, &'static str)> {
-    let mut offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().peekable();
-    if offers.peek().is_none() {
-        return Ok(false);
-    }
-    let offered = |offer: &HeaderValue| {
-        offer.to_str().is_ok_and(|list| list.split(',').any(|name| name.trim_ascii() == SUBPROTOCOL))
-    };
-    if offers.any(offered) {
-        return Ok(true);
-    }
-    Err((
-        StatusCode::BAD_REQUEST,
-        "the only subprotocol here is flumen.v1.json, which is also the default when none is offered",
-    ))
-}
-
 /// What is wrong with a handshake, for people.
-fn refusal(error: &WebSocketError) -> (StatusCode, &'static str) {
+fn refusal(error: &WebSocketError) -> Refusal {
     let WebSocketError::Protocol(error) = error else {
         return (StatusCode::BAD_REQUEST, "this is not a WebSocket handshake");
     };

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, error::ProtocolError};
+use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError};
 use tracing::debug;
 
 use super::audit::Change;
@@ -24,9 +24,10 @@ use super::load::Load;
 use super::outbox::Outbox;
 use super::pace::Pace;
 use super::progress::Counted;
+use super::subprotocol::{Frame, Subprotocol};
 use super::writer::{FollowUp, Handed, Submitted, Writer, unavailable};
 use super::{NorthboundConfig, Server};
-use crate::contract::{Authenticate, Command, ErrorBody, ErrorCode, Reply, Role as Rank, parse_request};
+use crate::contract::{Authenticate, Command, ErrorBody, ErrorCode, Reply, Role as Rank};
 
 /// Allocated for every connection at once; big enough for some ten requests a read.
 const READ_BUFFER_BYTES: usize = 8 << 10;
@@ -71,14 +72,15 @@ impl From<&Error> for Ending {
 }
 
 /// Runs the connection to its end.
-pub(super) async fn run<S>(stream: S, peer: SocketAddr, grant: Grant, server: &Server)
+pub(super) async fn run<S>(stream: S, peer: SocketAddr, grant: Grant, subprotocol: Subprotocol, server: &Server)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let config = &server.config;
     server.metrics.websocket();
     let (stream, read, written) = Counted::new(stream);
-    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(protocol_config(config))).await;
+    let limits = protocol_config(config, subprotocol.message_bytes(config));
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(limits)).await;
     let (sink, stream) = socket.split();
 
     let load = Load::new(config);
@@ -87,10 +89,18 @@ where
     let (handed, from_reader) = mpsc::channel(load.limit());
     let keepalive = Keepalive::new(&pulse, config.ping_interval, config.pong_timeout);
     let outbox = Outbox::new(sink, &load, written, config.stall_timeout);
-    let mut writer = Writer::new(outbox, from_reader, keepalive, &load, server);
+    let mut writer = Writer::new(outbox, subprotocol, from_reader, keepalive, &load, server);
     let (granted, grants) = watch::channel(grant);
-    let mut reader =
-        Reader { stream, load: &load, pulse: &pulse, server, peer, granted, pace: Pace::new(read, config) };
+    let mut reader = Reader {
+        stream,
+        subprotocol,
+        load: &load,
+        pulse: &pulse,
+        server,
+        peer,
+        granted,
+        pace: Pace::new(read, config),
+    };
 
     let ending = tokio::select! {
         ending = serve(&mut reader, &mut writer, handed) => ending,
@@ -146,13 +156,13 @@ async fn overdue(server: &Server) {
     sleep(server.config.drain_deadline).await;
 }
 
-fn protocol_config(config: &NorthboundConfig) -> WebSocketConfig {
+fn protocol_config(config: &NorthboundConfig, message_bytes: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_write_buffer_size(config.outbound_bytes.saturating_add(2 * WRITE_BUFFER_BYTES))
-        .max_message_size(Some(config.message_bytes))
-        .max_frame_size(Some(config.message_bytes))
+        .max_message_size(Some(message_bytes))
+        .max_frame_size(Some(message_bytes))
 }
 
 /// Sends the Close, if it is for us to send, and reads on until the client has seen it.
@@ -181,6 +191,7 @@ where
 /// The half that reads.
 struct Reader<'a, S> {
     stream: SplitStream<WebSocketStream<Counted<S>>>,
+    subprotocol: Subprotocol,
     load: &'a Load,
     pulse: &'a Pulse,
     server: &'a Server,
@@ -198,14 +209,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
                 self.pulse.set_reading(false);
                 return Ending::SHUTDOWN;
             };
-            let (text, permit) = match next {
+            let (frame, permit) = match next {
                 Ok(request) => request,
                 Err(ending) => return ending,
             };
-            if *self.granted.borrow() == Grant::Nothing && text.len() > STRANGERS_BYTES {
+            if *self.granted.borrow() == Grant::Nothing && frame.len() > STRANGERS_BYTES {
                 return Ending::Close(CloseCode::Policy, "authenticate first");
             }
-            if handed.send(self.submit(text.as_str().as_bytes(), permit).await).await.is_err() {
+            if handed.send(self.submit(&frame, permit).await).await.is_err() {
                 return Ending::Lost;
             }
         }
@@ -213,7 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
 
     /// The next request, as soon as there is room for one. May be dropped at any time without losing a request: the
     /// stream's `next` is cancel-safe, and nothing is awaited behind it.
-    async fn next(&mut self) -> Result<(Utf8Bytes, OwnedSemaphorePermit), Ending> {
+    async fn next(&mut self) -> Result<(Frame, OwnedSemaphorePermit), Ending> {
         let permit = self.load.admit().await.ok_or(Ending::Lost)?;
         self.pulse.set_reading(true);
         let message = loop {
@@ -231,10 +242,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
         self.pulse.set_reading(false);
         self.pace.message();
         match message {
-            Some(Ok(Message::Text(text))) => Ok((text, permit)),
-            Some(Ok(Message::Binary(_))) => Err(Ending::Close(CloseCode::Unsupported, "flumen.v1.json is text frames")),
+            Some(Ok(message)) => self.subprotocol.accept(message).map(|frame| (frame, permit)),
             Some(Err(error)) => Err(Ending::from(&error)),
-            Some(Ok(_)) | None => Err(Ending::ClosedByPeer),
+            None => Err(Ending::ClosedByPeer),
         }
     }
 
@@ -269,8 +279,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
     }
 
     /// Hands a request to the programmer, waiting while its inbox is full.
-    async fn submit(&self, text: &[u8], permit: OwnedSemaphorePermit) -> Handed {
-        let (id, command) = match parse_request(text) {
+    async fn submit(&self, frame: &Frame, permit: OwnedSemaphorePermit) -> Handed {
+        let (id, command) = match frame.parse() {
             Ok(request) => request,
             Err((id, error)) => return Handed::Refused(id, None, error, permit),
         };

@@ -8,7 +8,6 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Message;
@@ -18,6 +17,7 @@ use super::audit::Change;
 use super::keepalive::{Beat, Keepalive};
 use super::load::Load;
 use super::outbox::{Outbox, Sink};
+use super::subprotocol::Subprotocol;
 use super::subscriptions::Subscriptions;
 use super::websocket::Ending;
 use crate::contract::{
@@ -90,6 +90,7 @@ pub(super) fn unavailable(closed: Closed) -> ErrorBody {
 /// The half that writes.
 pub(super) struct Writer<'a, S> {
     outbox: Outbox<'a, S>,
+    subprotocol: Subprotocol,
     handed: mpsc::Receiver<Handed>,
     awaited: FuturesUnordered<Awaited>,
     reader_ended: bool,
@@ -102,6 +103,7 @@ pub(super) struct Writer<'a, S> {
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
     pub(super) fn new(
         outbox: Outbox<'a, S>,
+        subprotocol: Subprotocol,
         handed: mpsc::Receiver<Handed>,
         keepalive: Keepalive<'a>,
         load: &'a Load,
@@ -109,7 +111,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
     ) -> Self {
         let subscriptions = Subscriptions::new(&server.hub);
         let awaited = FuturesUnordered::new();
-        Self { outbox, handed, awaited, reader_ended: false, keepalive, subscriptions, load, server }
+        Self { outbox, subprotocol, handed, awaited, reader_ended: false, keepalive, subscriptions, load, server }
     }
 
     pub(super) fn into_sink(self) -> Sink<S> {
@@ -145,7 +147,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
             () = self.subscriptions.changed(),
                 if self.outbox.is_clear() && !self.subscriptions.is_empty() && !self.reader_ended =>
             {
-                self.subscriptions.read().into_iter().for_each(|text| self.outbox.push(Message::Text(text), None));
+                let events = self.subscriptions.read();
+                events.iter().for_each(|event| self.outbox.push(event.message(self.subprotocol), None));
             }
         }
         loop {
@@ -164,13 +167,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
         match handed {
             Handed::Refused(id, command, error, permit) => {
                 self.server.metrics.answered(command, Some(error.code));
-                self.outbox.push(Message::text(encode_error(id, error)), Some(permit));
+                self.outbox.push(self.encode_error(id, error), Some(permit));
             }
             Handed::Done(id, command, reply, permit) => {
                 self.server.metrics.answered(Some(command), None);
-                let text = self.encode_reply(id.clone(), command, reply);
-                let text = text.unwrap_or_else(|error| encode_error(Some(id), error));
-                self.outbox.push(Message::text(text), Some(permit));
+                let message = self.encode_reply(id.clone(), command, reply);
+                let message = message.unwrap_or_else(|error| self.encode_error(Some(id), error));
+                self.outbox.push(message, Some(permit));
             }
             Handed::Submitted(request, answer) => self.awaited.push(Awaited { request: Some(request), answer }),
         }
@@ -184,8 +187,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
         let answer = answer.and_then(|reply| self.follow_up(follow_up, reply));
         let reply = answer.and_then(|payload| self.encode_reply(id.clone(), command, payload));
         self.server.metrics.answered(Some(command), reply.as_ref().err().map(|error| error.code));
-        let text = reply.unwrap_or_else(|error| encode_error(Some(id), error));
-        self.outbox.push(Message::text(text), Some(permit));
+        let message = reply.unwrap_or_else(|error| self.encode_error(Some(id), error));
+        self.outbox.push(message, Some(permit));
     }
 
     /// Does what is left to do here. The first event comes after the Reply, which is written first.
@@ -202,26 +205,21 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
         Ok(reply)
     }
 
-    /// The text of a reply, if it may be that long.
-    fn encode_reply(&self, id: RequestId, command: CommandName, payload: Reply) -> Result<String, ErrorBody> {
-        let text = encode(&ServerMessage::Reply {
+    /// A reply as it is written, if it may be that long.
+    fn encode_reply(&self, id: RequestId, command: CommandName, payload: Reply) -> Result<Message, ErrorBody> {
+        let message = self.subprotocol.encode(&ServerMessage::Reply {
             id,
             command: Cow::Borrowed(command.as_str()),
             payload,
             timestamp: Timestamp::now(),
         });
-        if text.len() > self.server.config.outbound_bytes {
+        if message.len() > self.server.config.outbound_bytes {
             return Err(ErrorBody::new(ErrorCode::TooLarge, "the answer is too big to send; ask for less at a time"));
         }
-        Ok(text)
+        Ok(message)
     }
-}
 
-fn encode_error(id: Option<RequestId>, error: ErrorBody) -> String {
-    encode(&ServerMessage::<Reply>::Error { id, error, timestamp: Timestamp::now() })
-}
-
-pub(super) fn encode<P: Serialize>(message: &ServerMessage<P>) -> String {
-    // The contract's types are strings, numbers and maps with string keys: writing them cannot fail.
-    serde_json::to_string(message).unwrap_or_default()
+    fn encode_error(&self, id: Option<RequestId>, error: ErrorBody) -> Message {
+        self.subprotocol.encode(&ServerMessage::<Reply>::Error { id, error, timestamp: Timestamp::now() })
+    }
 }

@@ -1,4 +1,4 @@
-//! WebSocket clients that are not ours: PyPI's `websockets`, and the one inside Node.
+//! WebSocket clients that are not ours: PyPI's `websockets`, also with its `msgpack`, and the one inside Node.
 
 use std::process::Command;
 
@@ -21,6 +21,15 @@ fn every_traffic_type_lands_through_python_websockets() {
         return;
     }
     install_everything_through(spawned(python).arg(project().join("testbed/clients/relay.py")));
+}
+
+#[test]
+fn every_traffic_type_lands_in_msgpack_through_python() {
+    let python = project().join(".venv/bin/python");
+    if !have(&[python.to_str().unwrap()]) {
+        return;
+    }
+    install_everything_through(spawned(python).arg(project().join("testbed/clients/relay.py")).arg("--msgpack"));
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub(super) fn info(info: &Info, output: &Output) -> String {
             ("version", Cell::from(&info.version)),
             ("uptime", Cell::from(duration(info.uptime))),
             ("largest message", Cell::from(bytes(limits.message_bytes))),
+            ("largest message in MessagePack", Cell::from(bytes(limits.msgpack_message_bytes))),
             ("outbound queue", Cell::from(format!("{} a client", bytes(limits.outbound_bytes)))),
             ("in flight", Cell::from(format!("{} requests a client", limits.requests_in_flight))),
             ("clients", Cell::from(format!("{} at most", limits.connections))),

@@ -6,7 +6,7 @@ use super::*;
 use crate::contract::{Alarm, AlarmKind, EventPayload, FlowStats, Stats, Timestamp, Topic};
 
 /// A daemon whose programmer has told so much on every topic before anybody asked.
-async fn daemon(config: NorthboundConfig, standing: u64) -> Daemon {
+pub(super) async fn daemon(config: NorthboundConfig, standing: u64) -> Daemon {
     let (daemon, mut requests) = Daemon::start(config).await;
     tokio::spawn(async move {
         while let Some(Request { command, answer }) = requests.recv().await {
@@ -27,7 +27,7 @@ async fn daemon(config: NorthboundConfig, standing: u64) -> Daemon {
 
 const EPOCH: &str = "e1";
 
-fn alarm(seq: u64, message: &str) -> News {
+pub(super) fn alarm(seq: u64, message: &str) -> News {
     let alarm = Alarm { alarm: AlarmKind::Drift, node: None, flow_id: None, message: message.to_owned() };
     News { topic: Topic::Alarms, seq, at: Timestamp::now(), payload: Some(EventPayload::Alarm(alarm)) }
 }

@@ -10,8 +10,16 @@ async fn the_subprotocol_is_ours_by_default_and_named_only_when_offered() {
         ("Sec-WebSocket-Protocol: flumen.v1.json\r\n", Some(Some("flumen.v1.json"))),
         ("Sec-WebSocket-Protocol: chat, flumen.v1.json\r\n", Some(Some("flumen.v1.json"))),
         ("Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: flumen.v1.json\r\n", Some(Some("flumen.v1.json"))),
-        ("Sec-WebSocket-Protocol: flumen.v1.msgpack, flumen.v1.json\r\n", Some(Some("flumen.v1.json"))),
-        ("Sec-WebSocket-Protocol: flumen.v1.msgpack\r\n", None),
+        ("Sec-WebSocket-Protocol: flumen.v1.msgpack\r\n", Some(Some("flumen.v1.msgpack"))),
+        ("Sec-WebSocket-Protocol: flumen.v1.msgpack, flumen.v1.json\r\n", Some(Some("flumen.v1.msgpack"))),
+        ("Sec-WebSocket-Protocol: flumen.v1.json,flumen.v1.msgpack\r\n", Some(Some("flumen.v1.json"))),
+        (
+            "Sec-WebSocket-Protocol: flumen.v2.json\r\nSec-WebSocket-Protocol: flumen.v1.msgpack, flumen.v1.json\r\n",
+            Some(Some("flumen.v1.msgpack")),
+        ),
+        ("Sec-WebSocket-Protocol: flumen.bearer.AAAA, flumen.v1.msgpack\r\n", Some(Some("flumen.v1.msgpack"))),
+        ("Sec-WebSocket-Protocol: flumen.bearer.AAAA\r\n", None),
+        ("Sec-WebSocket-Protocol: flumen.v1.msgpackx\r\n", None),
         ("Sec-WebSocket-Protocol: chat\r\n", None),
         ("Sec-WebSocket-Protocol: flumen.v1.jsonx\r\n", None),
         ("Sec-WebSocket-Protocol: FLUMEN.V1.JSON\r\n", None),
@@ -29,7 +37,7 @@ async fn the_subprotocol_is_ours_by_default_and_named_only_when_offered() {
             }
             None => {
                 assert!(response.starts_with("http/1.1 400 ") && named.is_none(), "{offer}: {response}");
-                assert!(response.contains("the only subprotocol here is flumen.v1.json"), "{response}");
+                assert!(response.contains("the subprotocols here are flumen.v1.json"), "{response}");
             }
         }
     }

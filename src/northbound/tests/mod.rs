@@ -23,6 +23,7 @@ mod events;
 mod floods;
 mod frames;
 mod handshake;
+mod msgpack;
 mod requests;
 mod rows;
 

@@ -62,6 +62,7 @@ struct Pipe {
 pub(super) fn config() -> Config {
     let limits = Limits {
         message_bytes: 0,
+        msgpack_message_bytes: 0,
         outbound_bytes: 0,
         json_depth: 0,
         requests_in_flight: 0,

@@ -125,9 +125,14 @@ impl Ovs {
         ));
     }
 
+    /// Where a bridge listens beside its controller.
+    pub(crate) fn management(&self, bridge: &str) -> PathBuf {
+        self.directory.path().join(format!("{bridge}.mgmt"))
+    }
+
     /// Opens an OpenFlow connection to a bridge, beside that of its controller.
     pub(crate) fn connect(&self, bridge: &str) -> UnixStream {
-        let stream = UnixStream::connect(self.directory.path().join(format!("{bridge}.mgmt"))).unwrap();
+        let stream = UnixStream::connect(self.management(bridge)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream
     }
@@ -224,7 +229,7 @@ impl Ovs {
     }
 
     fn ofctl(&self, options: &[&str], verb: &str, bridge: &str, arguments: &[&str]) -> String {
-        let socket = format!("unix:{}/{bridge}.mgmt", self.directory.path().display());
+        let socket = format!("unix:{}", self.management(bridge).display());
         let mut command = Command::new("ovs-ofctl");
         command.args(["-O", "OpenFlow13"]).args(options).args([verb, &socket]).args(arguments);
         output(environment(&mut command, self.directory.path()))
