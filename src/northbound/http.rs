@@ -150,9 +150,9 @@ async fn readiness(server: &Server) -> Response {
 }
 
 async fn exposition(server: &Server) -> Response {
-    let nodes = timeout(PROGRAMMER_TIMEOUT, server.programmer.node_states()).await.ok().flatten().unwrap_or_default();
+    let survey = timeout(PROGRAMMER_TIMEOUT, server.programmer.survey()).await.ok().flatten().unwrap_or_default();
     let switches = server.programmer.switch_totals();
-    let text = server.metrics.render(&nodes, server.hub.subscriptions(), switches.as_ref());
+    let text = server.metrics.render(&survey, server.hub.subscriptions(), switches.as_ref());
     let mut response = hyper::Response::new(Full::from(text));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
     response

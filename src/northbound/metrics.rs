@@ -2,11 +2,12 @@
 //!
 //! Hand-written: a counter is one atomic addition, and every series exists from the start, so that rates begin at 0.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::contract::{CommandName, ErrorCode, NodeState};
-use crate::programmer::{Counters, NodeStates, Refusal, Totals};
+use crate::contract::{CommandName, ErrorCode};
+use crate::programmer::{Counters, Refusal, Survey, Totals};
 
 /// The media type of the exposition format.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -63,7 +64,7 @@ impl Metrics {
     }
 
     /// The exposition.
-    pub(super) fn render(&self, nodes: &NodeStates, subscriptions: usize, switches: Option<&Totals>) -> String {
+    pub(super) fn render(&self, survey: &Survey, subscriptions: usize, switches: Option<&Totals>) -> String {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         // Read in this order, a connection that ends meanwhile cannot make the gauge negative.
         let closed = read(&self.closed);
@@ -88,7 +89,9 @@ impl Metrics {
         family("flumen_subscriptions", "gauge", "Subscriptions to topics.", &subscriptions);
         let requests = self.requests();
         family("flumen_requests_total", "counter", "Requests answered, by command and outcome.", &requests);
-        family("flumen_nodes", "gauge", "Nodes by state.", &by_state(nodes));
+        family("flumen_nodes", "gauge", "Nodes by state.", &labelled("state", &survey.nodes));
+        family("flumen_node_flows", "gauge", "Flows on nodes by state.", &labelled("state", &survey.flows));
+        family("flumen_alarms_total", "counter", "Alarms raised, by kind.", &labelled("alarm", &survey.alarms));
         let Some(switches) = switches else { return text };
         let connections = plain(switches.connections);
         family("flumen_switch_connections_total", "counter", "Connections of switches.", &connections);
@@ -120,7 +123,6 @@ impl Metrics {
     }
 }
 
-fn by_state(nodes: &NodeStates) -> Vec<(String, u64)> {
-    let count = |state| nodes.get(state).copied().unwrap_or_default();
-    NodeState::ALL.iter().map(|state| (format!(r#"{{state="{state}"}}"#), count(state))).collect()
+fn labelled<K: Display>(label: &str, counts: &BTreeMap<K, u64>) -> Vec<(String, u64)> {
+    counts.iter().map(|(value, count)| (format!(r#"{{{label}="{value}"}}"#), *count)).collect()
 }

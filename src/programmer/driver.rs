@@ -16,7 +16,7 @@ use super::commits::Commits;
 use super::engine::{Engine, Output, Ticket};
 use super::news::News;
 use super::node::NodeId;
-use super::{Answer, NodeStates, Reclassing, Request};
+use super::{Answer, Reclassing, Request, Survey};
 use crate::contract::{Timestamp, Topic};
 use crate::crash::{self, Place};
 use crate::ovsdb::{self, Ovsdb, Watch};
@@ -34,7 +34,7 @@ pub(super) struct Driver {
     pub(super) southbound: Southbound,
     pub(super) ovsdb: Ovsdb,
     pub(super) inbox: mpsc::Receiver<Request>,
-    pub(super) surveys: mpsc::Receiver<oneshot::Sender<NodeStates>>,
+    pub(super) surveys: mpsc::Receiver<oneshot::Sender<Survey>>,
     pub(super) reclassings: mpsc::Receiver<Reclassing>,
     pub(super) reports: mpsc::Receiver<Report>,
     pub(super) news: Newsroom,
@@ -149,7 +149,7 @@ impl Driver {
                 }
                 Some(answer) = surveys.recv() => {
                     // Whoever asked may have gone away meanwhile.
-                    let _ = answer.send(engine.node_states());
+                    let _ = answer.send(engine.survey());
                 }
                 () = tokio::time::sleep_until(deadline.into()) => engine.set_time(Instant::now(), Timestamp::now()),
                 () = shutdown.cancelled() => break,

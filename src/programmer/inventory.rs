@@ -16,7 +16,7 @@ use super::node::{About, Link, Live, Node, NodeId};
 use super::reads::TABLE_READ;
 use super::sample::SAMPLE;
 use super::view::guest_view;
-use super::{Admission, Answer, NodeStates};
+use super::{Admission, Answer, Survey};
 use crate::contract::{
     AddNode, AlarmKind, ErrorBody, ErrorCode, FlowState, GetNode, NodeName, NodeState, OvsdbAddress, Reply,
     SwitchAddress as Address,
@@ -106,14 +106,17 @@ impl Engine {
         Reply::Nodes { nodes }
     }
 
-    /// How many nodes are in each state.
-    pub(super) fn node_states(&self) -> NodeStates {
-        let mut states: NodeStates = NodeState::ALL.iter().map(|&state| (state, 0)).collect();
+    /// Counts nodes, flows and alarms. Every state and kind is there, if only with 0.
+    pub(super) fn survey(&self) -> Survey {
+        let mut survey = Survey { alarms: self.desk.alarms(), ..Survey::default() };
         let discovered = self.discovered.iter().map(|_| NodeState::Discovered);
         for state in self.nodes.values().map(Node::state).chain(discovered) {
-            *states.entry(state).or_default() += 1;
+            *survey.nodes.entry(state).or_default() += 1;
         }
-        states
+        for (&state, count) in self.nodes.values().flat_map(|node| &node.counts) {
+            *survey.flows.entry(state).or_default() += count;
+        }
+        survey
     }
 
     pub(super) fn get_node(&self, request: &GetNode) -> Answer {

@@ -53,7 +53,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::contract::{Command, ErrorBody, FlowId, NodeState, Reply, Timestamp};
+use crate::contract::{AlarmKind, Command, ErrorBody, FlowId, FlowState, NodeState, Reply, Timestamp};
 use crate::ovsdb::{self, Ovsdb, Secured};
 use crate::policy::ClassTable;
 use crate::southbound::{Report, Southbound};
@@ -139,14 +139,32 @@ struct Reclassing {
     answer: oneshot::Sender<Result<Reclassed, ReclassError>>,
 }
 
-/// How many nodes are in each state.
-pub type NodeStates = BTreeMap<NodeState, u64>;
+/// What there is, counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// How many nodes are in each state.
+    pub nodes: BTreeMap<NodeState, u64>,
+    /// How many flows are in each state on their nodes: a flow on two nodes counts twice.
+    pub flows: BTreeMap<FlowState, u64>,
+    /// How many alarms of each kind were raised since the start.
+    pub alarms: BTreeMap<AlarmKind, u64>,
+}
+
+impl Default for Survey {
+    /// Every state and kind, with 0.
+    fn default() -> Self {
+        fn none<K: Copy + Ord>(all: &[K]) -> BTreeMap<K, u64> {
+            all.iter().map(|&key| (key, 0)).collect()
+        }
+        Self { nodes: none(NodeState::ALL), flows: none(FlowState::ALL), alarms: none(AlarmKind::ALL) }
+    }
+}
 
 /// A handle on the programmer: cheap to clone, good for any number of callers.
 #[derive(Debug, Clone)]
 pub struct Programmer {
     inbox: mpsc::Sender<Request>,
-    surveys: mpsc::Sender<oneshot::Sender<NodeStates>>,
+    surveys: mpsc::Sender<oneshot::Sender<Survey>>,
     reclassings: mpsc::Sender<Reclassing>,
     southbound: Option<Southbound>,
     audience: Audience,
@@ -160,8 +178,8 @@ impl Programmer {
         Self { inbox, surveys, reclassings, southbound: None, audience: Audience::default() }
     }
 
-    /// How many nodes are in each state; `None` when the programmer has stopped.
-    pub async fn node_states(&self) -> Option<NodeStates> {
+    /// What there is, counted; `None` when the programmer has stopped.
+    pub async fn survey(&self) -> Option<Survey> {
         let (answer, receiver) = oneshot::channel();
         self.surveys.send(answer).await.ok()?;
         receiver.await.ok()

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use openflow::{PortNo, PortReason, PortStatus};
 
+use super::Survey;
 use super::cookie::FlowNumber;
 use super::engine::{Engine, Output};
 use super::node::{Node, NodeId};
@@ -132,6 +133,8 @@ pub(super) struct Desk {
     /// What waits for the disk, with the commit that it waits for.
     held: VecDeque<(u64, EventPayload)>,
     pub(super) samples: Samples,
+    /// How many of each kind were raised.
+    alarms: BTreeMap<AlarmKind, u64>,
 }
 
 impl Desk {
@@ -145,7 +148,13 @@ impl Desk {
             told: BTreeMap::new(),
             held: VecDeque::new(),
             samples: Samples::default(),
+            alarms: Survey::default().alarms,
         }
+    }
+
+    /// How many alarms of each kind were raised, whoever heard them.
+    pub(super) fn alarms(&self) -> BTreeMap<AlarmKind, u64> {
+        self.alarms.clone()
     }
 
     /// How often statistics are wanted.
@@ -293,6 +302,7 @@ impl Engine {
 
     /// Raises an alarm.
     pub(super) fn alarm(&mut self, alarm: AlarmKind, node: Option<NodeId>, flow_id: Option<FlowId>, message: &str) {
+        *self.desk.alarms.entry(alarm).or_default() += 1;
         self.publish(Topic::Alarms, |engine| {
             let node = node.and_then(|id| engine.node_name(id)).cloned();
             Some(EventPayload::Alarm(Alarm { alarm, node, flow_id, message: message.to_owned() }))

@@ -5,11 +5,11 @@ use std::time::Duration;
 use openflow::{DatapathId, Port, PortNo, PortReason, PortStatus};
 
 use super::*;
-use crate::contract::NodeState;
+use crate::contract::{FlowState, NodeState};
 use crate::emulator::{Fault, Switch, SwitchConfig};
 use crate::programmer::cookie::Purpose;
 use crate::programmer::engine::{Config, Ticket};
-use crate::programmer::{Admission, NodeStates, TableMiss};
+use crate::programmer::{Admission, Survey, TableMiss};
 use crate::session::{Event, MAX_PORTS};
 use crate::southbound::{ConnectionId, Origin, Report, SwitchAddress};
 
@@ -166,15 +166,18 @@ fn m25_a_switch_whose_old_connection_is_dead_takes_its_place() {
 }
 
 #[test]
-fn nodes_are_counted_by_state_without_a_look_at_their_ports() {
+fn nodes_and_their_flows_are_counted_by_state() {
     let mut world = World::new(3);
     world.add_node(1);
     world.add_node(2);
     world.connect(0);
     world.connect(2);
-    let mut expected: NodeStates = NodeState::ALL.iter().map(|&state| (state, 0)).collect();
-    expected.extend([NodeState::Connected, NodeState::Registered, NodeState::Discovered].map(|state| (state, 1)));
-    assert_eq!(world.engine.node_states(), expected);
+    world.ok("InstallFlow", voice("b", 1));
+    let survey = world.engine.survey();
+    let mut expected = Survey::default();
+    expected.nodes.extend([NodeState::Connected, NodeState::Registered, NodeState::Discovered].map(|state| (state, 1)));
+    expected.flows.extend([FlowState::Applied, FlowState::Accepted].map(|state| (state, 1)));
+    assert_eq!(survey, expected);
 }
 
 #[test]
