@@ -39,10 +39,10 @@ pub(super) struct Waiter {
 #[derive(Debug)]
 pub(super) enum Kind {
     Install,
-    /// `others` are views of items that did not become flows.
+    /// `others` are views of items that did not become flows, by their place in the request.
     InstallMany {
         report: Report,
-        others: Vec<FlowView>,
+        others: Vec<(usize, FlowView)>,
     },
     Remove,
     RemoveMany,
@@ -320,17 +320,26 @@ impl Engine {
         flows.into_iter().for_each(|number| self.forget_freed(number));
     }
 
-    /// How a batch went: the flows that are to be told of, and how many are in each state.
-    fn report(&mut self, numbers: &[FlowNumber], report: Report, mut flows: Vec<FlowView>) -> Reply {
+    /// How a batch went: the flows that are to be told of, in the order of the request, and how many are in each state.
+    fn report(&mut self, numbers: &[FlowNumber], report: Report, others: Vec<(usize, FlowView)>) -> Reply {
         let told = |number: &FlowNumber| self.flows.get(number).and_then(Flow::told);
-        let summary = summary(numbers.iter().filter_map(told).chain(flows.iter().map(|flow| flow.state)));
+        let summary = summary(numbers.iter().filter_map(told).chain(others.iter().map(|(_, flow)| flow.state)));
+        let mut others = others.into_iter().peekable();
+        let mut flows = Vec::new();
+        let mut place = 0;
         for number in numbers {
+            while let Some((_, other)) = others.next_if(|(at, _)| *at == place) {
+                flows.push(other);
+                place += 1;
+            }
             let is_meant = |flow: &FlowView| report == Report::All || flow.state != FlowState::Applied;
             if let Some(mut flow) = self.flow_view(*number).filter(is_meant) {
                 flow.warnings.extend(self.warnings_of(*number));
                 flows.push(flow);
             }
+            place += 1;
         }
+        flows.extend(others.map(|(_, other)| other));
         Reply::FlowsInstalled { flows, summary }
     }
 

@@ -20,12 +20,12 @@ impl Engine {
         let items: Vec<usize> = plans.iter().enumerate().filter_map(is_meant).collect();
         let of_each = self.shown_among(&plans);
         let (shown, plans): (Vec<_>, Vec<_>) =
-            plans.into_iter().zip(of_each).partition(|(plan, _)| plan.request.dry_run);
-        let plans: Vec<Plan> = plans.into_iter().map(|(plan, _)| plan).collect();
-        let shown = shown.into_iter().map(|(plan, warnings)| {
+            plans.into_iter().zip(of_each).enumerate().partition(|(_, (plan, _))| plan.request.dry_run);
+        let plans: Vec<Plan> = plans.into_iter().map(|(_, (plan, _))| plan).collect();
+        let shown = shown.into_iter().map(|(place, (plan, warnings))| {
             let mut view = self.shown_plan(&plan);
             view.warnings.extend(warnings);
-            view
+            (place, view)
         });
         let mut batch = Batch { numbers: Vec::new(), others: shown.collect() };
         if let Some(numbers) = self.known(&plans) {
@@ -40,7 +40,8 @@ impl Engine {
                 Some(message) => self.not_admitted(plan, &own_error("CONFLICT", message)),
                 None => self.not_admitted(plan, &because),
             };
-            batch.others.extend(plans.iter().zip(&conflicts).map(view));
+            batch.others.extend(items.iter().copied().zip(plans.iter().zip(&conflicts).map(view)));
+            batch.others.sort_by_key(|(place, _)| *place);
             return Ok(batch);
         }
         if let Some(error) = self.no_room_for(plans.len()) {

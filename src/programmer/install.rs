@@ -39,8 +39,8 @@ enum Admitted {
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) numbers: Vec<FlowNumber>,
-    /// Views of those that did not become flows.
-    pub(super) others: Vec<FlowView>,
+    /// Views of those that did not become flows, each with its place in the request, in that order.
+    pub(super) others: Vec<(usize, FlowView)>,
 }
 
 /// Two rules with the same table, priority and match, or two flows with one id.
@@ -91,12 +91,13 @@ impl Engine {
     /// Each for itself. After an error, what was admitted before it is stored, and answered for by its flow id.
     fn admit_each(&mut self, plans: Vec<Plan>) -> Result<Batch, ErrorBody> {
         let mut batch = Batch::default();
-        for plan in plans {
+        for (place, plan) in plans.into_iter().enumerate() {
             match self.admit(plan)? {
                 Admitted::Flow(number) => batch.numbers.push(number),
-                Admitted::Planned(view) => batch.others.push(*view),
+                Admitted::Planned(view) => batch.others.push((place, *view)),
                 Admitted::Conflict(conflict) => {
-                    batch.others.push(self.not_admitted(&conflict.plan, &own_error("CONFLICT", &conflict.message)));
+                    let error = own_error("CONFLICT", &conflict.message);
+                    batch.others.push((place, self.not_admitted(&conflict.plan, &error)));
                 }
             }
         }

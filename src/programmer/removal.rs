@@ -1,5 +1,7 @@
 //! `RemoveFlow` and `RemoveFlows`: taking rules off the switches with the same care as putting them there.
 
+use std::collections::BTreeSet;
+
 use super::answers::{Kind, Waiter};
 use super::cookie::FlowNumber;
 use super::engine::{Engine, Ticket, no_such_flow};
@@ -31,7 +33,9 @@ impl Engine {
             let find = |(index, id): (usize, &FlowId)| {
                 self.ids.get(id).copied().ok_or_else(|| no_such_flow(id).at(format!("payload.flow_ids[{index}]")))
             };
-            return ids.iter().enumerate().map(find).collect();
+            // An id that is listed twice is one flow.
+            let named: Result<BTreeSet<_>, _> = ids.iter().enumerate().map(find).collect();
+            return named.map(|numbers| numbers.into_iter().collect());
         }
         let node = match &request.node {
             Some(name) => match self.names.get(name) {

@@ -441,3 +441,23 @@ fn a_switch_that_dies_at_any_step_leaves_all_or_none_on_the_others() {
         assert_eq!((world.rule_count(0), world.rule_count(1)), (4, 4), "after {steps} steps");
     }
 }
+
+#[test]
+fn the_flows_of_a_reply_come_in_the_order_of_the_request_whatever_became_of_them() {
+    for atomic in ["none", "node", "all"] {
+        let mut world = world(&[9]);
+        world.ok("InstallFlow", voice("old", 3));
+        let mut request = batch(atomic, 6);
+        for (flow, planned) in
+            request["flows"].as_array_mut().unwrap().iter_mut().zip([true, false, false, false, true, true])
+        {
+            flow["dry_run"] = planned.into();
+        }
+        let reply = world.ok("InstallFlows", request);
+        let ids: Vec<_> =
+            reply["flows"].as_array().unwrap().iter().map(|flow| flow["flow_id"].as_str().unwrap()).collect();
+        assert_eq!(ids, ["f1", "f2", "f3", "f4", "f5", "f6"], "{atomic}");
+        let others = if atomic == "none" { "applied" } else { "rejected" };
+        assert_eq!(states(&reply), ["planned", others, "rejected", others, "planned", "planned"], "{atomic}");
+    }
+}

@@ -308,7 +308,7 @@ fn removal_by_filter_takes_what_it_names_and_nothing_else() {
     assert_eq!(world.ok("RemoveFlows", json!({"traffic_type": "voice"}))["summary"], json!({"removed": 2}));
     assert_eq!(world.rule_count(0), 1);
     assert_eq!(world.error("RemoveFlows", json!({"flow_ids": ["c", "zz"]}))["path"], "payload.flow_ids[1]");
-    assert_eq!(world.ok("RemoveFlows", json!({"all": true}))["summary"], json!({"removed": 1}));
+    assert_eq!(world.ok("RemoveFlows", json!({"flow_ids": ["c", "c"]}))["summary"], json!({"removed": 1}));
     assert_eq!(world.rule_count(0), 0);
 }
 
