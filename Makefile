@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ovs testbed-mininet testbed-containers test conformance lint advisories prerequisites sim cuts soak book tutorial bench
+.PHONY: help demo demo-ovs testbed-mininet testbed-containers test conformance lint advisories prerequisites sim cuts soak book tutorial bench contract
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -38,6 +38,12 @@ test: prerequisites ## every test; installs Open vSwitch, Mininet and the client
 	$(CARGO) test --workspace --no-fail-fast
 	@if command -v ovs-ofctl >/dev/null && command -v tshark >/dev/null; then $(MAKE) --no-print-directory conformance; \
 	else echo "test: ovs-ofctl or tshark is not installed, conformance of the codec not checked"; fi
+	@if command -v ovs-vswitchd >/dev/null && [ -x .venv/bin/python ]; then $(MAKE) --no-print-directory contract; \
+	else echo "test: ovs-vswitchd or .venv is missing, the contract not checked against a running daemon"; fi
+
+contract: ## every sentence of the contract, asked of a running daemon with Open vSwitch by a client that is not ours
+	$(CARGO) build --release --quiet
+	tests/contract/run
 
 conformance: ## Open vSwitch, tshark and os-ken judge what the codec writes
 	openflow/tests/conformance/run

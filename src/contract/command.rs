@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::access::Authenticate;
@@ -190,18 +191,20 @@ impl Serialize for Command {
 }
 
 /// The payload of a command that needs none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+pub(super) struct Nothing {}
 
 /// The payload of `AddNode`: at least one of `datapath_id` and `address`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{"required": ["datapath_id"]}, {"required": ["address"]}]))]
 pub struct AddNode {
     /// The node's name.
     pub name: NodeName,
     /// What kind of node it is.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = "openflow"))]
     pub kind: NodeKind,
     /// The switch's datapath id: it connects to the daemon.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -238,7 +241,7 @@ words! {
 }
 
 /// The payload of `RemoveNode`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveNode {
     /// The node's name.
@@ -261,7 +264,7 @@ words! {
 }
 
 /// The payload of `GetNode`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetNode {
     /// The node's name.
@@ -269,7 +272,7 @@ pub struct GetNode {
 }
 
 /// The payload of `InstallFlows`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InstallFlows {
     /// What to install.
@@ -319,7 +322,7 @@ words! {
 }
 
 /// The payload of `RemoveFlow`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveFlow {
     /// The flow.
@@ -327,8 +330,13 @@ pub struct RemoveFlow {
 }
 
 /// The payload of `RemoveFlows`: a list, or a filter of `node` and `traffic_type`, or all.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    {"required": ["flow_ids"]},
+    {"anyOf": [{"required": ["node"]}, {"required": ["traffic_type"]}]},
+    {"required": ["all"], "properties": {"all": {"const": true}}},
+]))]
 pub struct RemoveFlows {
     /// These flows.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -341,6 +349,7 @@ pub struct RemoveFlows {
     pub traffic_type: Option<String>,
     /// Every flow there is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("default" = false))]
     pub all: bool,
 }
 
@@ -359,7 +368,7 @@ impl RemoveFlows {
 }
 
 /// The payload of `ListFlows`: a filter, and where to go on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListFlows {
     /// Only flows on this node.
@@ -376,6 +385,7 @@ pub struct ListFlows {
     pub cursor: Option<String>,
     /// How many flows at most.
     #[serde(default = "default_list_limit", deserialize_with = "whole::<_, _, 1, 10_000>")]
+    #[schemars(range(min = 1, max = MAX_LIST_LIMIT))]
     pub limit: u32,
 }
 
@@ -390,7 +400,7 @@ fn default_list_limit() -> u32 {
 }
 
 /// The payload of `GetFlow`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetFlow {
     /// The flow.

@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use schemars::{Schema, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use super::text::{Reason, Text, serde_as_text};
+use super::pattern;
+use super::text::{Reason, Text, schema_of_text, serde_as_text};
 
 /// One end of a flow: an address, a prefix without host bits, or anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,6 +72,12 @@ impl fmt::Display for Endpoint {
 
 impl Text for Endpoint {
     const ALLOWED: &'static str = "an IPv4 or IPv6 address or prefix, or \"any\"";
+
+    fn schema() -> Schema {
+        let prefix = |address: String, length| format!("{address}(/(?=.{{1,3}}$)0*{})?", pattern::decimal(length));
+        let forms = ["any".to_owned(), prefix(pattern::ipv4(), 32), prefix(pattern::ipv6(), 128)];
+        pattern::one_of("An IPv4 or IPv6 address, a prefix without host bits, or `any`.", &forms)
+    }
 }
 
 serde_as_text!(Endpoint);
@@ -118,7 +126,18 @@ impl fmt::Display for PortRange {
 
 impl Text for PortRange {
     const ALLOWED: &'static str = "a port from 0 to 65535, or a range such as \"5060-5070\"";
+
+    fn schema() -> Schema {
+        let port = |end| format!("(?=[0-9]{{1,5}}{end})0*{}", pattern::decimal(65_535));
+        let texts = [port("$"), format!("{}-{}", port("-"), port("$"))];
+        json_schema!({"description": "A transport port, or all from the first to the last.", "anyOf": [
+            {"type": "integer", "minimum": 0, "maximum": 65_535},
+            pattern::one_of("A port, or a range such as `5060-5070`.", &texts),
+        ]})
+    }
 }
+
+schema_of_text!(PortRange);
 
 impl Serialize for PortRange {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

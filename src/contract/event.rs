@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::Invalid;
@@ -34,13 +35,16 @@ words! {
 }
 
 /// The payload of `Subscribe`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = rules_of_subscribe)]
 pub struct Subscribe {
     /// The topics; one that was subscribed to already is subscribed to anew.
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub topics: Vec<Topic>,
     /// The first event that is wanted of a topic; left out, those from now on.
     #[serde(default, deserialize_with = "seqs", skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema_of_seqs")]
     pub from_seq: BTreeMap<Topic, u64>,
     /// The start of the daemon in which the sequence numbers were given.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -51,6 +55,8 @@ pub struct Subscribe {
         deserialize_with = "whole::<_, _, 100, 60_000>",
         skip_serializing_if = "is_default_interval"
     )]
+    #[schemars(range(min = 100, max = 60_000))]
+    #[schemars(extend("default" = DEFAULT_INTERVAL_MS))]
     pub interval_ms: u32,
 }
 
@@ -73,10 +79,11 @@ impl Subscribe {
 }
 
 /// The payload of `Unsubscribe`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unsubscribe {
     /// The topics.
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub topics: Vec<Topic>,
 }
 
@@ -94,6 +101,25 @@ fn check_topics(topics: &[Topic]) -> Result<(), Invalid> {
         Some((index, _)) => Err(Invalid::new(&format!("topics[{index}]"), "is given twice")),
         None => Ok(()),
     }
+}
+
+/// What [`Subscribe::check`] says of more than one field.
+fn rules_of_subscribe(schema: &mut Schema) {
+    let with_numbers = serde_json::json!({"required": ["from_seq"], "properties": {"from_seq": {"minProperties": 1}}});
+    let mut rules = vec![serde_json::json!({"if": with_numbers, "then": {"required": ["epoch"]}})];
+    for topic in Topic::ALL.iter().map(|topic| topic.as_str()) {
+        rules.push(serde_json::json!({
+            "if": {"required": ["from_seq"], "properties": {"from_seq": {"required": [topic]}}},
+            "then": {"properties": {"topics": {"contains": {"const": topic}}}},
+        }));
+    }
+    schema.insert("allOf".to_owned(), rules.into());
+}
+
+/// What `seqs` accepts.
+fn schema_of_seqs(generator: &mut SchemaGenerator) -> Schema {
+    let seq = json_schema!({"type": "integer", "minimum": 1, "maximum": MAX_SEQ});
+    json_schema!({"type": "object", "propertyNames": generator.subschema_for::<Topic>(), "additionalProperties": seq})
 }
 
 fn default_interval() -> u32 {
@@ -115,15 +141,17 @@ fn seqs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Topic, u6
 }
 
 /// The payload of an Event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum EventPayload {
     /// On any topic: events that will not come.
+    #[schemars(title = "Gap")]
     Gap {
         /// Which.
         gap: Gap,
     },
     /// On `ports`: a port as it is now.
+    #[schemars(title = "Port")]
     Port {
         /// The node.
         node: NodeName,
@@ -134,6 +162,7 @@ pub enum EventPayload {
         removed: bool,
     },
     /// On `nodes`: a node as `GetNode` shows it.
+    #[schemars(title = "Node")]
     Node {
         /// The node.
         node: Box<NodeView>,
@@ -142,18 +171,21 @@ pub enum EventPayload {
         removed: bool,
     },
     /// On `flows`: a flow as `GetFlow` shows it, without counters.
+    #[schemars(title = "Flow")]
     Flow {
         /// The flow.
         flow: Box<FlowView>,
     },
     /// On `alarms`.
+    #[schemars(title = "Alarm")]
     Alarm(Alarm),
     /// On `stats`.
+    #[schemars(title = "Stats")]
     Stats(Stats),
 }
 
 /// Events that are gone, by their first and last number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
     /// The first that is missing, in the numbers of the epoch that was asked for.
     pub from: u64,
@@ -178,7 +210,7 @@ words! {
 }
 
 /// Something that an operator should look at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Alarm {
     /// What it is about.
     pub alarm: AlarmKind,
@@ -193,7 +225,7 @@ pub struct Alarm {
 }
 
 /// What has changed since the event before.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Stats {
     /// The flows whose counters or rates changed.
     pub flows: Vec<FlowStats>,
@@ -202,7 +234,7 @@ pub struct Stats {
 }
 
 /// What the rules of a flow have counted on a node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FlowStats {
     /// The flow.
     pub flow_id: FlowId,
@@ -219,7 +251,7 @@ pub struct FlowStats {
 }
 
 /// What all flows on a node carry together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeStats {
     /// The node.
     pub node: NodeName,

@@ -1,8 +1,10 @@
 //! `InstallFlow`: what a client may ask of a flow, and the rules that its fields must keep among each other.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
@@ -18,14 +20,16 @@ use super::text::words;
 pub const DEFAULT_TIMEOUT_MS: u32 = 5000;
 
 /// The payload of `InstallFlow`, and one item of `InstallFlows`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = schema_of_check)]
 pub struct InstallFlow {
     /// The idempotency key; made by the daemon when left out.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub flow_id: Option<FlowId>,
     /// The nodes to program; left out: those registered now.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub nodes: Option<Vec<NodeName>>,
     /// Where the traffic comes from.
     pub source: Endpoint,
@@ -35,6 +39,7 @@ pub struct InstallFlow {
     pub traffic_type: String,
     /// The OpenFlow priority, 1 to 65535; left out: the class's own.
     #[serde(default, deserialize_with = "some_whole::<_, _, 1, 0xffff>", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub priority: Option<u16>,
     /// The transport protocol; left out: every one.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -47,36 +52,46 @@ pub struct InstallFlow {
     pub destination_port: Option<PortRange>,
     /// The DSCP to mark with, 0 to 63, instead of the class's.
     #[serde(default, deserialize_with = "some_whole::<_, _, 0, 63>", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 63))]
     pub dscp: Option<u8>,
     /// The queue, instead of the class's. 4294967295 is OpenFlow's "all queues" and no queue.
     #[serde(default, deserialize_with = "some_whole::<_, _, 0, 0xffff_fffe>", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 0xffff_fffe_u32))]
     pub queue: Option<u32>,
     /// The rate limit, instead of the class's.
     #[serde(default, deserialize_with = "some_object", skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
     /// What becomes of the packets after marking and queueing.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = "normal"))]
     pub forward: Forward,
     /// Also the reverse direction, addresses and ports swapped.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = false))]
     pub bidirectional: bool,
     /// Seconds without a packet after which the switch drops the flow; 0: never.
     #[serde(default, deserialize_with = "whole::<_, _, 0, 0xffff>", skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = 0))]
     pub idle_timeout: u16,
     /// Seconds after which the switch drops the flow; 0: never.
     #[serde(default, deserialize_with = "whole::<_, _, 0, 0xffff>", skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = 0))]
     pub hard_timeout: u16,
     /// Only shows what would be done.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = false))]
     pub dry_run: bool,
     /// What to do about a conflict with another rule.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = "warn"))]
     pub on_conflict: OnConflict,
     /// Whether it may take the place of a rule with the same table, priority and match.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = false))]
     pub replace: bool,
     /// What the answer waits for.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = "applied"))]
     pub wait: Wait,
     /// How long it waits at most, in milliseconds.
     #[serde(
@@ -84,6 +99,7 @@ pub struct InstallFlow {
         deserialize_with = "whole::<_, _, 0, 0xffff_ffff>",
         skip_serializing_if = "is_default_timeout_ms"
     )]
+    #[schemars(extend("default" = DEFAULT_TIMEOUT_MS))]
     pub timeout_ms: u32,
 }
 
@@ -161,6 +177,26 @@ impl InstallFlow {
     }
 }
 
+/// What [`InstallFlow::check`] says of more than one field, as far as a schema can say it.
+fn schema_of_check(schema: &mut Schema) {
+    let needs_ports = serde_json::json!({
+        "required": ["protocol"],
+        "properties": {"protocol": {"enum": ["tcp", "udp", "sctp"]}},
+    });
+    let (ipv4, ipv6) = (r"^[0-9.]+(/|$)", ":");
+    let families = |source: &str, destination: &str| serde_json::json!({"not": {"properties": {"source": {"pattern": source}, "destination": {"pattern": destination}}}});
+    schema.insert("allOf".to_owned(), serde_json::json!([families(ipv4, ipv6), families(ipv6, ipv4)]));
+    schema.insert(
+        "dependentSchemas".to_owned(),
+        serde_json::json!({"source_port": needs_ports.clone(), "destination_port": needs_ports}),
+    );
+    let reversed = serde_json::json!({
+        "required": ["bidirectional", "forward"],
+        "properties": {"bidirectional": {"const": true}, "forward": {"type": "object", "required": ["port"]}},
+    });
+    schema.insert("not".to_owned(), reversed);
+}
+
 /// At least one node, and none twice.
 fn check_nodes(nodes: &[NodeName]) -> Result<(), Invalid> {
     if nodes.is_empty() {
@@ -222,16 +258,21 @@ words! {
 }
 
 /// A bound on the rate of a flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
     /// Kilobits a second.
     #[serde(deserialize_with = "whole::<_, _, 1, 0xffff_ffff>")]
+    #[schemars(range(min = 1))]
     pub rate_kbps: u32,
     /// How much may come at once, in kilobits; left out: as the class or the switch has it.
     #[serde(default, deserialize_with = "some_whole::<_, _, 1, 0xffff_ffff>", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub burst_kb: Option<u32>,
 }
+
+/// OpenFlow 1.3.5, 7.2.4: a table number is at most OFPTT_MAX.
+const MAX_TABLE: u32 = 254;
 
 /// What becomes of a flow's packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -261,6 +302,27 @@ impl Serialize for Forward {
     }
 }
 
+impl JsonSchema for Forward {
+    fn schema_name() -> Cow<'static, str> {
+        "Forward".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let target = |name: &str, max: u32, description: &str| {
+            json_schema!({
+                "type": "object", "description": description, "required": [name], "additionalProperties": false,
+                "properties": {name: {"type": "integer", "minimum": 0, "maximum": max}},
+            })
+        };
+        json_schema!({"description": "What becomes of a flow's packets.", "anyOf": [
+            {"const": "normal", "description": "As an ordinary switch would forward them."},
+            {"const": "drop", "description": "Nowhere."},
+            target("port", u32::MAX, "To this port, whether or not the switch has it."),
+            target("table", MAX_TABLE, "On to this table."),
+        ]})
+    }
+}
+
 impl<'de> Deserialize<'de> for Forward {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         /// The form of `Forward` that is an object.
@@ -269,8 +331,7 @@ impl<'de> Deserialize<'de> for Forward {
         struct Target {
             #[serde(default, deserialize_with = "some_whole::<_, _, 0, 0xffff_ffff>")]
             port: Option<u32>,
-            /// OpenFlow 1.3.5, 7.2.4: a table number is at most OFPTT_MAX, 254.
-            #[serde(default, deserialize_with = "some_whole::<_, _, 0, 254>")]
+            #[serde(default, deserialize_with = "some_whole::<_, _, 0, { MAX_TABLE as u64 }>")]
             table: Option<u8>,
         }
 

@@ -8,6 +8,7 @@
 //! This layer knows no other: no socket, no clock beyond [`Timestamp::now`], no switch.
 
 mod access;
+mod asyncapi;
 mod command;
 mod endpoint;
 mod error;
@@ -19,8 +20,10 @@ mod message;
 mod msgpack;
 mod name;
 mod parse;
+mod pattern;
 mod queues;
 mod reply;
+pub mod schema;
 mod strict;
 #[cfg(test)]
 mod tests;

@@ -4,10 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::{Schema, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use super::text::{Reason, Text, serde_as_text};
+use super::pattern;
+use super::text::{Reason, Text, schema_of_text, serde_as_text};
 
 /// Longest `flow_id` and request `id`, in characters.
 pub const MAX_ID_CHARACTERS: usize = 128;
@@ -16,8 +18,8 @@ pub const MAX_NODE_NAME_CHARACTERS: usize = 64;
 
 /// Declares a checked string that is cheap to clone.
 macro_rules! checked_string {
-    ($(#[$meta:meta])* $name:ident, $allowed:literal, $is_lawful:expr) => {
-        $(#[$meta])*
+    ($(#[doc = $about:literal])+ $name:ident, $allowed:literal, $is_lawful:expr, $schema:tt) => {
+        $(#[doc = $about])+
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
@@ -39,6 +41,12 @@ macro_rules! checked_string {
 
         impl Text for $name {
             const ALLOWED: &'static str = $allowed;
+
+            fn schema() -> Schema {
+                let mut schema = json_schema!($schema);
+                schema.insert("description".to_owned(), concat!($($about),+).trim().into());
+                schema
+            }
         }
 
         impl AsRef<str> for $name {
@@ -67,17 +75,20 @@ checked_string! {
     /// The name of a node: 1 to 64 of `[A-Za-z0-9._-]`.
     NodeName, "1 to 64 letters, digits, dots, underscores or hyphens",
     |text| (1..=MAX_NODE_NAME_CHARACTERS).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')),
+    {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}
 }
 
 checked_string! {
     /// The lasting key of a flow, chosen by the client or made by the daemon: 1 to 128 characters.
-    FlowId, "a string of 1 to 128 characters", is_id
+    FlowId, "a string of 1 to 128 characters", is_id,
+    {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS}
 }
 
 checked_string! {
     /// The `id` of a request: 1 to 128 characters, unique among those in flight on its connection.
-    RequestId, "a string of 1 to 128 characters", is_id
+    RequestId, "a string of 1 to 128 characters", is_id,
+    {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS}
 }
 
 /// A client that numbers its requests has ids that are always lawful.
@@ -119,7 +130,21 @@ impl FromStr for DatapathId {
 impl Text for DatapathId {
     const ALLOWED: &'static str =
         "16 hex digits (with a colon between pairs or without), \"0x\" and hex digits, or a decimal number";
+
+    fn schema() -> Schema {
+        let hex = "[0-9A-Fa-f]";
+        // Sixteen decimal digits are hex.
+        let decimal = format!("(?!.{{16}}$)0*{}", pattern::decimal(u64::MAX));
+        let texts =
+            [format!("{hex}{{16}}"), format!("({hex}{{2}}:){{7}}{hex}{{2}}"), format!("0[xX]0*{hex}{{1,16}}"), decimal];
+        json_schema!({"description": "The datapath id of a switch.", "anyOf": [
+            pattern::one_of("16 hex digits, with a colon between pairs or without; `0x` and hex digits; or decimal.", &texts),
+            {"type": "integer", "minimum": 0, "maximum": MAX_EXACT_NUMBER},
+        ]})
+    }
 }
+
+schema_of_text!(DatapathId);
 
 impl Serialize for DatapathId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -227,6 +252,11 @@ impl fmt::Display for SwitchAddress {
 impl Text for SwitchAddress {
     const ALLOWED: &'static str =
         "\"tcp:HOST:PORT\" or \"tls:HOST:PORT\" (IPv6 addresses in brackets, port 1 to 65535)";
+
+    fn schema() -> Schema {
+        let description = "`tcp:HOST:PORT` or `tls:HOST:PORT`; IPv6 addresses in brackets.";
+        pattern::one_of(description, &[format!("(tcp|tls):{}", pattern::host_port())])
+    }
 }
 
 serde_as_text!(SwitchAddress);
@@ -269,6 +299,11 @@ impl fmt::Display for OvsdbAddress {
 impl Text for OvsdbAddress {
     const ALLOWED: &'static str =
         "\"tcp:HOST:PORT\", \"ssl:HOST:PORT\" (IPv6 addresses in brackets, port 1 to 65535) or \"unix:PATH\"";
+
+    fn schema() -> Schema {
+        let description = "`tcp:HOST:PORT`, `ssl:HOST:PORT` (IPv6 addresses in brackets) or `unix:PATH`.";
+        pattern::one_of(description, &[format!("(tcp|ssl):{}", pattern::host_port()), r"unix:[^\u0000]+".to_owned()])
+    }
 }
 
 serde_as_text!(OvsdbAddress);

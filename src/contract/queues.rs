@@ -6,13 +6,14 @@ use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, json_schema};
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::error::Invalid;
 use super::name::NodeName;
 use super::strict::{objects, some_whole, whole};
-use super::text::{Reason, Text, words};
+use super::text::{Reason, Text, schema_of_text, words};
 
 /// How many queues one port may be given.
 pub const MAX_QUEUES: usize = 1_024;
@@ -31,8 +32,9 @@ const MAX_PORT_NAME: usize = 255;
 const MAX_PORT_NUMBER: u32 = 0xffff_fffe;
 
 /// The payload of `SetQueues`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("not" = {"required": ["max_rate_kbps"], "properties": {"queues": {"maxItems": 0}}}))]
 pub struct SetQueues {
     /// The node.
     pub node: NodeName,
@@ -44,18 +46,21 @@ pub struct SetQueues {
         deserialize_with = "some_whole::<_, _, 12, 0xffff_ffff>",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(range(min = MIN_RATE_KBPS))]
     pub max_rate_kbps: Option<u32>,
     /// Its queues; an empty list removes ours.
     #[serde(deserialize_with = "objects")]
+    #[schemars(length(max = MAX_QUEUES))]
     pub queues: Vec<QueueSetting>,
 }
 
 /// One queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueueSetting {
     /// Its number, which rules name.
     #[serde(deserialize_with = "whole::<_, _, 0, 61_439>")]
+    #[schemars(range(max = MAX_QUEUE))]
     pub queue: u32,
     /// What it gets at least.
     #[serde(
@@ -63,6 +68,7 @@ pub struct QueueSetting {
         deserialize_with = "some_whole::<_, _, 12, 0xffff_ffff>",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(range(min = MIN_RATE_KBPS))]
     pub min_rate_kbps: Option<u32>,
     /// What it gets at most; left out: what the port has.
     #[serde(
@@ -70,12 +76,15 @@ pub struct QueueSetting {
         deserialize_with = "some_whole::<_, _, 12, 0xffff_ffff>",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(range(min = MIN_RATE_KBPS))]
     pub max_rate_kbps: Option<u32>,
     /// A queue with a smaller number is offered what is left over first.
     #[serde(default, deserialize_with = "some_whole::<_, _, 0, 7>", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = MAX_PRIORITY))]
     pub priority: Option<u32>,
     /// Kilobits that may leave at once.
     #[serde(default, deserialize_with = "some_whole::<_, _, 1, 0xffff_ffff>", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub burst_kb: Option<u32>,
 }
 
@@ -137,7 +146,16 @@ pub enum PortRef {
 
 impl Text for PortRef {
     const ALLOWED: &'static str = "a port number from 1 to 4294967294, or a port name of 1 to 255 characters";
+
+    fn schema() -> Schema {
+        json_schema!({"description": "A port by its OpenFlow number, or by its name.", "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": MAX_PORT_NUMBER},
+            {"type": "string", "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]{1,255}$"},
+        ]})
+    }
 }
+
+schema_of_text!(PortRef);
 
 impl PortRef {
     fn number(number: u64) -> Option<Self> {
@@ -219,7 +237,7 @@ words! {
 
 /// One queue as the switch's database has it. Unlike a [`QueueSetting`] it may be somebody else's, and so beyond the
 /// bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QueueView {
     /// Its number.
     pub queue: u32,
@@ -238,7 +256,7 @@ pub struct QueueView {
 }
 
 /// The queues of a port, as the switch's database has them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QueuesView {
     /// The node.
     pub node: NodeName,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::access::Role;
@@ -17,25 +18,29 @@ use super::text::words;
 use super::timestamp::Timestamp;
 
 /// The payload of a Reply.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Reply {
     /// To `AddNode`, `RemoveNode` and `GetNode`.
+    #[schemars(title = "Node")]
     Node {
         /// The node.
         node: Box<NodeView>,
     },
     /// To `ListNodes`.
+    #[schemars(title = "Nodes")]
     Nodes {
         /// Every node, by name.
         nodes: Vec<NodeView>,
     },
     /// To `InstallFlow`, `RemoveFlow` and `GetFlow`.
+    #[schemars(title = "Flow")]
     Flow {
         /// The flow.
         flow: Box<FlowView>,
     },
     /// To `InstallFlows`.
+    #[schemars(title = "FlowsInstalled")]
     FlowsInstalled {
         /// The flows that were asked to be reported.
         flows: Vec<FlowView>,
@@ -43,11 +48,13 @@ pub enum Reply {
         summary: BTreeMap<FlowState, u64>,
     },
     /// To `RemoveFlows`.
+    #[schemars(title = "FlowsRemoved")]
     FlowsRemoved {
         /// How many flows are in each state.
         summary: BTreeMap<FlowState, u64>,
     },
     /// To `ListFlows`.
+    #[schemars(title = "Flows")]
     Flows {
         /// One page.
         flows: Vec<FlowView>,
@@ -55,13 +62,16 @@ pub enum Reply {
         next_cursor: Option<String>,
     },
     /// To `SetQueues`.
+    #[schemars(title = "Queues")]
     Queues(Box<QueuesView>),
     /// To `Authenticate`.
+    #[schemars(title = "Authenticated")]
     Authenticated {
         /// What the holder of the token may do.
         role: Role,
     },
     /// To `Subscribe` and `Unsubscribe`.
+    #[schemars(title = "Subscribed")]
     Subscribed {
         /// The topics that were named, each with the number of its last event.
         topics: BTreeMap<Topic, u64>,
@@ -69,6 +79,7 @@ pub enum Reply {
         epoch: String,
     },
     /// To `GetInfo`.
+    #[schemars(title = "Info")]
     Info(Box<Info>),
 }
 
@@ -89,13 +100,14 @@ words! {
 }
 
 /// A node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeView {
     /// Its name.
     pub name: NodeName,
     /// What kind of node it is.
     pub kind: NodeKind,
     /// 16 lowercase hex digits, once known.
+    #[schemars(regex(pattern = r"^[0-9a-f]{16}$"))]
     pub datapath_id: Option<String>,
     /// Where we connect to it, if we do.
     pub address: Option<String>,
@@ -127,7 +139,7 @@ pub struct NodeView {
 }
 
 /// A port of a node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PortView {
     /// Its OpenFlow number.
     pub number: u32,
@@ -149,7 +161,7 @@ pub struct PortView {
 }
 
 /// What a node can do.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Capabilities {
     /// Whether it has meters.
     pub meters: bool,
@@ -202,7 +214,7 @@ impl FlowState {
 }
 
 /// A flow: the request as it was understood, and what each node says to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FlowView {
     /// Its lasting key.
     pub flow_id: FlowId,
@@ -227,6 +239,7 @@ pub struct FlowView {
     pub destination_port: Option<PortRange>,
     /// The DSCP it is marked with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 63))]
     pub dscp: Option<u8>,
     /// The queue it goes through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -256,15 +269,17 @@ pub struct FlowView {
 }
 
 /// A flow on one node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FlowNodeView {
     /// The node.
     pub node: NodeName,
     /// Its datapath id, once known.
+    #[schemars(regex(pattern = r"^[0-9a-f]{16}$"))]
     pub datapath_id: Option<String>,
     /// Where the flow stands there.
     pub state: FlowState,
     /// `0x` and 16 hex digits.
+    #[schemars(regex(pattern = r"^0x[0-9a-f]{16}$"))]
     pub cookie: Option<String>,
     /// The table of its rules.
     pub table: u8,
@@ -291,7 +306,7 @@ pub struct FlowNodeView {
 }
 
 /// A meter on a node, as a flow that is behind it sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MeterView {
     /// Its number there.
     pub meter_id: u32,
@@ -311,7 +326,7 @@ pub struct MeterView {
 }
 
 /// What the rules of a flow have counted on a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CountersView {
     /// Packets.
     pub packets: u64,
@@ -327,7 +342,7 @@ pub struct CountersView {
 
 /// An OFPT_ERROR.
 #[doc(alias = "ofp_error_msg")]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SwitchError {
     /// Its type without `OFPET_`.
     #[serde(rename = "type")]
@@ -339,11 +354,12 @@ pub struct SwitchError {
 }
 
 /// One FLOW_MOD or METER_MOD of a dry run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FlowModView {
     /// In the syntax of ovs-ofctl.
     pub text: String,
     /// The bytes of the message.
+    #[schemars(regex(pattern = r"^([0-9a-f]{2})+$"))]
     pub hex: String,
 }
 
@@ -364,7 +380,7 @@ words! {
 }
 
 /// A conflict with another rule, or what else is not quite as asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Warning {
     /// How they are in each other's way.
     pub kind: WarningKind,
@@ -373,6 +389,7 @@ pub struct Warning {
     pub flow_id: Option<FlowId>,
     /// The other rule's cookie, if it is foreign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^0x[0-9a-f]{16}$"))]
     pub cookie: Option<String>,
     /// The node where it is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -382,7 +399,7 @@ pub struct Warning {
 }
 
 /// What the daemon is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Info {
     /// Its version.
     pub version: String,
@@ -395,7 +412,7 @@ pub struct Info {
 }
 
 /// What the daemon bounds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// Bytes of one message to the daemon in JSON.
     pub message_bytes: u64,
@@ -415,11 +432,12 @@ pub struct Limits {
 }
 
 /// A class of traffic.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TrafficTypeView {
     /// Its name.
     pub name: String,
     /// The DSCP it marks with.
+    #[schemars(range(max = 63))]
     pub dscp: u8,
     /// The DSCP's name (`EF`), if it has one.
     pub dscp_name: Option<String>,

@@ -8,6 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
+use schemars::Schema;
 use serde::de::{Deserializer, Error, Visitor};
 
 /// Longest piece of somebody's input that is repeated in an explanation, in characters.
@@ -47,6 +48,9 @@ pub(super) fn quoted(input: &str) -> String {
 pub(super) trait Text: FromStr<Err = Reason> {
     /// What is allowed, after "must be".
     const ALLOWED: &'static str;
+
+    /// The same for programs.
+    fn schema() -> Schema;
 }
 
 /// Deserializes a [`Text`] from a string and nothing else.
@@ -68,9 +72,26 @@ pub(super) fn deserialize<'de, T: Text, D: Deserializer<'de>>(deserializer: D) -
     deserializer.deserialize_str(TextVisitor(PhantomData))
 }
 
-/// Gives a [`Text`] with `Display` its serde form: the string.
+/// Gives a [`Text`] its schema.
+macro_rules! schema_of_text {
+    ($name:ident) => {
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                <Self as $crate::contract::text::Text>::schema()
+            }
+        }
+    };
+}
+
+/// Gives a [`Text`] with `Display` its serde form, the string, and its schema.
 macro_rules! serde_as_text {
-    ($name:ty) => {
+    ($name:ident) => {
+        $crate::contract::text::schema_of_text!($name);
+
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -88,14 +109,19 @@ macro_rules! serde_as_text {
 /// Declares a closed vocabulary: an enum whose variants are words on the wire.
 ///
 /// `words! { pub enum Wait { Applied = "applied", Accepted = "accepted" } }` gives `Wait::ALL`, `as_str`, `Display`,
-/// `FromStr` and serde's two traits. Serde's own derive would accept `{"applied":null}` too.
+/// `FromStr`, serde's two traits and a schema. Serde's own derive would accept `{"applied":null}` too.
 macro_rules! words {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $crate::contract::text::words!(@allowed $name $($word)+);
+    (
+        $(#[doc = $about:literal])+
+        $(#[derive($derived:ident)])?
+        pub enum $name:ident { $($(#[doc = $doc:literal])+ $(#[$default:ident])? $variant:ident = $word:literal,)+ }
+    ) => {
+        $crate::contract::text::words!(@text $name [$($about)+] $([$word $($doc)+])+);
 
-        $(#[$meta])*
+        $(#[doc = $about])+
+        $(#[derive($derived)])?
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$doc])* $variant,)+ }
+        pub enum $name { $($(#[doc = $doc])+ $(#[$default])? $variant,)+ }
 
         impl $name {
             /// Every word there is, in the order of declaration.
@@ -126,11 +152,16 @@ macro_rules! words {
 
         $crate::contract::text::serde_as_text!($name);
     };
-    (@allowed $name:ident $first:literal $($word:literal)*) => {
+    (@text $name:ident [$($about:literal)+] [$first:literal $($said:literal)+] $([$word:literal $($doc:literal)+])*) => {
         impl $crate::contract::text::Text for $name {
             const ALLOWED: &'static str = concat!("one of \"", $first, "\"" $(, ", \"", $word, "\"")*);
+
+            fn schema() -> schemars::Schema {
+                let about = concat!($($about,)+ "\n\n- `", $first, "`:" $(, $said)+ $(, "\n- `", $word, "`:" $(, $doc)+)*);
+                schemars::json_schema!({"type": "string", "description": about.trim(), "enum": [$first $(, $word)*]})
+            }
         }
     };
 }
 
-pub(super) use {serde_as_text, words};
+pub(super) use {schema_of_text, serde_as_text, words};

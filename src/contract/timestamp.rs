@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{Schema, json_schema};
+
 use super::text::{Reason, Text, serde_as_text};
 
 /// A point in time. For display only: no decision is made by the wall clock.
@@ -49,6 +51,15 @@ impl FromStr for Timestamp {
 
 impl Text for Timestamp {
     const ALLOWED: &'static str = "a time such as \"2026-11-21T02:30:00.123456Z\"";
+
+    /// As it is written, which is narrower than what is read.
+    fn schema() -> Schema {
+        let pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$";
+        json_schema!({
+            "type": "string", "format": "date-time", "pattern": pattern,
+            "description": "A point in time: RFC 3339, UTC, microseconds.",
+        })
+    }
 }
 
 serde_as_text!(Timestamp);

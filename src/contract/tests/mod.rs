@@ -3,6 +3,7 @@
 mod msgpack;
 mod queue_rows;
 mod rows;
+mod schemas;
 
 use proptest::prelude::*;
 use proptest::sample::Index;

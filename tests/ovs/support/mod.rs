@@ -4,6 +4,7 @@ mod client;
 mod daemon;
 mod flow_line;
 mod lab;
+mod lawful;
 mod ovs;
 mod process;
 mod requirements;

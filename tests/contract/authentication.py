@@ -1,0 +1,154 @@
+"""Authentication: the four ways to show a token, and what each role may."""
+
+import base64
+import json
+import subprocess
+
+from websockets.exceptions import InvalidStatus
+
+from checks import check
+from lab import FLUMEN, Connection, Fault, holds, same
+
+COMMANDS = {
+    "viewer": [
+        ("ListNodes", {}),
+        ("GetNode", {"name": "s1"}),
+        ("ListFlows", {}),
+        ("GetFlow", {"flow_id": "f"}),
+        ("GetInfo", {}),
+        ("Subscribe", {"topics": ["nodes", "flows", "stats", "ports", "alarms"]}),
+        ("Unsubscribe", {"topics": ["nodes", "flows", "stats", "ports", "alarms"]}),
+    ],
+    "operator": [
+        ("InstallFlow", {"source": "any", "destination": "any", "traffic_type": "bulk", "nodes": ["s1"]}),
+        ("InstallFlows", {"flows": []}),
+        ("RemoveFlow", {"flow_id": "f"}),
+        ("RemoveFlows", {"flow_ids": []}),
+    ],
+    "admin": [
+        ("AddNode", {"name": "s1", "datapath_id": "1"}),
+        ("SetQueues", {"node": "s1", "port": 1, "queues": []}),
+        ("RemoveNode", {"name": "s1"}),
+    ],
+}
+
+
+def guarded(lab, *options):
+    """A daemon with a token of each role."""
+    directory = lab.directory()
+    file = str(directory / "tokens")
+    tokens = {}
+    for role in COMMANDS:
+        done = subprocess.run([FLUMEN, "token", "add", role, "--role", role, "--tokens", file], capture_output=True, text=True)
+        holds(done.returncode == 0, done.stderr)
+        tokens[role] = done.stdout.strip()
+        holds(tokens[role] not in (directory / "tokens").read_text(), "the token itself is in the file")
+    return lab.daemon("--tokens", file, *options), tokens, file
+
+
+def status(daemon, **options):
+    try:
+        Connection(daemon.address, **options).socket.close()
+        return 101
+    except InvalidStatus as refused:
+        return refused.response.status_code
+
+
+@check
+def four_ways(lab):
+    """A token comes in the Authorization header, in a first message, as a subprotocol, or in the address where that is allowed."""
+    daemon, tokens, _ = guarded(lab)
+    token = tokens["viewer"]
+    with daemon.connect(token=token) as connection:
+        connection.reply("GetInfo")
+    with daemon.connect() as connection:
+        same(connection.reply("Authenticate", token=token), {"role": "viewer"}, "the Reply to Authenticate")
+        connection.reply("GetInfo")
+    encoded = base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+    with daemon.connect(subprotocols=["flumen.v1.json", f"flumen.bearer.{encoded}"]) as connection:
+        same(connection.socket.subprotocol, "flumen.v1.json", "subprotocol")
+        connection.reply("GetInfo")
+    holds(status(daemon, path=f"/v1/ws?token={token}") in (401, 403), "a token in the address, not turned on")
+    open_to_query, tokens, _ = guarded(lab, "--query-tokens")
+    with open_to_query.connect(path=f"/v1/ws?token={tokens['viewer']}") as connection:
+        connection.reply("GetInfo")
+    for said in (daemon.said(), open_to_query.said()):
+        holds(all(token not in said for token in tokens.values()), "a token is in the log")
+
+
+@check
+def wrong_tokens(lab):
+    """A wrong token is refused with 401 at the upgrade and with unauthenticated in Authenticate."""
+    daemon, tokens, _ = guarded(lab)
+    same(status(daemon, token="flumen_wrong"), 401, "a wrong token in the header")
+    with daemon.connect() as connection:
+        connection.refused("unauthenticated", "payload.token", "Authenticate", token="flumen_wrong")
+        connection.refused("unauthenticated", "type", "GetInfo")
+        connection.reply("Authenticate", token=tokens["viewer"])
+        connection.reply("GetInfo")
+
+
+@check
+def in_time(lab):
+    """Who has shown no token within 5 s is closed with 1008."""
+    daemon, _, _ = guarded(lab)
+    with daemon.connect() as connection:
+        same(connection.closed(), 1008, "close code")
+
+
+@check
+def roles(lab):
+    """viewer reads and subscribes, operator also changes flows, admin also nodes and queues; anything else is forbidden."""
+    daemon, tokens, _ = guarded(lab)
+    ranks = list(COMMANDS)
+    for rank, role in enumerate(ranks):
+        with daemon.connect(token=tokens[role]) as connection:
+            for needed, commands in enumerate(COMMANDS.values()):
+                for command, payload in commands:
+                    answer = connection.ask(command, **payload)
+                    code = answer["error"]["code"] if answer["type"] == "Error" else None
+                    same(code == "forbidden", needed > rank, f"{role} asks for {command}, answered {answer}; forbidden")
+
+
+@check
+def revocation(lab):
+    """A revoked token opens nothing, and the connection that it opened is closed with 1008."""
+    daemon, tokens, file = guarded(lab)
+    with daemon.connect(token=tokens["operator"]) as connection:
+        connection.reply("GetInfo")
+        done = subprocess.run([FLUMEN, "token", "revoke", "operator", "--tokens", file], capture_output=True, text=True)
+        same(done.returncode, 0, done.stderr)
+        same(connection.closed(), 1008, "close code")
+    same(status(daemon, token=tokens["operator"]), 401, "the revoked token")
+    same(status(daemon, token=tokens["admin"]), 101, "another token")
+
+
+@check
+def http_needs_no_token(lab):
+    """/healthz, /readyz and /metrics need no token, and name no node."""
+    daemon, tokens, _ = guarded(lab)
+    with daemon.connect(token=tokens["admin"]) as connection:
+        connection.reply("AddNode", name="a-secret-name", datapath_id="00000000000000a1")
+    for path in ("/healthz", "/readyz", "/metrics"):
+        code, _, text = daemon.get(path)
+        same(code, 200, path)
+        holds("a-secret-name" not in text, f"{path} names a node")
+
+
+@check
+def audit(lab):
+    """The audit log has every change with who, what, when and what came of it, and no token."""
+    directory = lab.directory()
+    log = directory / "audit"
+    daemon, tokens, _ = guarded(lab, "--audit-log", str(log))
+    with daemon.connect(token=tokens["admin"]) as connection:
+        connection.reply("AddNode", name="s1", datapath_id="00000000000000a1")
+        connection.refused("already_exists", "payload.name", "AddNode", name="s1", datapath_id="00000000000000a2")
+    daemon.terminate()
+    daemon.process.wait()
+    text = log.read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    if len(lines) != 2:
+        raise Fault(f"{len(lines)} lines: {text}")
+    holds(all("admin" in json.dumps(line) and "AddNode" in json.dumps(line) for line in lines), text)
+    holds("already_exists" in json.dumps(lines[1]) and all(token not in text for token in tokens.values()), text)
