@@ -24,6 +24,7 @@ mod interruptions;
 mod lifetimes;
 mod meters;
 mod packets;
+mod pages;
 mod pipeline;
 mod qos_page;
 mod queues;
