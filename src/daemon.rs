@@ -106,7 +106,7 @@ pub async fn run(
         tls: north_tls.clone(),
         tokens: config.tokens,
         query_tokens: config.query_tokens,
-        ..NorthboundConfig::default()
+        ..config.client_limits.northbound()
     };
     let engine_config = programmer::Config {
         admission: config.admission,
@@ -226,7 +226,7 @@ fn limits(config: &NorthboundConfig) -> Limits {
         message_bytes: config.message_bytes as u64,
         msgpack_message_bytes: config.msgpack_message_bytes as u64,
         outbound_bytes: config.outbound_bytes as u64,
-        json_depth: u32::try_from(crate::contract::MAX_DEPTH).unwrap_or(u32::MAX),
+        json_depth: u32::try_from(config.json_depth).unwrap_or(u32::MAX),
         requests_in_flight: config.requests_in_flight,
         connections: u32::try_from(config.connections).unwrap_or(u32::MAX),
         discovered_nodes: 0,

@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
@@ -12,8 +13,8 @@ use tracing_subscriber::EnvFilter;
 use super::apply::Apply;
 use super::args::{
     self, AddNode, Admission, ApplyFlows, Args, Command as Typed, ConfigCommand, DiffFlows, Emulate, ExportFlows,
-    FlowCommand, FlowFile, Global, Install, ListFlows, LogFormat, NodeCommand, QueueCommand, RemoveFlows, Serve,
-    SetQueues, StoreCommand, StoreDir, TableMiss, Token as TokenArgs,
+    FlowCommand, FlowFile, Global, Install, Limits, ListFlows, LogFormat, NodeCommand, QueueCommand, RemoveFlows,
+    Serve, SetQueues, StoreCommand, StoreDir, TableMiss, Token as TokenArgs,
 };
 use super::decode::{Decode, View};
 use super::flow_file::{self, Fault, Form, Item};
@@ -311,11 +312,26 @@ fn check_serve(serve: Serve, classes: ClassTable) -> Result<Job, clap::Error> {
         classes: limited(classes, serve.class_limits)?,
         class_source: None,
         origins: serve.origins,
+        client_limits: client_limits(&serve.limits),
         insecure: serve.insecure,
     };
     let audit = serve.audit_log;
     let (crash_at, format) = (serve.crash_at, serve.log_format);
     Ok(Job::Serve(Box::new(Service { config, crash_at, filter, format, audit, named_tokens })))
+}
+
+fn client_limits(limits: &Limits) -> config::ClientLimits {
+    let bytes = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    let seconds = |number: u32| Duration::from_secs(number.into());
+    config::ClientLimits {
+        message_bytes: bytes(limits.message_bytes),
+        msgpack_message_bytes: bytes(limits.msgpack_message_bytes),
+        outbound_bytes: bytes(limits.outbound_bytes),
+        json_depth: bytes(limits.json_depth),
+        handshake_timeout: seconds(limits.handshake_timeout),
+        ping_interval: seconds(limits.ping_interval),
+        pong_timeout: seconds(limits.pong_timeout),
+    }
 }
 
 fn check_token(token: TokenArgs, json: bool) -> Result<Job, clap::Error> {

@@ -5,12 +5,14 @@
 
 mod classes;
 pub mod file;
+mod limits;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use self::limits::ClientLimits;
 pub use crate::northbound::{AUDIT_TARGET, TlsFiles as ClientTlsFiles};
 pub use crate::policy::ClassTable;
 pub use crate::programmer::{Admission, TableMiss};
@@ -73,6 +75,8 @@ pub struct ServeConfig {
     pub class_source: Option<ClassSource>,
     /// Origins, beside the daemon's own address, whose pages may open a WebSocket.
     pub origins: Vec<String>,
+    /// What each client is allowed.
+    pub client_limits: ClientLimits,
     /// Lets both listeners leave loopback without tokens and without TLS.
     pub insecure: bool,
 }
@@ -92,6 +96,7 @@ impl Default for ServeConfig {
             classes: ClassTable::built_in(),
             class_source: None,
             origins: Vec::new(),
+            client_limits: ClientLimits::default(),
             insecure: false,
         }
     }

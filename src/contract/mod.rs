@@ -48,7 +48,7 @@ pub use name::{
     DatapathId, FlowId, HostPort, MAX_ID_CHARACTERS, MAX_NODE_NAME_CHARACTERS, NodeName, OvsdbAddress, RequestId,
     SwitchAddress,
 };
-pub use parse::{MAX_DEPTH, parse_msgpack_request, parse_request};
+pub use parse::{MAX_DEPTH, parse_msgpack_request, parse_msgpack_request_within, parse_request, parse_request_within};
 pub use queues::{
     MAX_PRIORITY, MAX_QUEUE, MAX_QUEUES, MIN_RATE_KBPS, PortRef, QueueSetting, QueueView, QueuesState, QueuesView,
     SetQueues,

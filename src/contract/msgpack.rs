@@ -14,7 +14,6 @@ use rmp_serde::{Deserializer, Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::locate::{Fault, Kind, Number, Piece};
-use super::parse::MAX_DEPTH;
 
 /// Keys of one object that are looked at to say what is wrong with it; JSON can have hardly more in a message.
 const MAX_KEYS: usize = 1 << 17;
@@ -33,8 +32,8 @@ pub(super) enum Unsound {
     NoType,
     #[error("the request is not valid MessagePack: a string is not UTF-8")]
     NotUtf8,
-    #[error("the request is nested more than 16 levels deep")]
-    TooDeep,
+    #[error("the request is nested more than {0} levels deep")]
+    TooDeep(usize),
 }
 
 /// What a value is, as its first bytes say.
@@ -69,13 +68,21 @@ pub(super) struct Checked<'a> {
     pub(super) entries: Vec<(&'a str, Sound<'a>)>,
 }
 
-/// Looks a request through.
-pub(super) fn check(bytes: &[u8]) -> Result<Checked<'_>, Unsound> {
+/// Looks a request through, which may be nested so deeply.
+pub(super) fn check(depth: usize, bytes: &[u8]) -> Result<Checked<'_>, Unsound> {
+    let within =
+        |unsound: Unsound| if matches!(unsound, Unsound::TooDeep(_)) { Unsound::TooDeep(depth) } else { unsound };
+    look_through(depth, bytes).map_err(within)
+}
+
+fn look_through(depth: usize, bytes: &[u8]) -> Result<Checked<'_>, Unsound> {
     let (mut rest, mut is_plain, mut entries) = (bytes, true, Vec::new());
-    if let Head::Object(length) = head(&mut rest)? {
+    if let Head::Object(length) = head(&mut rest)?
+        && depth > 0
+    {
         for _ in 0..length {
-            let key = cut(&mut rest, 1, &mut is_plain)?;
-            let value = cut(&mut rest, 1, &mut is_plain)?;
+            let key = cut(&mut rest, depth - 1, &mut is_plain)?;
+            let value = cut(&mut rest, depth - 1, &mut is_plain)?;
             match key.head() {
                 Head::String(key) if entries.len() < 4 => entries.push((text(key)?, value)),
                 Head::String(_) => {}
@@ -84,15 +91,15 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked<'_>, Unsound> {
         }
     } else {
         rest = bytes;
-        skip(&mut rest, 0, &mut is_plain)?;
+        skip(&mut rest, depth, &mut is_plain)?;
     }
     if rest.is_empty() { Ok(Checked { value: Sound(bytes), is_plain, entries }) } else { Err(Unsound::Trailing) }
 }
 
 /// Cuts a value off.
-fn cut<'a>(rest: &mut &'a [u8], depth: usize, is_plain: &mut bool) -> Result<Sound<'a>, Unsound> {
+fn cut<'a>(rest: &mut &'a [u8], levels: usize, is_plain: &mut bool) -> Result<Sound<'a>, Unsound> {
     let bytes = *rest;
-    skip(rest, depth, is_plain)?;
+    skip(rest, levels, is_plain)?;
     Ok(Sound(bytes.get(..bytes.len() - rest.len()).unwrap_or_default()))
 }
 
@@ -100,23 +107,24 @@ fn text(bytes: &[u8]) -> Result<&str, Unsound> {
     std::str::from_utf8(bytes).map_err(|_| Unsound::NotUtf8)
 }
 
-/// Goes on behind a value. Each round of its loops takes a byte at least, and it recurses no deeper than the bound.
-fn skip(rest: &mut &[u8], depth: usize, is_plain: &mut bool) -> Result<(), Unsound> {
+/// Goes on behind a value of so many levels at most. Each round of its loops takes a byte at least, and it recurses no
+/// deeper than that.
+fn skip(rest: &mut &[u8], levels: usize, is_plain: &mut bool) -> Result<(), Unsound> {
     match head(rest)? {
         Head::Null | Head::Bool(_) | Head::Unsigned(_) | Head::Signed(_) | Head::Float(_) => {}
         Head::String(bytes) => drop(text(bytes)?),
         Head::Binary | Head::Extension => *is_plain = false,
-        Head::List(_) | Head::Object(_) if depth == MAX_DEPTH => return Err(Unsound::TooDeep),
+        Head::List(_) | Head::Object(_) if levels == 0 => return Err(Unsound::TooDeep(0)),
         Head::List(length) => {
             for _ in 0..length {
-                skip(rest, depth + 1, is_plain)?;
+                skip(rest, levels - 1, is_plain)?;
             }
         }
         Head::Object(length) => {
             for _ in 0..length {
                 *is_plain &= matches!(Sound(rest).head(), Head::String(_));
-                skip(rest, depth + 1, is_plain)?;
-                skip(rest, depth + 1, is_plain)?;
+                skip(rest, levels - 1, is_plain)?;
+                skip(rest, levels - 1, is_plain)?;
             }
         }
     }
@@ -274,7 +282,8 @@ impl<'a> Iterator for Parts<'a> {
 
     fn next(&mut self) -> Option<Sound<'a>> {
         self.left = self.left.checked_sub(1)?;
-        cut(&mut self.rest, 0, &mut true).ok()
+        // The whole was looked through, with its bound.
+        cut(&mut self.rest, usize::MAX, &mut true).ok()
     }
 }
 

@@ -17,7 +17,7 @@ use super::strict::Object;
 use super::text::quoted;
 use super::{json, msgpack};
 
-/// How deeply arrays and objects may be nested in a request.
+/// How deeply arrays and objects may be nested in a request, where it is not configured.
 pub const MAX_DEPTH: usize = 16;
 
 /// What is wrong with a request, and its `id` where it has a usable one.
@@ -28,9 +28,17 @@ type Refusal = (Option<RequestId>, ErrorBody);
 /// # Errors
 /// What is wrong, and the request's `id` where it has a usable one.
 pub fn parse_request(text: &[u8]) -> Result<(RequestId, Command), (Option<RequestId>, ErrorBody)> {
+    parse_request_within(MAX_DEPTH, text)
+}
+
+/// The same, with a bound on the depth that is configured.
+///
+/// # Errors
+/// As [`parse_request`].
+pub fn parse_request_within(depth: usize, text: &[u8]) -> Result<(RequestId, Command), (Option<RequestId>, ErrorBody)> {
     let text = std::str::from_utf8(text).map_err(|_| unreadable("the request is not UTF-8"))?;
-    if json::is_deeper_than(MAX_DEPTH, text) {
-        return Err(unreadable("the request is nested more than 16 levels deep"));
+    if json::is_deeper_than(depth, text) {
+        return Err(unreadable(format!("the request is nested more than {depth} levels deep")));
     }
     checked(parse_json(text).or_else(|_| diagnose_json(text)))
 }
@@ -40,7 +48,18 @@ pub fn parse_request(text: &[u8]) -> Result<(RequestId, Command), (Option<Reques
 /// # Errors
 /// What is wrong, and the request's `id` where it has a usable one.
 pub fn parse_msgpack_request(bytes: &[u8]) -> Result<(RequestId, Command), (Option<RequestId>, ErrorBody)> {
-    let request = msgpack::check(bytes).map_err(|unsound| unreadable(unsound.to_string()))?;
+    parse_msgpack_request_within(MAX_DEPTH, bytes)
+}
+
+/// The same, with a bound on the depth that is configured.
+///
+/// # Errors
+/// As [`parse_msgpack_request`].
+pub fn parse_msgpack_request_within(
+    depth: usize,
+    bytes: &[u8],
+) -> Result<(RequestId, Command), (Option<RequestId>, ErrorBody)> {
+    let request = msgpack::check(depth, bytes).map_err(|unsound| unreadable(unsound.to_string()))?;
     checked(parse_msgpack(&request).ok_or(()).or_else(|()| diagnose(request.value)))
 }
 
@@ -163,7 +182,7 @@ pub(super) fn ways_agree(text: &str) -> bool {
 /// The same for MessagePack.
 #[cfg(test)]
 pub(super) fn msgpack_ways_agree(bytes: &[u8]) -> bool {
-    let Ok(request) = msgpack::check(bytes) else { return true };
+    let Ok(request) = msgpack::check(MAX_DEPTH, bytes) else { return true };
     // The slow one also takes a number that is written with a sign for a union of numbers and strings.
     parse_msgpack(&request).is_none_or(|parsed| Some(parsed) == diagnose(request.value).ok())
 }

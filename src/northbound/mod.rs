@@ -49,6 +49,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use crate::contract::MAX_DEPTH;
 use crate::programmer::{News, Programmer};
 use crate::tokens::{Tokens, TokensError};
 pub use audit::TARGET as AUDIT_TARGET;
@@ -90,6 +91,8 @@ pub struct NorthboundConfig {
     pub message_bytes: usize,
     /// The same on `flumen.v1.msgpack`.
     pub msgpack_message_bytes: usize,
+    /// How deeply a message of a client may be nested, 1 at least.
+    pub json_depth: usize,
     /// How much may wait for a client to read it before the daemon stops reading from it, and the longest answer, in
     /// bytes.
     pub outbound_bytes: usize,
@@ -125,6 +128,7 @@ impl Default for NorthboundConfig {
             connections: 10_000,
             message_bytes: 1 << 20,
             msgpack_message_bytes: 16 << 20,
+            json_depth: MAX_DEPTH,
             outbound_bytes: 32 << 20,
             requests_in_flight: 16_384,
             subscriptions: 50_000,

@@ -10,7 +10,9 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::NorthboundConfig;
 use super::websocket::Ending;
-use crate::contract::{Command, ErrorBody, RequestId, ServerMessage, parse_msgpack_request, parse_request, to_msgpack};
+use crate::contract::{
+    Command, ErrorBody, RequestId, ServerMessage, parse_msgpack_request_within, parse_request_within, to_msgpack,
+};
 
 /// How a connection writes its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,10 +90,11 @@ impl Frame {
         }
     }
 
-    pub(super) fn parse(&self) -> Result<(RequestId, Command), (Option<RequestId>, ErrorBody)> {
+    /// What it says, if it is nested no deeper than that.
+    pub(super) fn parse(&self, depth: usize) -> Result<(RequestId, Command), (Option<RequestId>, ErrorBody)> {
         match self {
-            Self::Text(text) => parse_request(text.as_bytes()),
-            Self::Binary(bytes) => parse_msgpack_request(bytes),
+            Self::Text(text) => parse_request_within(depth, text.as_bytes()),
+            Self::Binary(bytes) => parse_msgpack_request_within(depth, bytes),
         }
     }
 }

@@ -280,7 +280,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
 
     /// Hands a request to the programmer, waiting while its inbox is full.
     async fn submit(&self, frame: &Frame, permit: OwnedSemaphorePermit) -> Handed {
-        let (id, command) = match frame.parse() {
+        let (id, command) = match frame.parse(self.server.config.json_depth) {
             Ok(request) => request,
             Err((id, error)) => return Handed::Refused(id, None, error, permit),
         };

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 
+from msgpack import packb, unpackb
 from websockets.exceptions import InvalidStatus
 
 from checks import check
@@ -221,3 +222,34 @@ def metrics_count(lab):
         connection.reply("GetInfo")
         within("a connection to be counted", lambda: "flumen_" in daemon.get("/metrics")[2])
         holds(any(line.startswith("flumen_") and line.endswith(" 1") for line in daemon.get("/metrics")[2].splitlines()), "no count")
+
+
+@check
+def msgpack(lab):
+    """flumen.v1.msgpack carries the same objects as MessagePack in binary frames, up to 16 MiB; a text frame is 1003."""
+    daemon = lab.daemon()
+    with daemon.connect(subprotocols=["flumen.v1.msgpack"]) as connection:
+        same(connection.socket.subprotocol, "flumen.v1.msgpack", "subprotocol")
+
+        def ask(request):
+            connection.socket.send(packb(request))
+            frame = connection.socket.recv(timeout=PATIENCE)
+            holds(isinstance(frame, bytes), f"not a binary frame: {frame!r:.100}")
+            return unpackb(frame)
+
+        reply = ask(GET_INFO)
+        same((reply["type"], reply["id"], reply["command"]), ("Reply", "a", "GetInfo"), "the Reply")
+        with daemon.connect() as other:
+            told = other.reply("GetInfo")
+            same({**reply["payload"], "uptime": told["uptime"]}, told, "the same object as in JSON")
+        same(ask({**GET_INFO, "colour": 1})["error"]["path"], "colour", "an unknown field")
+        connection.socket.send(b"\xc1")
+        answer = unpackb(connection.socket.recv(timeout=PATIENCE))
+        same((answer["id"], answer["error"]["code"]), (None, "invalid_json"), "bytes that are no MessagePack")
+        big = {"type": "GetInfo", "id": "a", "payload": {"x": "y" * (2 * MIB)}}
+        same(ask(big)["error"]["code"], "invalid_request", "2 MiB")
+        connection.socket.send(json.dumps(GET_INFO))
+        same(connection.closed(), 1003, "a text frame")
+    with daemon.connect(subprotocols=["flumen.v1.msgpack"]) as connection:
+        connection.socket.send(packb({"x": "y" * (16 * MIB)}))
+        same(connection.closed(), 1009, "more than 16 MiB")

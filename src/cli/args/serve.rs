@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
+use super::limits::Limits;
 use crate::config::{DEFAULT_LISTEN, DEFAULT_OPENFLOW};
 use crate::contract::RateLimit;
 
@@ -93,6 +94,8 @@ pub(crate) struct Serve {
     /// A web origin whose pages may connect, beside the daemon's own address; may be given again
     #[arg(long = "origin", value_name = "ORIGIN")]
     pub(crate) origins: Vec<String>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
     /// Allow both listeners beyond loopback without tokens and TLS
     #[arg(long)]
     pub(crate) insecure: bool,

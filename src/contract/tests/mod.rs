@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::parse::ways_agree;
-use super::{ErrorCode, parse_request};
+use super::{ErrorCode, parse_msgpack_request_within, parse_request, parse_request_within, to_msgpack};
 use queue_rows::QUEUES;
 use rows::{ENDPOINTS, ENVELOPES, INSTALL_FIELDS, PAYLOADS};
 
@@ -184,4 +184,17 @@ fn piece() -> impl Strategy<Value = &'static str> {
 #[test]
 fn there_are_at_least_150_rows() {
     assert!(ENVELOPES.len() + PAYLOADS.len() + ENDPOINTS.len() + INSTALL_FIELDS.len() >= 150);
+}
+
+#[test]
+fn the_bound_on_the_depth_can_be_configured_and_is_the_same_for_both_subprotocols() {
+    let text = r#"{"type":"GetInfo","id":"a","payload":{"x":[[]]}}"#;
+    let msgpack = to_msgpack(&serde_json::from_str::<serde_json::Value>(text).unwrap());
+    for (depth, code, says) in [(3, ErrorCode::InvalidJson, "3 levels"), (4, ErrorCode::InvalidRequest, "known")] {
+        let (json, msgpack) =
+            (parse_request_within(depth, text.as_bytes()), parse_msgpack_request_within(depth, &msgpack));
+        let (_, error) = json.clone().unwrap_err();
+        assert!(error.code == code && error.message.contains(says), "{depth}: {error}");
+        assert_eq!(json, msgpack, "{depth}");
+    }
 }
