@@ -153,6 +153,7 @@ impl Command {
             Self::InstallFlow(payload) => payload.check(),
             Self::InstallFlows(payload) => payload.check(),
             Self::RemoveFlows(payload) => payload.check(),
+            Self::ListFlows(payload) => payload.check(),
             Self::Subscribe(payload) => payload.check(),
             Self::Unsubscribe(payload) => payload.check(),
             Self::SetQueues(payload) => payload.check(),
@@ -160,7 +161,6 @@ impl Command {
             | Self::ListNodes
             | Self::GetNode(_)
             | Self::RemoveFlow(_)
-            | Self::ListFlows(_)
             | Self::GetFlow(_)
             | Self::Authenticate(_)
             | Self::GetInfo => Ok(()),
@@ -370,6 +370,11 @@ impl RemoveFlows {
 /// The payload of `ListFlows`: a filter, and where to go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("not" = {
+    "required": ["all"],
+    "properties": {"all": {"const": true}},
+    "anyOf": [{"required": ["node"]}, {"required": ["traffic_type"]}],
+}))]
 pub struct ListFlows {
     /// Only flows on this node.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -377,6 +382,10 @@ pub struct ListFlows {
     /// Only flows of this class.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub traffic_type: Option<String>,
+    /// Every flow there is, as without a filter: as `RemoveFlows` has it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("default" = false))]
+    pub all: bool,
     /// Only flows in this state.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub state: Option<FlowState>,
@@ -389,9 +398,18 @@ pub struct ListFlows {
     pub limit: u32,
 }
 
+impl ListFlows {
+    fn check(&self) -> Result<(), Invalid> {
+        if self.all && (self.node.is_some() || self.traffic_type.is_some()) {
+            return Err(Invalid::new("all", "cannot go with node or traffic_type"));
+        }
+        Ok(())
+    }
+}
+
 impl Default for ListFlows {
     fn default() -> Self {
-        Self { node: None, traffic_type: None, state: None, cursor: None, limit: DEFAULT_LIST_LIMIT }
+        Self { node: None, traffic_type: None, all: false, state: None, cursor: None, limit: DEFAULT_LIST_LIMIT }
     }
 }
 

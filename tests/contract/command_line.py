@@ -80,6 +80,21 @@ def json_output(lab):
 
 
 @check
+def names_of_the_contract(lab):
+    """Options carry the names of the contract, also where a name or an id may stand by itself."""
+    daemon = lab.daemon()
+    code = lambda *arguments: daemon.cli(*arguments).returncode
+    same(code("node", "add", "--name", "s1", "--datapath-id", "1"), 0, "node add")
+    same(code("node", "show", "--name", "s1"), 0, "node show")
+    same(code("flow", "install", *ENDS, "--flow-id", "a", "--node", "s1", "--wait", "accepted"), 0, "flow install")
+    same(code("flow", "show", "--flow-id", "a"), 0, "flow show")
+    same(code("flow", "remove", "--flow-id", "a"), 0, "flow remove")
+    same(code("node", "remove", "--name", "s1", "--flows", "leave"), 0, "node remove")
+    same(code("node", "add", "s2", "--name", "s2", "--datapath-id", "2"), 2, "both")
+    same((code("node", "show"), code("flow", "show"), code("flow", "remove")), (2, 2, 2), "neither")
+
+
+@check
 def tables(lab):
     """Without --json there are tables for people."""
     daemon = lab.daemon()

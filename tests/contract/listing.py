@@ -40,6 +40,8 @@ def filters(lab):
     same(ids(traffic_type="bulk"), {f"{node}-b" for node in (first, second, "away")}, "by type")
     same(ids(node=second, traffic_type="voice"), {f"{second}-v"}, "by both")
     same(ids(state="accepted"), {"away-v", "away-b"}, "by state")
+    same(len(ids(all=True)), 6, "all")
+    connection.refused("invalid_request", "payload.all", "ListFlows", all=True, node=first)
     connection.refused("invalid_request", "payload.state", "ListFlows", state="fine")
     connection.refused("not_found", "payload.node", "ListFlows", node="none")
     connection.refused("invalid_request", "payload.traffic_type", "ListFlows", traffic_type="gold")
