@@ -123,7 +123,7 @@ pub(super) fn check(args: Args, classes: ClassTable) -> Result<Job, clap::Error>
         }
         Typed::Token(token) => return check_token(token, global.json),
         Typed::Completions { shell } => return Ok(Job::Completions(shell)),
-        Typed::Node(command) => Question::Command(node(command)?),
+        Typed::Node(command) => Question::Command(node(command)),
         Typed::Flow(FlowCommand::List(list)) => list_flows(list, global.json),
         Typed::Flow(FlowCommand::Apply(apply)) => Question::Apply(apply_flows(apply)?),
         Typed::Flow(FlowCommand::Diff(DiffFlows { file })) => Question::Diff(flow_file(&file)?),
@@ -132,8 +132,7 @@ pub(super) fn check(args: Args, classes: ClassTable) -> Result<Job, clap::Error>
             Question::Command(Command::InstallFlow(Box::new(install_flow(*install))))
         }
         Typed::Flow(FlowCommand::Remove(remove)) => Question::Command(remove_flows(remove)),
-        Typed::Flow(FlowCommand::Show(flow)) => {
-            let flow_id = flow.said().ok_or_else(nothing_named)?;
+        Typed::Flow(FlowCommand::Show { flow_id }) => {
             Question::Command(Command::GetFlow(contract::GetFlow { flow_id }))
         }
         Typed::Queues(QueueCommand::Show { node }) => Question::Queues(contract::GetNode { name: node }),
@@ -152,11 +151,11 @@ pub(super) fn check(args: Args, classes: ClassTable) -> Result<Job, clap::Error>
     Ok(Job::Ask(Box::new(Ask { connection, json, question })))
 }
 
-fn node(command: NodeCommand) -> Result<Command, clap::Error> {
-    Ok(match command {
+fn node(command: NodeCommand) -> Command {
+    match command {
         NodeCommand::Add(AddNode { name, datapath_id, address, ovsdb, labels }) => {
             Command::AddNode(contract::AddNode {
-                name: name.said().ok_or_else(nothing_named)?,
+                name,
                 kind: contract::NodeKind::default(),
                 datapath_id,
                 address,
@@ -164,23 +163,14 @@ fn node(command: NodeCommand) -> Result<Command, clap::Error> {
                 labels: labels.into_iter().collect(),
             })
         }
-        NodeCommand::Remove { name, flows } => {
-            Command::RemoveNode(contract::RemoveNode { name: name.said().ok_or_else(nothing_named)?, flows })
-        }
+        NodeCommand::Remove { name, flows } => Command::RemoveNode(contract::RemoveNode { name, flows }),
         NodeCommand::List => Command::ListNodes,
-        NodeCommand::Show { name } => {
-            Command::GetNode(contract::GetNode { name: name.said().ok_or_else(nothing_named)? })
-        }
-    })
-}
-
-fn nothing_named() -> clap::Error {
-    wrong(ErrorKind::MissingRequiredArgument, "say which one".to_owned())
+        NodeCommand::Show { name } => Command::GetNode(contract::GetNode { name }),
+    }
 }
 
 fn remove_flows(remove: RemoveFlows) -> Command {
-    let RemoveFlows { mut flow_ids, flow_id_options, node, traffic_type, all } = remove;
-    flow_ids.extend(flow_id_options);
+    let RemoveFlows { flow_ids, node, traffic_type, all } = remove;
     match <[_; 1]>::try_from(flow_ids) {
         Ok([flow_id]) => Command::RemoveFlow(contract::RemoveFlow { flow_id }),
         Err(flow_ids) => {

@@ -24,6 +24,7 @@ mod export;
 mod flow_file;
 mod output;
 mod serve;
+mod spelling;
 mod store;
 mod table;
 mod token;
@@ -47,7 +48,7 @@ use crate::config::{ClassSource, ClassTable};
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let flumen = Args::command().color(asked_colour(std::env::args_os()));
-    let typed: Vec<OsString> = std::env::args_os().collect();
+    let typed = spelling::by_place(std::env::args_os().collect());
     let complete = match config_file::complete(&flumen, typed.clone()) {
         Ok(complete) => complete,
         Err(error) => return usage(&error),

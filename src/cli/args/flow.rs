@@ -48,7 +48,10 @@ pub(crate) enum FlowCommand {
     #[command(visible_alias = "ls")]
     List(ListFlows),
     /// Show one flow with its verdict on each node
-    Show(FlowName),
+    Show {
+        /// The flow's id
+        flow_id: FlowId,
+    },
     /// Install the flows of a file: YAML, JSON, CSV or lines of ovs-ofctl
     #[command(after_help = APPLY_EXAMPLES)]
     Apply(ApplyFlows),
@@ -57,25 +60,6 @@ pub(crate) enum FlowCommand {
     Diff(DiffFlows),
     /// Write the daemon's flows as a file for 'flumen flow apply'
     Export(ExportFlows),
-}
-
-/// A flow's id, by its place or, under the name that it has in the contract, as an option.
-#[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("the_flow").required(true)))]
-pub(crate) struct FlowName {
-    /// The flow's id
-    #[arg(value_name = "FLOW_ID", group = "the_flow")]
-    place: Option<FlowId>,
-    /// The same as an option
-    #[arg(long = "flow-id", value_name = "FLOW_ID", group = "the_flow", hide = true)]
-    option: Option<FlowId>,
-}
-
-impl FlowName {
-    /// Clap has seen to it that there is one.
-    pub(crate) fn said(self) -> Option<FlowId> {
-        self.place.or(self.option)
-    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -175,9 +159,6 @@ pub(crate) struct RemoveFlows {
     /// The flows' ids
     #[arg(value_name = "FLOW_ID", group = "which", conflicts_with_all = ["node", "traffic_type", "all"])]
     pub(crate) flow_ids: Vec<FlowId>,
-    /// The same as an option
-    #[arg(long = "flow-id", value_name = "FLOW_ID", group = "which", hide = true, conflicts_with_all = ["node", "traffic_type", "all"])]
-    pub(crate) flow_id_options: Vec<FlowId>,
     /// All flows on this node
     #[arg(long, value_name = "NAME", group = "which")]
     pub(crate) node: Option<NodeName>,

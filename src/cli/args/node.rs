@@ -24,8 +24,8 @@ pub(crate) enum NodeCommand {
     /// Remove a switch, by default together with our flows on it
     #[command(visible_alias = "rm")]
     Remove {
-        #[command(flatten)]
-        name: Name,
+        /// The node's name
+        name: NodeName,
         /// What becomes of our flows on the switch
         #[arg(long, value_name = "WHAT", default_value = "remove", value_parser = words(FlowsOnRemoval::ALL, FlowsOnRemoval::as_str))]
         flows: FlowsOnRemoval,
@@ -35,34 +35,15 @@ pub(crate) enum NodeCommand {
     List,
     /// Show one node with its ports and capabilities
     Show {
-        #[command(flatten)]
-        name: Name,
+        /// The node's name
+        name: NodeName,
     },
-}
-
-/// A node's name, by its place or, under the name that it has in the contract, as an option.
-#[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("the_name").required(true)))]
-pub(crate) struct Name {
-    /// The node's name: 1 to 64 of A-Z a-z 0-9 . _ -
-    #[arg(value_name = "NAME", group = "the_name")]
-    place: Option<NodeName>,
-    /// The same as an option
-    #[arg(long = "name", value_name = "NAME", group = "the_name", hide = true)]
-    option: Option<NodeName>,
-}
-
-impl Name {
-    /// Clap has seen to it that there is one.
-    pub(crate) fn said(self) -> Option<NodeName> {
-        self.place.or(self.option)
-    }
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct AddNode {
-    #[command(flatten)]
-    pub(crate) name: Name,
+    /// The node's name: 1 to 64 of A-Z a-z 0-9 . _ -
+    pub(crate) name: NodeName,
     /// Datapath id of a switch that connects to the daemon: 16 hex digits, 0x... or decimal
     #[arg(long, value_name = "ID")]
     pub(crate) datapath_id: Option<DatapathId>,

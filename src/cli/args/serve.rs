@@ -94,8 +94,6 @@ pub(crate) struct Serve {
     /// A web origin whose pages may connect, beside the daemon's own address; may be given again
     #[arg(long = "origin", value_name = "ORIGIN")]
     pub(crate) origins: Vec<String>,
-    #[command(flatten)]
-    pub(crate) limits: Limits,
     /// Allow both listeners beyond loopback without tokens and TLS
     #[arg(long)]
     pub(crate) insecure: bool,
@@ -111,6 +109,8 @@ pub(crate) struct Serve {
     /// How log lines look
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 }
 
 /// A filter for the log that means something.
