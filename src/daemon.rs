@@ -111,6 +111,7 @@ pub async fn run(
     let engine_config = programmer::Config {
         admission: config.admission,
         table_miss: config.table_miss,
+        pipeline: config.pipeline,
         classes: config.classes,
         dial_tls: tls.is_some(),
         max_flows: programmer::MAX_FLOWS,

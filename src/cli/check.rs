@@ -24,7 +24,7 @@ use super::watch::Watch;
 use crate::client::{Client, ConnectError, Token, Url, UrlError};
 use crate::config::{self, ServeConfig};
 use crate::contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit, Topic};
-use crate::policy::{ClassLimit, ClassTable, Exceed, TrafficClass};
+use crate::policy::{ClassLimit, ClassTable, Exceed, Pipeline, TrafficClass};
 use crate::tokens;
 
 /// What is to be done, lawful as far as can be told without a daemon.
@@ -309,6 +309,8 @@ fn check_serve(serve: Serve, classes: ClassTable) -> Result<Job, clap::Error> {
             TableMiss::Controller => config::TableMiss::Controller,
             TableMiss::None => config::TableMiss::None,
         },
+        pipeline: Pipeline::new(serve.qos_table, serve.next_table)
+            .map_err(|error| wrong(ErrorKind::ValueValidation, format!("--qos-table and --next-table: {error}")))?,
         classes: limited(classes, serve.class_limits)?,
         class_source: None,
         origins: serve.origins,

@@ -110,7 +110,7 @@ fn comment(text: &mut String, words: &str) {
 /// The default of an option, or what its value looks like where it has none.
 fn default_of(arg: &Arg) -> String {
     let default = arg.get_default_values().first().map(|value| value.to_string_lossy().into_owned());
-    let value = default.unwrap_or_else(|| placeholder(arg));
+    let value = default.unwrap_or_else(|| if is_number(arg) { "1".to_owned() } else { placeholder(arg) });
     match arg.get_action() {
         ArgAction::SetTrue => "false".to_owned(),
         ArgAction::Append => format!("[{value:?}]"),

@@ -140,7 +140,8 @@ pub(super) fn placeholder(arg: &Arg) -> String {
 
 /// Whether its values are whole numbers.
 pub(super) fn is_number(arg: &Arg) -> bool {
-    let numbers = [TypeId::of::<u16>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<usize>()];
+    let numbers =
+        [TypeId::of::<u8>(), TypeId::of::<u16>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<usize>()];
     numbers.iter().any(|number| arg.get_value_parser().type_id() == *number)
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub use self::limits::ClientLimits;
 pub use crate::northbound::{AUDIT_TARGET, TlsFiles as ClientTlsFiles};
-pub use crate::policy::ClassTable;
+pub use crate::policy::{ClassTable, Pipeline};
 pub use crate::programmer::{Admission, TableMiss};
 pub use crate::southbound::TlsFiles;
 
@@ -69,6 +69,8 @@ pub struct ServeConfig {
     pub admission: Admission,
     /// The rule of priority 0 that a registered node gets.
     pub table_miss: TableMiss,
+    /// The tables of the switches that are used.
+    pub pipeline: Pipeline,
     /// The classes of traffic that requests may name.
     pub classes: ClassTable,
     /// Where they are read again at a SIGHUP, if anywhere.
@@ -93,6 +95,7 @@ impl Default for ServeConfig {
             data: None,
             admission: Admission::default(),
             table_miss: TableMiss::default(),
+            pipeline: Pipeline::default(),
             classes: ClassTable::built_in(),
             class_source: None,
             origins: Vec::new(),

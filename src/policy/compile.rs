@@ -13,15 +13,13 @@ use openflow::{
 use thiserror::Error;
 
 use super::class::{Template, TrafficClass, UnknownClass};
+use super::pipeline::Pipeline;
 use super::port_range::{MaskedPort, masked_ports};
 use crate::contract::{Endpoint, ErrorCode, Forward, InstallFlow, PortRange, Protocol};
 
 /// Rules that one request may become: the most awkward ranges for both ports make 784, and nothing sensible
 /// makes more.
 pub const MAX_RULES: usize = 1024;
-
-/// The table where rules begin.
-const FIRST_TABLE: TableId = TableId(0);
 
 /// The ports of a request that names none: every one.
 const EVERY_PORT: &[MaskedPort] = &[MaskedPort { value: 0, mask: 0 }];
@@ -98,20 +96,28 @@ impl CompileError {
     }
 }
 
-/// The rules of a request for traffic of a class, none of them twice.
+/// The rules of a request for traffic of a class in table 0, none of them twice.
 ///
 /// # Errors
 /// A [`CompileError`] that names the field to blame.
 pub fn compile(request: &InstallFlow, class: &TrafficClass) -> Result<Vec<Rule>, CompileError> {
+    compile_in(Pipeline::default(), request, class)
+}
+
+/// The same for switches whose tables are used in another way.
+///
+/// # Errors
+/// A [`CompileError`] that names the field to blame.
+pub fn compile_in(pipeline: Pipeline, request: &InstallFlow, class: &TrafficClass) -> Result<Vec<Rule>, CompileError> {
     let priority = request.priority.unwrap_or(class.default_priority);
     let mut matches = matches(request, class)?;
     if request.bidirectional {
         let mut seen = HashSet::with_capacity(matches.len());
         matches.retain(|flow_match| seen.insert(flow_match.clone()));
     }
-    let instructions = iter::repeat_n(instructions(request, class)?, matches.len());
+    let instructions = iter::repeat_n(instructions(pipeline, request, class)?, matches.len());
     let rules = matches.into_iter().zip(instructions).map(|(flow_match, instructions)| Rule {
-        table_id: FIRST_TABLE,
+        table_id: pipeline.qos_table(),
         priority,
         flow_match,
         instructions,
@@ -120,12 +126,16 @@ pub fn compile(request: &InstallFlow, class: &TrafficClass) -> Result<Vec<Rule>,
 }
 
 /// Marks, queues and then forwards: what happens to a packet before it leaves is part of what leaves.
-fn instructions(request: &InstallFlow, class: &TrafficClass) -> Result<Vec<Instruction>, MatchError> {
+fn instructions(
+    pipeline: Pipeline,
+    request: &InstallFlow,
+    class: &TrafficClass,
+) -> Result<Vec<Instruction>, MatchError> {
     let mark = Action::set_field(OxmField::IpDscp(request.dscp.unwrap_or(class.dscp)))?;
     let queue = Action::SetQueue(QueueId(request.queue.unwrap_or(class.queue)));
     Ok(match request.forward {
         Forward::Drop => Vec::new(),
-        Forward::Normal => vec![Instruction::ApplyActions(vec![mark, queue, Action::output(PortNo::NORMAL)])],
+        Forward::Normal => pipeline.ordinary(vec![mark, queue]),
         Forward::Port(port) => vec![Instruction::ApplyActions(vec![mark, queue, Action::output(PortNo(port))])],
         Forward::Table(table) => {
             vec![Instruction::ApplyActions(vec![mark, queue]), Instruction::GotoTable(TableId(table))]

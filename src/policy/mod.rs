@@ -18,13 +18,15 @@ mod compile;
 mod conflict_index;
 mod limit;
 mod overlap;
+mod pipeline;
 mod port_range;
 mod shape;
 
 pub use self::class::{ClassTable, Template, TrafficClass, UnknownClass, dscp_by_name, dscp_name};
-pub use self::compile::{CompileError, MAX_RULES, Rule, RuleId, compile};
+pub use self::compile::{CompileError, MAX_RULES, Rule, RuleId, compile, compile_in};
 pub use self::conflict_index::{ConflictIndex, Handle};
 pub use self::limit::{ClassLimit, Exceed, Limit, Meter, Scope, Substitute, Unmetered, band_names, delete_meter};
 pub use self::overlap::{Conflict, Relation, conflict, relation};
+pub use self::pipeline::{NoPipeline, Pipeline};
 pub use self::port_range::{MaskedPort, masked_ports};
 pub use self::shape::{Addresses, Shape, shapes};

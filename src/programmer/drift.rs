@@ -74,7 +74,7 @@ impl Engine {
             return;
         }
         node.foreign.remove(place);
-        if is_table_miss(update.table_id, update.priority, &update.flow_match)
+        if is_table_miss(self.config.pipeline, update.table_id, update.priority, &update.flow_match)
             && self.config.table_miss != TableMiss::None
             && node.leaving.is_none()
         {
@@ -125,9 +125,10 @@ impl Engine {
         if self.tag.number(update.cookie).is_none()
             && let Some(node) = self.nodes.get_mut(&id)
         {
-            node.foreign.insert(update.table_id, update.priority, &update.flow_match, update.cookie);
+            let is_beside = update.table_id == self.config.pipeline.qos_table();
+            node.foreign.insert(is_beside, update.table_id, update.priority, &update.flow_match, update.cookie);
         }
-        if is_table_miss(update.table_id, update.priority, &update.flow_match) {
+        if self.is_table_miss(update.table_id, update.priority, &update.flow_match) {
             return self.table_miss_changed(id, update);
         }
         let claimed = self.claims.get(&(id, place)).copied();

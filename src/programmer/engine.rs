@@ -23,7 +23,7 @@ use super::record::Loaded;
 use super::{Admission, Answer, TableMiss};
 use crate::contract::{Command, ErrorBody, ErrorCode, FlowId, Limits, NodeName, Timestamp};
 use crate::ovsdb;
-use crate::policy::ClassTable;
+use crate::policy::{ClassTable, Pipeline};
 use crate::session;
 use crate::southbound::{ConnectionId, Report, SwitchAddress};
 use crate::store::{Batch, Completion, StoreError};
@@ -35,6 +35,8 @@ pub struct Config {
     pub admission: Admission,
     /// The rule of priority 0.
     pub table_miss: TableMiss,
+    /// The tables of the switches that are used.
+    pub pipeline: Pipeline,
     /// Whether switches can be dialled over TLS.
     pub dial_tls: bool,
     /// How many flows there may be.

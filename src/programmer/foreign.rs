@@ -43,12 +43,20 @@ impl Foreign {
         self.rules.get(&place)
     }
 
-    pub(super) fn insert(&mut self, table_id: TableId, priority: u16, flow_match: &Match, cookie: u64) {
+    /// Takes in a rule; `is_beside` ours, in the same table.
+    pub(super) fn insert(
+        &mut self,
+        is_beside: bool,
+        table_id: TableId,
+        priority: u16,
+        flow_match: &Match,
+        cookie: u64,
+    ) {
         let place = place_hash(table_id, priority, flow_match);
         if self.rules.len() >= MAX_FOREIGN && !self.rules.contains_key(&place) {
             return;
         }
-        let shapes = if table_id == TableId(0) { Shape::of_match(flow_match) } else { Vec::new() };
+        let shapes = if is_beside { Shape::of_match(flow_match) } else { Vec::new() };
         if let Some(index) = &mut self.index {
             shapes.iter().for_each(|shape| index.insert(priority, shape, place));
         }

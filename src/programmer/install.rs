@@ -14,9 +14,10 @@ use super::node::NodeId;
 use super::view::own_error;
 use super::warnings;
 use crate::contract::{
-    Atomic, ErrorBody, ErrorCode, FlowId, FlowView, InstallFlow, InstallFlows, OnConflict, Reply, SwitchError, Wait,
+    Atomic, ErrorBody, ErrorCode, FlowId, FlowView, Forward, InstallFlow, InstallFlows, OnConflict, Reply, SwitchError,
+    Wait,
 };
-use crate::policy::{self, CompileError, Rule};
+use crate::policy::{self, CompileError, Rule, TrafficClass};
 
 /// A request that could be installed: its rules and nodes.
 pub(super) struct Plan {
@@ -114,7 +115,8 @@ impl Engine {
         let class = self.classes.get(&request.traffic_type).map_err(|error| {
             ErrorBody::new(ErrorCode::InvalidRequest, error.to_string()).at(format!("{path}.traffic_type"))
         })?;
-        let rules = policy::compile(&request, class).map_err(|error| compile_error(&error, path))?;
+        let rules = self.compile(&request, class).map_err(|error| compile_error(&error, path))?;
+        self.check_forward(&request, path)?;
         let nodes = self.resolve_nodes(&request, path)?;
         self.check_capabilities(&request, &rules, &nodes, path)?;
         Ok(Plan { request, rules, nodes })
@@ -297,7 +299,27 @@ impl Engine {
     /// The rules of a flow that has been planned before. A class that is gone leaves it without rules.
     pub(super) fn rules_of(&self, request: &InstallFlow) -> Vec<Rule> {
         let class = self.classes.known(&request.traffic_type);
-        class.and_then(|class| policy::compile(request, class).ok()).unwrap_or_default()
+        class.and_then(|class| self.compile(request, class).ok()).unwrap_or_default()
+    }
+
+    /// The rules of a request for traffic of a class, in the table where they belong.
+    pub(super) fn compile(&self, request: &InstallFlow, class: &TrafficClass) -> Result<Vec<Rule>, CompileError> {
+        policy::compile_in(self.config.pipeline, request, class)
+    }
+
+    /// Packets only go on to tables with a greater number. From table 0 the switch says so itself.
+    fn check_forward(&self, request: &InstallFlow, path: &str) -> Result<(), ErrorBody> {
+        let from = self.config.pipeline.qos_table().0;
+        match request.forward {
+            Forward::Table(table) if from > 0 && table <= from => {
+                let message = format!(
+                    "forward must be to a table from {} to 254, for flows are in table {from}, not {table}",
+                    from + 1
+                );
+                Err(ErrorBody::new(ErrorCode::InvalidRequest, message).at(format!("{path}.forward.table")))
+            }
+            Forward::Normal | Forward::Drop | Forward::Port(_) | Forward::Table(_) => Ok(()),
+        }
     }
 
     /// The view of an item that did not become a flow.

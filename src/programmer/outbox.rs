@@ -7,7 +7,6 @@ use super::engine::Engine;
 use super::flow::{Replan, Stage};
 use super::meter::{Meter, MeterStage};
 use super::node::{Job, Node, NodeId, Sync};
-use super::table_miss;
 use crate::contract::InstallFlow;
 use crate::policy::{self, Rule};
 use crate::session::{Command, Token};
@@ -93,16 +92,17 @@ impl Engine {
                 let cookie = tag.cookie(FlowNumber::TABLE_MISS);
                 let flow_mod = FlowMod {
                     cookie,
+                    table_id: self.config.pipeline.qos_table(),
                     priority: 0,
                     flags: FlowModFlags::SEND_FLOW_REM,
-                    instructions: table_miss::instructions(self.config.table_miss),
+                    instructions: self.table_miss_instructions(),
                     ..FlowMod::add()
                 };
                 mods.push((token(Purpose::TableMiss, FlowNumber::TABLE_MISS), flow_mod));
             }
             Job::DeleteTableMiss => {
-                let rule =
-                    Rule { table_id: TableId(0), priority: 0, flow_match: Match::any(), instructions: Vec::new() };
+                let table_id = self.config.pipeline.qos_table();
+                let rule = Rule { table_id, priority: 0, flow_match: Match::any(), instructions: Vec::new() };
                 let cookie = tag.cookie(FlowNumber::TABLE_MISS);
                 mods.push((token(Purpose::Sweep, FlowNumber::TABLE_MISS), delete(rule, cookie)));
             }

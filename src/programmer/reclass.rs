@@ -20,7 +20,7 @@ use super::install::rule_hash;
 use super::meter::Owner;
 use super::node::{Job, Node, NodeId};
 use crate::contract::{FlowId, NodeName};
-use crate::policy::{self, ClassTable, CompileError, Limit, Rule, Scope};
+use crate::policy::{ClassTable, CompileError, Limit, Rule, Scope};
 
 /// Flows that a refusal names.
 const NAMED: usize = 3;
@@ -141,8 +141,8 @@ impl Engine {
             }
             let Some(class) = classes.known(&request.traffic_type) else { continue };
             let before = self.rules_of(request);
-            let after = policy::compile(request, class)
-                .map_err(|error| ReclassError::Compile { flow: flow.id.clone(), error })?;
+            let after =
+                self.compile(request, class).map_err(|error| ReclassError::Compile { flow: flow.id.clone(), error })?;
             let (limit_before, limit) = (self.limit_of(request), Limit::of(request, class));
             if before != after || limit_before != limit {
                 let of_class = |limit: Option<Limit>| limit.is_some_and(|limit| limit.scope == Scope::Class);

@@ -41,12 +41,13 @@ impl Engine {
         let before = node.queue.len();
         node.foreign.clear();
         for entry in entries {
-            let is_miss = is_table_miss(entry.table_id, entry.priority, &entry.flow_match);
+            let is_miss = is_table_miss(self.config.pipeline, entry.table_id, entry.priority, &entry.flow_match);
             match self.tag.number(entry.cookie) {
                 Some(FlowNumber::TABLE_MISS) if is_miss => seen.our_miss = Some(entry),
                 Some(number) => seen.ours.entry(number).or_default().push(entry),
                 None => {
-                    node.foreign.insert(entry.table_id, entry.priority, &entry.flow_match, entry.cookie);
+                    let is_beside = entry.table_id == self.config.pipeline.qos_table();
+                    node.foreign.insert(is_beside, entry.table_id, entry.priority, &entry.flow_match, entry.cookie);
                     if is_miss {
                         seen.foreign_miss = Some(entry);
                     }

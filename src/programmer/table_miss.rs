@@ -1,4 +1,4 @@
-//! The table-miss rule, of priority 0 in table 0: what becomes of packets that no flow takes. A switch has one; when it
+//! The table-miss rule, of priority 0 in the table of the flows: what becomes of packets that no flow takes. A switch has one; when it
 //! is somebody else's it is left alone and reported.
 
 use openflow::{Action, FlowStats, FlowUpdateFull, Instruction, Match, PortNo, TableId};
@@ -8,12 +8,14 @@ use super::TableMiss;
 use super::cookie::{FlowNumber, Hex};
 use super::engine::Engine;
 use super::node::{Job, Node, NodeId};
+use crate::policy::Pipeline;
 use crate::session::{Outcome, describe};
 
 impl Engine {
     /// Judges what a read of the switch found in its place.
     pub(super) fn reconcile_table_miss(&mut self, id: NodeId, ours: Option<&FlowStats>, foreign: Option<&FlowStats>) {
         let wanted = self.config.table_miss;
+        let instructions = self.table_miss_instructions();
         let Some(node) = self.nodes.get_mut(&id) else { return };
         if let Some(foreign) = foreign {
             return report_foreign(node, foreign.cookie);
@@ -22,7 +24,7 @@ impl Engine {
         match (wanted, ours) {
             (TableMiss::None, Some(_)) => self.push_job(id, Job::DeleteTableMiss),
             (TableMiss::None, None) => {}
-            (wanted, Some(entry)) if entry.instructions == instructions(wanted) => {}
+            (_, Some(entry)) if entry.instructions == instructions => {}
             (_, _) => self.push_job(id, Job::WriteTableMiss),
         }
     }
@@ -39,12 +41,31 @@ impl Engine {
     /// Somebody has written it: ours with other actions is written again.
     pub(super) fn table_miss_changed(&mut self, id: NodeId, update: &FlowUpdateFull) {
         let is_ours = self.tag.number(update.cookie) == Some(FlowNumber::TABLE_MISS);
-        let is_as_wanted = update.instructions == instructions(self.config.table_miss);
+        let is_as_wanted = update.instructions == self.table_miss_instructions();
         let Some(node) = self.nodes.get_mut(&id) else { return };
         if !is_ours {
             report_foreign(node, update.cookie);
         } else if !is_as_wanted && node.may_repair_table_miss(self.now) {
             self.push_job(id, Job::WriteTableMiss);
+        }
+    }
+
+    /// Whether this is the place of the table-miss rule.
+    pub(super) fn is_table_miss(&self, table_id: TableId, priority: u16, flow_match: &Match) -> bool {
+        is_table_miss(self.config.pipeline, table_id, priority, flow_match)
+    }
+
+    /// What the table-miss rule does.
+    pub(super) fn table_miss_instructions(&self) -> Vec<Instruction> {
+        /// OFPCML_NO_BUFFER: the whole packet.
+        const WHOLE_PACKET: u16 = 0xffff;
+        match self.config.table_miss {
+            TableMiss::Normal => self.config.pipeline.ordinary(Vec::new()),
+            TableMiss::Controller => {
+                let output = Action::Output { port: PortNo::CONTROLLER, max_len: WHOLE_PACKET };
+                vec![Instruction::ApplyActions(vec![output])]
+            }
+            TableMiss::Drop | TableMiss::None => Vec::new(),
         }
     }
 
@@ -65,8 +86,8 @@ impl Engine {
 }
 
 /// Whether this is the place of the table-miss rule.
-pub(super) fn is_table_miss(table_id: TableId, priority: u16, flow_match: &Match) -> bool {
-    table_id == TableId(0) && priority == 0 && *flow_match == Match::any()
+pub(super) fn is_table_miss(pipeline: Pipeline, table_id: TableId, priority: u16, flow_match: &Match) -> bool {
+    table_id == pipeline.qos_table() && priority == 0 && *flow_match == Match::any()
 }
 
 /// Tells of a table-miss rule of somebody else, once.
@@ -75,16 +96,4 @@ fn report_foreign(node: &mut Node, cookie: u64) {
     if node.warnings.insert("table-miss", warning.clone()).as_ref() != Some(&warning) {
         warn!(node = %node.request.name, "{warning}");
     }
-}
-
-/// What the table-miss rule does.
-pub(super) fn instructions(table_miss: TableMiss) -> Vec<Instruction> {
-    /// OFPCML_NO_BUFFER: the whole packet.
-    const WHOLE_PACKET: u16 = 0xffff;
-    let output = match table_miss {
-        TableMiss::Normal => Action::Output { port: PortNo::NORMAL, max_len: 0 },
-        TableMiss::Controller => Action::Output { port: PortNo::CONTROLLER, max_len: WHOLE_PACKET },
-        TableMiss::Drop | TableMiss::None => return Vec::new(),
-    };
-    vec![Instruction::ApplyActions(vec![output])]
 }

@@ -69,7 +69,7 @@ impl Engine {
                 let limit = self.limit_of(&flow.request)?;
                 Some(meter_view(&limit, meter.id))
             }),
-            ..node_of_flow(self.node_name(placement.node)?.clone(), node)
+            ..self.node_of_flow(self.node_name(placement.node)?.clone(), node)
         })
     }
 
@@ -83,7 +83,7 @@ impl Engine {
                 state: FlowState::Planned,
                 rules: count(rules),
                 error: (!conflicts.is_empty()).then(|| conflict_error(&conflicts.join("; "))),
-                ..self.preview(*id, request, rules, node_of_flow(node.request.name.clone(), Some(node)))
+                ..self.preview(*id, request, rules, self.node_of_flow(node.request.name.clone(), Some(node)))
             })
         };
         let nodes = nodes.iter().filter_map(on_node).collect();
@@ -104,11 +104,29 @@ impl Engine {
                 state: FlowState::Rejected,
                 rules: count(rules),
                 error: Some(error.clone()),
-                ..node_of_flow(node.request.name.clone(), Some(node))
+                ..self.node_of_flow(node.request.name.clone(), Some(node))
             })
         };
         let nodes = nodes.iter().filter_map(on_node).collect();
         self.view_of(self.shown_id(request), FlowState::Rejected, request, nodes)
+    }
+
+    fn node_of_flow(&self, name: NodeName, node: Option<&Node>) -> FlowNodeView {
+        FlowNodeView {
+            node: name,
+            datapath_id: node.and_then(|node| node.datapath_id).map(|id| id.to_string()),
+            state: FlowState::Removed,
+            cookie: None,
+            table: self.config.pipeline.qos_table().0,
+            rules: 0,
+            error: None,
+            reason: None,
+            applied_at: None,
+            verified_at: None,
+            meter: None,
+            counters: None,
+            flow_mods: None,
+        }
     }
 
     fn view_of(&self, flow_id: FlowId, state: FlowState, request: &InstallFlow, nodes: Vec<FlowNodeView>) -> FlowView {
@@ -284,24 +302,6 @@ pub(super) fn port_view(port: &Port) -> PortView {
         max_rate_kbps: None,
         queues: None,
         queues_state: None,
-    }
-}
-
-fn node_of_flow(name: NodeName, node: Option<&Node>) -> FlowNodeView {
-    FlowNodeView {
-        node: name,
-        datapath_id: node.and_then(|node| node.datapath_id).map(|id| id.to_string()),
-        state: FlowState::Removed,
-        cookie: None,
-        table: 0,
-        rules: 0,
-        error: None,
-        reason: None,
-        applied_at: None,
-        verified_at: None,
-        meter: None,
-        counters: None,
-        flow_mods: None,
     }
 }
 

@@ -35,6 +35,7 @@ mod removals;
 mod soak;
 mod support;
 mod table_miss;
+mod tables;
 mod tls;
 mod tutorial;
 mod wire_bytes;

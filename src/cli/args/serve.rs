@@ -87,6 +87,13 @@ pub(crate) struct Serve {
     /// The rule of priority 0 that each node gets, for packets that no flow takes
     #[arg(long, value_name = "RULE", default_value = "normal")]
     pub(crate) table_miss: TableMiss,
+    /// The flow table that the rules of flows and the rule of priority 0 are in
+    #[arg(long, value_name = "TABLE", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=254))]
+    pub(crate) qos_table: u8,
+    /// The flow table after it, for switches that do not forward by themselves: "normal" then sends packets there, marked
+    /// and queued, and so does the rule of priority 0
+    #[arg(long, value_name = "TABLE", value_parser = clap::value_parser!(u8).range(..=254))]
+    pub(crate) next_table: Option<u8>,
     /// What all flows of a traffic type together may have on each node, those with a limit of their own left out: a rate
     /// in kbit/s, and a burst in kilobits where it matters; may be given again
     #[arg(long = "class-limit", value_name = "TYPE=KBPS[:KB]", value_parser = class_limit)]

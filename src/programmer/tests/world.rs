@@ -16,7 +16,7 @@ use super::disks::{boot, no_room};
 use crate::contract::{Limits, Timestamp, parse_request};
 use crate::emulator::{Fault, Link, Switch, SwitchConfig};
 use crate::ovsdb;
-use crate::policy::ClassTable;
+use crate::policy::{ClassTable, Pipeline};
 use crate::programmer::cookie::{Purpose, from_token};
 use crate::programmer::engine::{Config, Engine, Output, Ticket};
 use crate::programmer::node::{NodeId, Sync};
@@ -73,6 +73,7 @@ pub(super) fn config() -> Config {
     Config {
         admission: Admission::Discover,
         table_miss: TableMiss::None,
+        pipeline: Pipeline::default(),
         dial_tls: false,
         max_flows: 20_000,
         classes,
