@@ -77,3 +77,20 @@ fn the_check_that_nothing_is_left_behind_sees_each_kind_of_thing_that_is() {
     }
     assert!(said.contains("exit 1"), "{said}");
 }
+
+#[test]
+fn a_machine_of_its_own_is_gone_with_its_script_even_when_that_is_killed() {
+    let end_it = r#"
+        for signal in TERM KILL; do
+            "$0" sh -c 'echo up && exec sleep 1000' >"$TMPDIR/said" &
+            script=$!
+            timeout 30 sh -c 'until grep -q up "$TMPDIR/said"; do sleep 0.05; done'
+            kill -$signal $script
+        done
+        wait
+        rm -rf "$TMPDIR/said" "$TMPDIR"/flumen-lab-*"#;
+    let machine = project().join("testbed/private-ovs");
+    let arguments = ["--patience", "20", "sh", "-c", end_it, machine.to_str().unwrap()];
+    let Some(said) = run_script_with("leaves-nothing", &arguments, &["tc", "python3", "setpriv"]) else { return };
+    assert!(said.contains("nothing is left behind"), "{said}");
+}
