@@ -1,6 +1,8 @@
 //! Connections that break, switches that restart, daemons that die: nothing acknowledged is lost, and what is not known
 //! is called unknown until it is.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use openflow::{DatapathId, FlowMod, Message};
@@ -243,43 +245,63 @@ fn requests_made_while_the_first_read_is_under_way_are_neither_lost_nor_doubled(
 }
 
 /// Cutting the connection at every `stride`th byte, in either direction, while a batch of flows is under way, until it is
-/// through before the cut: each answer is true, and after the reconnect the switch has exactly the flows that are
-/// applied, none of them unknown.
+/// through before the cut. All cores take part. Prints how many cuts there were, and what came of the flows at them.
 fn cut(fault: fn(u64) -> Fault, flows: u8, stride: usize) {
-    let mut cuts = 0;
-    for after in (0..).step_by(stride) {
-        let mut world = World::new(1);
-        world.add_node(1);
-        let connection = world.connect_with(0, vec![fault(after)], Origin::Accepted);
-        let tickets: Vec<_> =
-            (1..=flows).map(|host| world.send("InstallFlow", voice(&format!("f{host}"), host))).collect();
-        world.run();
-        let was_cut = !world.is_open(connection);
-        cuts += u64::from(was_cut);
-        for ticket in tickets {
-            let answer = world.answer(ticket).unwrap_or_else(|| panic!("no answer, cut after {after} bytes"));
-            let state = answer["flow"]["state"].as_str().unwrap().to_owned();
-            let allowed: &[&str] = if was_cut { &["applied", "unknown", "accepted"] } else { &["applied"] };
-            assert!(allowed.contains(&state.as_str()), "{state} when cut after {after} bytes");
-            if state == "applied" {
-                let source = answer["flow"]["source"].as_str().unwrap();
-                let rules = world.rules(0);
-                assert!(
-                    rules.iter().any(|rule| rule.contains(&format!("nw_src={source},"))),
-                    "applied, cut after {after}"
-                );
+    let next = AtomicU64::new(0);
+    let work = || {
+        let mut told = BTreeMap::new();
+        loop {
+            let cut = next.fetch_add(1, Ordering::Relaxed);
+            if !cut_at(fault, cut * stride as u64, flows, &mut told) {
+                // What lies behind is through before the cut as well.
+                return (cut, told);
             }
         }
-        world.connect(0);
-        for host in 1..=flows {
-            assert_eq!(world.state(&format!("f{host}")), "applied", "after the reconnect, cut after {after} bytes");
+    };
+    let mut told = BTreeMap::new();
+    let mut cuts = u64::MAX;
+    std::thread::scope(|scope| {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            let (first_through, its) = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            cuts = cuts.min(first_through);
+            for (state, count) in its {
+                *told.entry(state).or_insert(0) += count;
+            }
         }
-        assert_eq!(world.rule_count(0), usize::from(flows), "cut after {after} bytes");
-        if !was_cut {
-            break;
-        }
-    }
+    });
+    println!("cut {cuts} times, every {stride} bytes; {flows} flows each, told as {told:?}");
     assert!(cuts * stride as u64 > u64::from(flows) * 8, "the cuts hit the conversation: {cuts} of them");
+}
+
+/// One cut: each answer is true, and after the reconnect the switch has exactly the flows that are applied, none of them
+/// unknown. False when the batch was through before it.
+fn cut_at(fault: fn(u64) -> Fault, after: u64, flows: u8, told: &mut BTreeMap<String, u64>) -> bool {
+    let mut world = World::new(1);
+    world.add_node(1);
+    let connection = world.connect_with(0, vec![fault(after)], Origin::Accepted);
+    let tickets: Vec<_> = (1..=flows).map(|host| world.send("InstallFlow", voice(&format!("f{host}"), host))).collect();
+    world.run();
+    let was_cut = !world.is_open(connection);
+    let rules = world.rules(0).concat();
+    for ticket in tickets {
+        let answer = world.answer(ticket).unwrap_or_else(|| panic!("no answer, cut after {after} bytes"));
+        let state = answer["flow"]["state"].as_str().unwrap().to_owned();
+        let allowed: &[&str] = if was_cut { &["applied", "unknown", "accepted"] } else { &["applied"] };
+        assert!(allowed.contains(&state.as_str()), "{state} when cut after {after} bytes");
+        if state == "applied" {
+            let source = answer["flow"]["source"].as_str().unwrap();
+            assert!(rules.contains(&format!("nw_src={source},")), "applied, cut after {after}");
+        }
+        *told.entry(state).or_default() += 1;
+    }
+    world.connect(0);
+    for host in 1..=flows {
+        assert_eq!(world.state(&format!("f{host}")), "applied", "after the reconnect, cut after {after} bytes");
+    }
+    assert_eq!(world.rule_count(0), usize::from(flows), "cut after {after} bytes");
+    was_cut
 }
 
 #[test]
