@@ -104,6 +104,8 @@ pub(super) struct Handshake {
     description: Option<Box<Description>>,
     /// Questions without a full answer.
     open: Vec<(Xid, Question)>,
+    /// The question what the tables can do waits for [`Handshake::ask_tables`].
+    holds_tables: bool,
     /// The part of the last answer that is there.
     tables: Tables,
 }
@@ -122,19 +124,29 @@ pub(super) enum Progress {
 
 impl Handshake {
     /// The features have been asked for with this xid.
-    pub(super) fn new(features_xid: Xid) -> Self {
-        Self { features_xid, description: None, open: Vec::new(), tables: Tables::default() }
+    pub(super) fn new(features_xid: Xid, holds_tables: bool) -> Self {
+        Self { features_xid, description: None, open: Vec::new(), holds_tables, tables: Tables::default() }
     }
 
     /// Asks the rest; `send` gives the xid that a message went out with.
     pub(super) fn ask(&mut self, mut send: impl FnMut(&Message) -> Xid) {
-        self.open = QUESTIONS
-            .into_iter()
-            .map(|(question, body)| {
-                let request = Message::MultipartRequest(body.into());
-                (send(&request), question)
-            })
-            .collect();
+        let asked = QUESTIONS.into_iter().filter(|(question, _)| {
+            // What the tables can do takes many large messages to say.
+            !self.holds_tables || *question != Question::TableFeatures
+        });
+        self.open = asked.map(|(question, body)| (send(&Message::MultipartRequest(body.into())), question)).collect();
+    }
+
+    /// Whether everything is known but what the tables can do, which has not been asked yet.
+    pub(super) fn wants_tables(&self) -> bool {
+        self.holds_tables && self.description.is_some() && self.open.is_empty()
+    }
+
+    /// Asks what the tables can do.
+    pub(super) fn ask_tables(&mut self, send: impl FnOnce(&Message) -> Xid) {
+        self.holds_tables = false;
+        let request = Message::MultipartRequest(MultipartRequestBody::TableFeatures(Vec::new()).into());
+        self.open.push((send(&request), Question::TableFeatures));
     }
 
     pub(super) fn handle_message(&mut self, xid: Xid, message: Message) -> Progress {
@@ -220,6 +232,7 @@ impl Handshake {
 
     /// The switch does not say what its tables can do, or not so that it can be understood.
     pub(super) fn without_tables(&mut self) -> Progress {
+        self.holds_tables = false;
         self.close(Question::TableFeatures)
     }
 
@@ -236,7 +249,7 @@ impl Handshake {
     /// The question is answered, or never will be.
     fn close(&mut self, question: Question) -> Progress {
         self.open.retain(|(_, open)| *open != question);
-        match self.description.take_if(|_| self.open.is_empty()) {
+        match self.description.take_if(|_| self.open.is_empty() && !self.holds_tables) {
             Some(description) => Progress::Done(description),
             None => Progress::Waiting,
         }

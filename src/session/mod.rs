@@ -86,6 +86,7 @@ pub struct Session {
     counters: Counters,
     malformed: Allowance,
     stray_errors: Allowance,
+    holds_tables: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -117,6 +118,7 @@ impl Session {
             counters: Counters::default(),
             malformed: Allowance::new(config.malformed, now),
             stray_errors: Allowance::new(config.stray_errors, now),
+            holds_tables: false,
             config,
         };
         session.send(&handshake::hello());
@@ -128,6 +130,14 @@ impl Session {
     #[must_use]
     pub fn with_first_xid(mut self, first: u32) -> Self {
         self.next_xid = first.max(1);
+        self
+    }
+
+    /// Asks what the tables can do only when [`Session::ask_tables`] is called: the answer of one Open vSwitch is over a
+    /// megabyte, and whoever has thousands of sessions should not be told by all of them at once.
+    #[must_use]
+    pub fn holding_tables(mut self) -> Self {
+        self.holds_tables = true;
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use openflow::{DecodeError, Message, Xid};
 
 use super::event::{CloseReason, Event};
@@ -16,7 +16,8 @@ impl Session {
                 let deadline = *deadline;
                 match handshake::negotiate(&message, frame) {
                     Ok(()) => {
-                        let handshake = Box::new(Handshake::new(self.send(&Message::FeaturesRequest)));
+                        let handshake =
+                            Box::new(Handshake::new(self.send(&Message::FeaturesRequest), self.holds_tables));
                         self.phase = Phase::Describing { deadline, handshake };
                     }
                     Err((reply, reason)) => {
@@ -59,21 +60,40 @@ impl Session {
         }
     }
 
+    /// Whether nothing is missing but what the tables can do, which [`Session::ask_tables`] asks.
+    #[must_use]
+    pub fn wants_tables(&self) -> bool {
+        matches!(&self.phase, Phase::Describing { handshake, .. } if handshake.wants_tables())
+    }
+
+    /// Whether the question what the tables can do is out.
+    #[must_use]
+    pub fn is_reading_tables(&self) -> bool {
+        matches!(&self.phase, Phase::Describing { handshake, .. } if handshake.waits_only_for_tables())
+    }
+
+    /// Asks what the tables can do, when [`Session::wants_tables`]. Who is not allowed to within the time of a
+    /// handshake begins without knowing it.
+    pub fn ask_tables(&mut self, now: Instant) {
+        let Phase::Describing { deadline, handshake } = &mut self.phase else { return };
+        if handshake.wants_tables() {
+            *deadline = now + self.config.tables;
+            let (next_xid, transmit) = (&mut self.next_xid, &mut self.transmit);
+            handshake.ask_tables(|message| encode(message, next_xid, transmit));
+        }
+    }
+
     fn advance(&mut self, progress: Progress, now: Instant) {
         let Phase::Describing { deadline, handshake } = &mut self.phase else { return };
         match progress {
+            Progress::Waiting if handshake.wants_tables() => *deadline = now + self.config.handshake,
             Progress::Waiting if handshake.waits_only_for_tables() => {
                 *deadline = (*deadline).min(now + self.config.tables);
             }
             Progress::Waiting | Progress::Other(_) => {}
             Progress::Ask => {
                 let (next_xid, transmit) = (&mut self.next_xid, &mut self.transmit);
-                handshake.ask(|message| {
-                    let xid = window::take_xid(next_xid);
-                    // A request for a description is its header and a type: it always fits.
-                    let _ = message.encode(xid, transmit);
-                    xid
-                });
+                handshake.ask(|message| encode(message, next_xid, transmit));
             }
             Progress::Done(description) => {
                 self.phase = Phase::Ready;
@@ -83,4 +103,12 @@ impl Session {
             Progress::Failed(reason) => self.close(reason),
         }
     }
+}
+
+/// Appends a request for a description under the next xid.
+fn encode(message: &Message, next_xid: &mut u32, transmit: &mut BytesMut) -> Xid {
+    let xid = window::take_xid(next_xid);
+    // It is its header and a type: it always fits.
+    let _ = message.encode(xid, transmit);
+    xid
 }

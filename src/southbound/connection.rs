@@ -59,14 +59,19 @@ where
 {
     shared.tally.connected();
     let mut buffers = Buffers::default();
-    let mut session = Session::new(shared.config, now()).with_first_xid(fastrand::u32(..));
+    let mut session = Session::new(shared.config, now()).with_first_xid(fastrand::u32(..)).holding_tables();
     let mut reporter = Reporter { link, shared, commands: None, counted: Counters::default() };
     let mut stopped = pin!(stop.cancelled());
     let mut alarm = pin!(tokio::time::sleep_until(now().into()));
+    let mut turn = None;
 
     let reason = loop {
         if let Some(reason) = reporter.report_all(&mut session).await {
             break reason;
+        }
+        if turn.is_some() && !session.is_reading_tables() {
+            turn = None;
+            buffers.release();
         }
         if buffers.output.is_empty() {
             session.poll_transmit(&mut buffers.output, now());
@@ -79,6 +84,10 @@ where
         tokio::select! {
             exchanged = poll_fn(|context| buffers.poll_exchange(&mut stream, context)) => {
                 buffers.hand_over(exchanged, &mut session);
+            }
+            permit = shared.table_reads.acquire(), if session.wants_tables() => {
+                turn = permit.ok();
+                session.ask_tables(now());
             }
             command = reporter.next_command(), if session.capacity() > 0 => {
                 let command = command.unwrap_or(Command::Close(CloseReason::Abandoned));

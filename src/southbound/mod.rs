@@ -63,6 +63,10 @@ const NO_CERTIFICATES: &str = "this daemon has no certificates to dial with";
 /// Connections at a time, accepted and dialled. Each costs a file, a task and a session.
 const MAX_CONNECTIONS: usize = 16_384;
 
+/// Switches that may say at a time what their tables can do. That takes up to a megabyte in messages of 64 KiB: read from
+/// thousands at once, they would leave holes in the memory for as long as the daemon runs.
+const TABLE_READS: usize = 64;
+
 /// One connection, for as long as the daemon runs. Two connections of the same switch have different ids: nothing that
 /// was asked on one is answered by the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -126,6 +130,7 @@ struct Shared {
     started: Instant,
     next_connection: AtomicU64,
     places: Semaphore,
+    table_reads: Semaphore,
     tracker: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -150,6 +155,7 @@ impl Southbound {
             started: Instant::now(),
             next_connection: AtomicU64::new(1),
             places: Semaphore::new(MAX_CONNECTIONS),
+            table_reads: Semaphore::new(TABLE_READS),
             tracker,
             shutdown,
         });

@@ -36,7 +36,12 @@ fn table(id: u8, properties: Vec<Property>) -> TableFeatures {
 
 /// A switch that has answered everything but what its tables can do: the question's xid.
 fn asked() -> (Script, Xid) {
-    let mut script = Script::begin();
+    let (script, question) = described(Script::begin());
+    (script, question.unwrap())
+}
+
+/// A switch that has answered everything but what its tables can do, and the question's xid, if it is out.
+fn described(mut script: Script) -> (Script, Option<Xid>) {
     script.sent();
     script.reply(Xid(9), &Message::Hello(Hello::with_versions(&[OFP_VERSION])));
     let features = script.only_sent();
@@ -51,7 +56,7 @@ fn asked() -> (Script, Xid) {
         }
     }
     assert!(script.events().is_empty(), "the switch is not described yet");
-    (script, question.unwrap())
+    (script, question)
 }
 
 fn part(tables: Vec<TableFeatures>, more: bool) -> Message {
@@ -189,4 +194,42 @@ fn bytes_of(xid: Xid, message: &Message) -> BytesMut {
     let mut bytes = BytesMut::new();
     message.encode(xid, &mut bytes).unwrap();
     bytes
+}
+
+/// A switch whose tables are asked for when its owner says so.
+fn held() -> Script {
+    let mut script = Script::begin();
+    script.session = script.session.holding_tables();
+    assert!(!script.session.wants_tables());
+    let (mut script, question) = described(script);
+    assert!(question.is_none() && script.session.wants_tables() && script.sent().is_empty());
+    script
+}
+
+#[test]
+fn tables_are_asked_for_when_the_owner_says_so_and_once() {
+    let mut script = held();
+    // The time of the handshake counts from here anew: the wait is not the fault of the switch.
+    script.pass(Duration::from_millis(9_999));
+    let now = script.now;
+    script.session.ask_tables(now);
+    script.session.ask_tables(now);
+    assert!(script.session.is_reading_tables() && !script.session.wants_tables());
+    let (xid, Message::MultipartRequest(_)) = script.only_sent() else { panic!("expected a question") };
+    script.pass(Duration::from_millis(2_999));
+    script.reply(xid, &part(vec![able()], false));
+    assert_eq!(ready(&mut script).get(TableId(3)).unwrap().max_entries, 2_000);
+    assert!(!script.session.is_reading_tables());
+}
+
+#[test]
+fn a_switch_whose_tables_are_not_asked_for_in_time_is_ready_without_them() {
+    let mut script = held();
+    script.pass(Duration::from_millis(9_999));
+    assert!(script.events().is_empty());
+    script.pass(Duration::from_millis(1));
+    assert_eq!(ready(&mut script), Tables::default());
+    let now = script.now;
+    script.session.ask_tables(now);
+    assert!(script.sent().is_empty(), "it is too late");
 }

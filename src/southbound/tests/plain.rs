@@ -195,3 +195,27 @@ fn alarms_go_off_on_a_grid_never_early_and_never_later_than_a_step() {
     }
     assert_eq!(moments.len(), 21, "one for each 50 ms");
 }
+
+#[tokio::test]
+async fn only_so_many_switches_say_at_a_time_what_their_tables_can_do_and_the_others_wait_their_turn() {
+    let mut stage = Stage::with(None).await;
+    let mut asked = Vec::new();
+    for _ in 0..TABLE_READS {
+        let mut peer = bad_input::Peer::dial(&stage).await;
+        peer.greet().await;
+        peer.describe().await;
+        let question = peer.question().await;
+        asked.push((peer, question));
+    }
+    let mut waiting = bad_input::Peer::dial(&stage).await;
+    waiting.greet().await;
+    waiting.describe().await;
+    // It has all that it will be told before it is its turn.
+    for _ in 0..3 {
+        waiting.echo().await;
+    }
+    let (first, question) = asked.first_mut().unwrap();
+    first.refuse(*question).await;
+    waiting.question().await;
+    stage.connected().await;
+}

@@ -8,7 +8,7 @@ mod rows;
 mod silent;
 
 use bytes::Bytes;
-use openflow::{ErrorCode, ErrorMsg, FlowMod, FlowStatsRequest, Hello, split_frame};
+use openflow::{Echo, ErrorCode, ErrorMsg, FlowMod, FlowStatsRequest, Hello, split_frame};
 use tokio::io::AsyncWriteExt;
 
 use super::secure::{Certified, Pki};
@@ -116,7 +116,7 @@ impl Default for Xids {
 }
 
 /// The switch's end of a connection.
-struct Peer {
+pub(super) struct Peer {
     stream: Box<dyn Stream>,
     input: BytesMut,
     xids: Xids,
@@ -125,6 +125,11 @@ struct Peer {
 }
 
 impl Peer {
+    /// One over TCP that has said nothing yet.
+    pub(super) async fn dial(stage: &Stage) -> Self {
+        Self { stream: Box::new(stage.dial().await), input: BytesMut::new(), xids: Xids::default(), ready: None }
+    }
+
     async fn send(&mut self, bytes: &[u8]) {
         // A peer that has been given up already need not take all of it.
         let _ = async {
@@ -154,7 +159,7 @@ impl Peer {
     }
 
     /// Says HELLO, and is asked for its features.
-    async fn greet(&mut self) {
+    pub(super) async fn greet(&mut self) {
         self.say(NOBODY, &Message::Hello(Hello::with_versions(&[OFP_VERSION]))).await;
         self.wait_for_question().await;
     }
@@ -162,6 +167,8 @@ impl Peer {
     async fn wait_for_question(&mut self) {
         loop {
             match self.next().await {
+                // Its own greeting, when nobody has read it yet.
+                Some((_, Message::Hello(_))) => {}
                 Some((xid, Message::FeaturesRequest)) => {
                     self.xids.features = xid;
                     return;
@@ -174,19 +181,9 @@ impl Peer {
 
     /// Says what it is, which is told as a connection.
     async fn introduce(&mut self, stage: &mut Stage) {
-        self.say(self.xids.features, &features_reply()).await;
-        let refusal = Message::Error(ErrorMsg::new(ErrorCode::BAD_REQUEST_BAD_MULTIPART, Bytes::new()));
-        let mut questions = 5;
-        while questions > 0 {
-            match self.next().await {
-                Some((xid, Message::MultipartRequest(_))) => {
-                    self.say(xid, &refusal).await;
-                    questions -= 1;
-                }
-                Some((_, Message::Error(_) | Message::EchoReply(_))) => {}
-                other => panic!("{other:?}"),
-            }
-        }
+        self.describe().await;
+        let tables = self.question().await;
+        self.refuse(tables).await;
         loop {
             match stage.report().await {
                 Report::Connected { connection, commands, .. } => {
@@ -197,6 +194,37 @@ impl Peer {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    /// Says its features, and refuses the four questions of which everybody is asked at once.
+    pub(super) async fn describe(&mut self) {
+        self.say(self.xids.features, &features_reply()).await;
+        for _ in 0..4 {
+            let question = self.question().await;
+            self.refuse(question).await;
+        }
+    }
+
+    /// The xid of the next question.
+    pub(super) async fn question(&mut self) -> Xid {
+        loop {
+            match self.next().await {
+                Some((xid, Message::MultipartRequest(_))) => return xid,
+                Some((_, Message::Error(_) | Message::EchoReply(_))) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    pub(super) async fn refuse(&mut self, question: Xid) {
+        let refusal = Message::Error(ErrorMsg::new(ErrorCode::BAD_REQUEST_BAD_MULTIPART, Bytes::new()));
+        self.say(question, &refusal).await;
+    }
+
+    /// Asks whether the other side is there, and is told so before anything else.
+    pub(super) async fn echo(&mut self) {
+        self.say(NOBODY, &Message::EchoRequest(Echo { data: Bytes::new() })).await;
+        assert!(matches!(self.next().await, Some((NOBODY, Message::EchoReply(_)))));
     }
 
     /// Is asked for three FLOW_MODs, a barrier and a read, and answers none of them.

@@ -1,6 +1,6 @@
 //! The table: what is sent, and how it ends in each state. A row is a line.
 
-use openflow::{Capabilities, Echo, FeaturesReply, SwitchConfig};
+use openflow::{Capabilities, FeaturesReply, SwitchConfig};
 
 use super::*;
 use crate::session::bad_input::{bytes_of, echo_request, features, multipart, packet_in, raw, with};
