@@ -17,6 +17,7 @@ import tree
 from lab import LAB, Failed, Lab, expect, flumen, install, kernel_datapath, rules, states, wait_for
 from machine import PROJECT
 from measure import TABLE_HEAD, Stream, a_few_packets, measure, ping
+from qos import quality_of_service
 
 EF = 46 << 2
 VOICE_PORT, OTHER_PORT = 5004, 9000
@@ -303,6 +304,7 @@ SCENARIOS = [
     voice_through_a_bottleneck,
     queues_of_a_bottleneck,
     limits_of_classes,
+    quality_of_service,
     link_down_and_up,
     switch_restart,
     two_families,
