@@ -57,7 +57,7 @@ soak: ## FLUMEN_SOAK_KILLS (500), _RESTARTS (200) and _CUTS (1000) of daemon, Op
 	FLUMEN_SOAK_CUTS=$${FLUMEN_SOAK_CUTS:-1000} $(CARGO) test --profile sim --test ovs soak:: -- --nocapture
 
 cuts: ## a batch of 200 flows whose connection is cut at every byte, in either direction
-	FLUMEN_STRIDE=1 $(CARGO) test --profile sim --lib a_cut_in_a_batch_of_200_flows
+	FLUMEN_STRIDE=1 $(CARGO) test --profile sim --lib a_cut_in_a_batch_of_200_flows -- --nocapture
 
 lint: ## format, clippy, documentation, licences, workflows
 	$(CARGO) fmt --all --check
