@@ -23,8 +23,17 @@ const MAX_COMPARED: usize = 2_048;
 struct Number(usize);
 
 impl Handle for Number {
+    type Packed = [u8; 8];
     const FIRST: Self = Self(usize::MIN);
     const LAST: Self = Self(usize::MAX);
+
+    fn pack(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    fn unpack(packed: [u8; 8]) -> Self {
+        Self(usize::from_be_bytes(packed))
+    }
 }
 
 /// A table: what the flow of a number is.

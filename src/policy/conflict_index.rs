@@ -11,15 +11,21 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
+use std::fmt::Debug;
+use std::ops::{ControlFlow, RangeInclusive};
 
 use super::shape::{Addresses, Shape};
 
 /// An address as a number.
-trait Bits: Copy + Ord {
+trait Bits: Copy + Ord + Debug {
+    /// A prefix without a gap: the address, the most significant byte first, and the length. It has the order of
+    /// [`Prefix`].
+    type Packed: Copy + Ord + Debug;
     const WIDTH: u8;
     const ZERO: Self;
     const MAX: Self;
+    fn pack(prefix: Prefix<Self>) -> Self::Packed;
+    fn unpack(packed: Self::Packed) -> Prefix<Self>;
     /// Without the bits beyond the prefix.
     fn first(self, length: u8) -> Self;
     /// With all bits beyond the prefix.
@@ -27,11 +33,24 @@ trait Bits: Copy + Ord {
 }
 
 macro_rules! bits {
-    ($number:ty) => {
+    ($number:ty, $packed:literal) => {
         impl Bits for $number {
+            type Packed = [u8; $packed];
             const WIDTH: u8 = <$number>::BITS as u8;
             const ZERO: Self = 0;
             const MAX: Self = <$number>::MAX;
+
+            fn pack(prefix: Prefix<Self>) -> Self::Packed {
+                let mut packed = [prefix.length; $packed];
+                let (address, _) = packed.split_at_mut($packed - 1);
+                address.copy_from_slice(&prefix.address.to_be_bytes());
+                packed
+            }
+
+            fn unpack(packed: Self::Packed) -> Prefix<Self> {
+                let [address @ .., length] = packed;
+                Prefix { address: Self::from_be_bytes(address), length }
+            }
 
             fn first(self, length: u8) -> Self {
                 self & !<$number>::MAX.checked_shr(length.into()).unwrap_or(0)
@@ -44,8 +63,8 @@ macro_rules! bits {
     };
 }
 
-bits!(u32);
-bits!(u128);
+bits!(u32, 5);
+bits!(u128, 17);
 
 /// A prefix, ordered so that it stands before all that it contains, and those stand together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,17 +84,44 @@ impl<A: Bits> Prefix<A> {
     }
 }
 
+/// A flow in an ordered set: by the prefix at one end, then by that at the other. There are two of them for every box of
+/// every flow, so they have no gaps: 16 bytes for IPv4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry<A: Bits, H: Handle> {
+    near: A::Packed,
+    far: A::Packed,
+    handle: H::Packed,
+}
+
+impl<A: Bits, H: Handle> Entry<A, H> {
+    fn new(near: Prefix<A>, far: Prefix<A>, handle: H) -> Self {
+        Self { near: A::pack(near), far: A::pack(far), handle: handle.pack() }
+    }
+
+    fn near(&self) -> Prefix<A> {
+        A::unpack(self.near)
+    }
+
+    fn far(&self) -> Prefix<A> {
+        A::unpack(self.far)
+    }
+
+    fn handle(&self) -> H {
+        H::unpack(self.handle)
+    }
+}
+
 /// The flows of one priority and IP version, by both ends.
 #[derive(Debug)]
-struct Plane<A, H> {
-    by_source: BTreeSet<(Prefix<A>, Prefix<A>, H)>,
-    by_destination: BTreeSet<(Prefix<A>, Prefix<A>, H)>,
+struct Plane<A: Bits, H: Handle> {
+    by_source: BTreeSet<Entry<A, H>>,
+    by_destination: BTreeSet<Entry<A, H>>,
     /// How many flows have a prefix of this length at either end.
     source_lengths: BTreeMap<u8, usize>,
     destination_lengths: BTreeMap<u8, usize>,
 }
 
-impl<A, H> Default for Plane<A, H> {
+impl<A: Bits, H: Handle> Default for Plane<A, H> {
     fn default() -> Self {
         Self {
             by_source: BTreeSet::new(),
@@ -86,12 +132,18 @@ impl<A, H> Default for Plane<A, H> {
     }
 }
 
-/// The least and the greatest handle there can be, for ranges.
-pub trait Handle: Copy + Ord {
+/// What a flow goes by.
+pub trait Handle: Copy + Ord + Debug {
+    /// The same in as few bytes as it takes, in the same order.
+    type Packed: Copy + Ord + Debug;
     /// Before every other.
     const FIRST: Self;
     /// After every other.
     const LAST: Self;
+    /// In few bytes.
+    fn pack(self) -> Self::Packed;
+    /// What [`Handle::pack`] made.
+    fn unpack(packed: Self::Packed) -> Self;
 }
 
 /// What is looked for.
@@ -107,16 +159,16 @@ enum Wanted {
 
 impl<A: Bits, H: Handle> Plane<A, H> {
     fn insert(&mut self, source: Prefix<A>, destination: Prefix<A>, handle: H) {
-        if self.by_source.insert((source, destination, handle)) {
-            self.by_destination.insert((destination, source, handle));
+        if self.by_source.insert(Entry::new(source, destination, handle)) {
+            self.by_destination.insert(Entry::new(destination, source, handle));
             *self.source_lengths.entry(source.length).or_default() += 1;
             *self.destination_lengths.entry(destination.length).or_default() += 1;
         }
     }
 
     fn remove(&mut self, source: Prefix<A>, destination: Prefix<A>, handle: H) {
-        if self.by_source.remove(&(source, destination, handle)) {
-            self.by_destination.remove(&(destination, source, handle));
+        if self.by_source.remove(&Entry::new(source, destination, handle)) {
+            self.by_destination.remove(&Entry::new(destination, source, handle));
             forget(&mut self.source_lengths, source.length);
             forget(&mut self.destination_lengths, destination.length);
         }
@@ -132,8 +184,8 @@ impl<A: Bits, H: Handle> Plane<A, H> {
         if wanted != Wanted::Within {
             for from in around(source, &self.source_lengths) {
                 for to in around(destination, &self.destination_lengths) {
-                    let range = (from, to, H::FIRST)..=(from, to, H::LAST);
-                    self.by_source.range(range).try_for_each(|(_, _, handle)| found(*handle))?;
+                    let range = Entry::new(from, to, H::FIRST)..=Entry::new(from, to, H::LAST);
+                    self.by_source.range(range).try_for_each(|entry| found(entry.handle()))?;
                 }
             }
         }
@@ -173,34 +225,34 @@ impl<A: Bits, H: Handle> Plane<A, H> {
         };
         if source_is_shorter {
             by_source()
-                .filter(|(s, d, _)| destination.contains(*d) && is_new(*s, *d))
-                .try_for_each(|(_, _, handle)| found(*handle))
+                .filter(|entry| destination.contains(entry.far()) && is_new(entry.near(), entry.far()))
+                .try_for_each(|entry| found(entry.handle()))
         } else {
             by_destination()
-                .filter(|(d, s, _)| source.contains(*s) && is_new(*s, *d))
-                .try_for_each(|(_, _, handle)| found(*handle))
+                .filter(|entry| source.contains(entry.far()) && is_new(entry.far(), entry.near()))
+                .try_for_each(|entry| found(entry.handle()))
         }
     }
 }
 
 /// Everything from a prefix to the last that it contains.
-fn span<A: Bits, H: Handle>(prefix: Prefix<A>) -> std::ops::RangeInclusive<(Prefix<A>, Prefix<A>, H)> {
+fn span<A: Bits, H: Handle>(prefix: Prefix<A>) -> RangeInclusive<Entry<A, H>> {
     let (first, last) = prefix.range();
     let lowest = Prefix { address: A::ZERO, length: 0 };
     let highest = Prefix { address: A::MAX, length: A::WIDTH };
-    (first, lowest, H::FIRST)..=(last, highest, H::LAST)
+    Entry::new(first, lowest, H::FIRST)..=Entry::new(last, highest, H::LAST)
 }
 
 /// What has exactly `here` at one end, and at the other a prefix that is contained in `other` and is not `other` itself.
 fn strictly_within<A: Bits, H: Handle>(
-    set: &BTreeSet<(Prefix<A>, Prefix<A>, H)>,
+    set: &BTreeSet<Entry<A, H>>,
     here: Prefix<A>,
     other: Prefix<A>,
     found: &mut impl FnMut(H) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let (first, last) = other.range();
-    let range = (here, first, H::FIRST)..=(here, last, H::LAST);
-    set.range(range).filter(|(_, there, _)| *there != other).try_for_each(|(_, _, handle)| found(*handle))
+    let range = Entry::new(here, first, H::FIRST)..=Entry::new(here, last, H::LAST);
+    set.range(range).filter(|entry| entry.far() != other).try_for_each(|entry| found(entry.handle()))
 }
 
 /// The prefixes of the lengths there are that contain this one, itself included.
@@ -220,12 +272,12 @@ fn forget(lengths: &mut BTreeMap<u8, usize>, length: u8) {
 
 /// The flows of one table, by priority and addresses.
 #[derive(Debug)]
-pub struct ConflictIndex<H> {
+pub struct ConflictIndex<H: Handle> {
     v4: BTreeMap<u16, Plane<u32, H>>,
     v6: BTreeMap<u16, Plane<u128, H>>,
 }
 
-impl<H> Default for ConflictIndex<H> {
+impl<H: Handle> Default for ConflictIndex<H> {
     fn default() -> Self {
         Self { v4: BTreeMap::new(), v6: BTreeMap::new() }
     }
@@ -325,8 +377,17 @@ mod tests {
     use crate::contract::{Endpoint, InstallFlow};
 
     impl Handle for usize {
+        type Packed = [u8; 8];
         const FIRST: Self = Self::MIN;
         const LAST: Self = Self::MAX;
+
+        fn pack(self) -> [u8; 8] {
+            self.to_be_bytes()
+        }
+
+        fn unpack(packed: [u8; 8]) -> Self {
+            Self::from_be_bytes(packed)
+        }
     }
 
     fn boxes(request: &InstallFlow) -> Vec<Shape> {

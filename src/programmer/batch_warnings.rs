@@ -15,8 +15,17 @@ const MAX_WARNINGS: usize = 16;
 struct Place(usize);
 
 impl Handle for Place {
+    type Packed = Self;
     const FIRST: Self = Self(usize::MIN);
     const LAST: Self = Self(usize::MAX);
+
+    fn pack(self) -> Self {
+        self
+    }
+
+    fn unpack(packed: Self) -> Self {
+        packed
+    }
 }
 
 impl Engine {

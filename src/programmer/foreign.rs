@@ -29,8 +29,17 @@ pub(super) struct Foreign {
 }
 
 impl Handle for u64 {
+    type Packed = [u8; 8];
     const FIRST: Self = Self::MIN;
     const LAST: Self = Self::MAX;
+
+    fn pack(self) -> [u8; 8] {
+        self.to_be_bytes()
+    }
+
+    fn unpack(packed: [u8; 8]) -> Self {
+        Self::from_be_bytes(packed)
+    }
 }
 
 impl Foreign {

@@ -22,8 +22,18 @@ const MAX_WARNINGS: usize = 16;
 const MAX_COMPARED: usize = 2_048;
 
 impl Handle for FlowNumber {
+    type Packed = [u8; 6];
     const FIRST: Self = Self::TABLE_MISS;
     const LAST: Self = Self::GREATEST;
+
+    fn pack(self) -> [u8; 6] {
+        let [_, _, number @ ..] = self.get().to_be_bytes();
+        number
+    }
+
+    fn unpack([a, b, c, d, e, f]: [u8; 6]) -> Self {
+        Self::new(u64::from_be_bytes([0, 0, a, b, c, d, e, f])).unwrap_or(Self::GREATEST)
+    }
 }
 
 /// How a flow lies to one that is there.
