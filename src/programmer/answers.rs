@@ -7,6 +7,8 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 use super::Answer;
 use super::cookie::FlowNumber;
 use super::engine::{Engine, Ticket, Undurable};
@@ -52,7 +54,7 @@ pub(super) enum Kind {
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     waiting: HashMap<Ticket, Waiter>,
-    by_flow: HashMap<FlowNumber, Vec<Ticket>>,
+    by_flow: HashMap<FlowNumber, SmallVec<[Ticket; 2]>>,
     /// How many wait for an answer that tells of a flow, whether or not it has come to rest.
     holds: HashMap<FlowNumber, usize>,
     deadlines: BTreeSet<(Instant, Ticket)>,
@@ -103,10 +105,10 @@ impl Engine {
     pub(super) fn flow_moved(&mut self, number: FlowNumber) {
         self.retell(number);
         let placements = self.flows.get(&number).map(|flow| flow.placements.as_slice()).unwrap_or_default();
-        placements.iter().filter_map(|placement| placement.atom).for_each(|atom| self.atoms.touch(atom));
+        placements.iter().filter_map(Placement::atom).for_each(|atom| self.atoms.touch(atom));
         let Some(tickets) = self.waiters.by_flow.remove(&number) else { return self.forget_freed(number) };
         let Some(flow) = self.flows.get(&number) else { return };
-        let (rested, waiting): (Vec<_>, Vec<_>) = tickets
+        let (rested, waiting): (SmallVec<[_; 2]>, SmallVec<[_; 2]>) = tickets
             .into_iter()
             .partition(|ticket| self.waiters.waiting.get(ticket).is_none_or(|waiter| self.is_at_rest(flow, waiter)));
         if !waiting.is_empty() {

@@ -61,7 +61,7 @@ impl Engine {
     /// The flows that the plans mean, if every one of them is there: the same request came before.
     fn known(&self, plans: &[Plan]) -> Option<Vec<FlowNumber>> {
         let find = |plan: &Plan| {
-            let number = *self.ids.get(plan.request.flow_id.as_ref()?)?;
+            let number = self.flows.by_id(plan.request.flow_id.as_ref()?.as_str())?;
             self.flows.get(&number)?.is_same(&plan.request).then_some(number)
         };
         plans.iter().map(find).collect()
@@ -123,12 +123,12 @@ impl Engine {
 
     /// A flow that exists was decided without the others.
     fn id_conflict(&self, plan: &Plan) -> Option<String> {
-        let flow = self.flows.get(self.ids.get(plan.request.flow_id.as_ref()?)?)?;
+        let flow = self.flows.get(&self.flows.by_id(plan.request.flow_id.as_ref()?.as_str())?)?;
         Some(if flow.is_same(&plan.request) {
             format!(
                 "flow {} exists and is {}; it cannot go together with flows that do not: RemoveFlow it first, or use \
                  another flow_id",
-                flow.id,
+                flow.asked.id(),
                 flow.state()
             )
         } else {

@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::cookie::FlowNumber;
-use super::record::{FlowRecord, Loaded, NodeRecord, RecordError, put_flow, put_node, put_reservation, put_tag};
+use super::record::{
+    FlowRecord, Loaded, NodeRecord, RecordError, parse_flow, put_flow, put_node, put_reservation, put_tag,
+};
 use crate::contract::DatapathId;
 use crate::store::{Batch, Snapshot};
 
@@ -82,12 +84,12 @@ pub fn export(snapshot: &Snapshot, output: &mut impl Write) -> Result<Counts, Ex
     let (loaded, _) = Loaded::new(snapshot)?;
     let mut counts = Counts::default();
     let nodes = loaded.nodes.into_iter().map(Line::Node).inspect(|_| counts.nodes += 1).collect::<Vec<_>>();
-    let to_line = |(number, record): (FlowNumber, FlowRecord)| Line::Flow { number: number.get(), record };
     let head = [Line::FlumenStore(VERSION), Line::Tag(loaded.tag.0), Line::NextNumber(loaded.next_number)];
     counts.flows = loaded.flows.len() as u64;
-    let lines = head.into_iter().chain(nodes).chain(loaded.flows.into_iter().map(to_line)).chain([Line::End(counts)]);
-    for line in lines {
-        serde_json::to_writer(&mut *output, &line).map_err(io::Error::from)?;
+    let flow = |record| parse_flow(record).map(|(number, record)| Line::Flow { number: number.get(), record });
+    let flows = loaded.flows.iter().map(flow);
+    for line in head.into_iter().chain(nodes).map(Ok).chain(flows).chain([Ok(Line::End(counts))]) {
+        serde_json::to_writer(&mut *output, &line?).map_err(io::Error::from)?;
         output.write_all(b"\n")?;
     }
     Ok(counts)

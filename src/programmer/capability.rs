@@ -57,7 +57,7 @@ impl Engine {
     /// A switch that has come back cannot do what was asked of it while it was away: the flow is rejected without having
     /// been sent. False when it can.
     pub(super) fn refuse_incapable(&mut self, number: FlowNumber, id: NodeId, rules: &[Rule]) -> bool {
-        let Some(lack) = self.flows.get(&number).and_then(|flow| self.lack(id, &flow.request, rules)) else {
+        let Some(lack) = self.flows.get(&number).and_then(|flow| self.lack(id, &flow.asked.request(), rules)) else {
             return false;
         };
         let reason = lack.reason;

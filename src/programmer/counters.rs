@@ -82,7 +82,7 @@ impl Queries {
 impl Engine {
     pub(super) fn get_flow(&mut self, ticket: Ticket, id: &FlowId) {
         let is_told = |number: &FlowNumber| self.flows.get(number).is_some_and(|flow| flow.told().is_some());
-        let Some(number) = self.ids.get(id).copied().filter(is_told) else {
+        let Some(number) = self.flows.by_id(id.as_str()).filter(is_told) else {
             return self.answer(ticket, Err(no_such_flow(id)));
         };
         let placements = self.flows.get(&number).map(|flow| flow.placements.as_slice()).unwrap_or_default();
@@ -181,7 +181,7 @@ impl Engine {
             if let Some((packets, bytes)) = counted.rules {
                 let sample = Sample { at: now, packets, bytes };
                 let placement = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(*id));
-                node.counters = placement.map(|placement| sample.beside(placement.sample.replace(sample)));
+                node.counters = placement.map(|placement| sample.beside(placement.more().sample.replace(sample)));
                 let before = all.unwrap_or_default();
                 all = Some(total([before, (packets, bytes)].into_iter()));
             }

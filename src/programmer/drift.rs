@@ -10,16 +10,12 @@ use tracing::{debug, info, warn};
 use super::TableMiss;
 use super::cookie::FlowNumber;
 use super::engine::Engine;
-use super::flow::{Placement, Stage};
+use super::flow::{Placement, Reason, Stage};
 use super::install::{place_hash, rule_hash};
 use super::node::{Job, Node, NodeId, Sync};
 use super::table_miss::is_table_miss;
 use crate::contract::{AlarmKind, NodeName};
 use crate::policy::Rule;
-
-pub(super) const DELETED: &str = "deleted";
-pub(super) const CHANGED: &str = "changed";
-const EVICTED: &str = "evicted";
 
 /// OFPRR_EVICTION of OpenFlow 1.4, which a flow monitor uses on 1.3 too.
 const EVICTION: u16 = 5;
@@ -31,7 +27,7 @@ pub(super) const MAX_WAITING: usize = 65_536;
 /// How a rule came to its end.
 enum End {
     TimedOut,
-    TakenAway(&'static str),
+    TakenAway(Reason),
 }
 
 impl Engine {
@@ -42,7 +38,7 @@ impl Engine {
         }
         let end = match removed.reason {
             FlowRemovedReason::IdleTimeout | FlowRemovedReason::HardTimeout => End::TimedOut,
-            _ => End::TakenAway(DELETED),
+            _ => End::TakenAway(Reason::Deleted),
         };
         let place = place_hash(removed.table_id, removed.priority, &removed.flow_match);
         self.rule_gone(id, removed.cookie, place, end);
@@ -57,8 +53,8 @@ impl Engine {
                     self.foreign_rule_gone(id, update, place);
                     let end = match update.reason {
                         0 | 1 => End::TimedOut,
-                        EVICTION => End::TakenAway(EVICTED),
-                        _ => End::TakenAway(DELETED),
+                        EVICTION => End::TakenAway(Reason::Evicted),
+                        _ => End::TakenAway(Reason::Deleted),
                     };
                     self.rule_gone(id, update.cookie, place, end);
                 }
@@ -101,8 +97,8 @@ impl Engine {
         let (Some(rule), true) = (gone, placement.stage.is_desired()) else { return };
         match end {
             End::TimedOut => {
-                placement.expired_rules += 1;
-                if placement.expired_rules >= rules {
+                placement.set_expired_rules(placement.expired_rules() + 1);
+                if placement.expired_rules() >= rules {
                     placement.stage = Stage::Expired;
                     self.flow_left(number, id);
                 } else {
@@ -131,7 +127,7 @@ impl Engine {
         if self.is_table_miss(update.table_id, update.priority, &update.flow_match) {
             return self.table_miss_changed(id, update);
         }
-        let claimed = self.claims.get(&(id, place)).copied();
+        let claimed = self.claims.get(id, place);
         if let Some(number) = self.tag.number(update.cookie)
             && claimed != Some(number)
         {
@@ -160,7 +156,7 @@ impl Engine {
         if placement.is_under_way() {
             placement.tally.lost = true;
         } else {
-            self.drifted(number, id, vec![rule], CHANGED);
+            self.drifted(number, id, vec![rule], Reason::Changed);
         }
     }
 
@@ -171,12 +167,12 @@ impl Engine {
 
     /// The switch has these rules of a flow no longer, or not as asked: puts them back, unless that has been done too
     /// often. What it had not when it connected, nobody took away: a switch that restarts gets it however often it does.
-    pub(super) fn drifted(&mut self, number: FlowNumber, id: NodeId, rules: Vec<Rule>, reason: &'static str) {
+    pub(super) fn drifted(&mut self, number: FlowNumber, id: NodeId, rules: Vec<Rule>, reason: Reason) {
         let now = self.now;
         let live = self.nodes.get(&id).and_then(Node::live);
         let has_just_connected = live.is_some_and(|live| matches!(live.sync, Sync::Reading { first: true, .. }));
         let Some(flow) = self.flows.get_mut(&number) else { return };
-        let flow_id = flow.id.clone();
+        let flow_id = flow.asked.flow_id();
         let Some(placement) = flow.placement_mut(id) else { return };
         // It is not alone in being there or not.
         if placement.undecided().is_some() {
@@ -184,19 +180,19 @@ impl Engine {
         }
         placement.stage = Stage::Drifted;
         placement.reason = Some(reason);
-        let repair = has_just_connected || placement.repairs.may_repair(now);
+        let repair = has_just_connected || placement.more().repairs.may_repair(now);
         placement.queued = repair;
         let node = self.node_name(id).map(NodeName::as_str);
         if has_just_connected {
-            debug!(flow = flow_id.as_str(), node, reason, "not there as it was; restoring");
+            debug!(flow = flow_id.as_str(), node, %reason, "not there as it was; restoring");
             self.push_install(number, id, rules);
         } else if repair {
-            info!(flow = flow_id.as_str(), node, reason, "drifted; repairing");
+            info!(flow = flow_id.as_str(), node, %reason, "drifted; repairing");
             let message = format!("another program took a rule of the flow away ({reason}); it is put back");
             self.alarm(AlarmKind::Drift, Some(id), Some(flow_id), &message);
             self.push_install(number, id, rules);
         } else {
-            warn!(flow = flow_id.as_str(), node, reason, "drifted too often; held instead of repaired again");
+            warn!(flow = flow_id.as_str(), node, %reason, "drifted too often; held instead of repaired again");
             let message =
                 format!("another program took a rule of the flow away again ({reason}); it is held, not repaired");
             self.alarm(AlarmKind::FlowHeld, Some(id), Some(flow_id), &message);

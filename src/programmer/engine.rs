@@ -13,14 +13,15 @@ use super::atom::Atoms;
 use super::cookie::{FlowNumber, Tag};
 use super::counters::Queries;
 use super::discovered::Discovered;
-use super::flow::Flows;
+use super::flows::Flows;
 use super::metering::Recorded;
 use super::news::{Audience, Desk, News};
 use super::node::{Node, NodeId};
+use super::places::Claims;
 use super::queues::QueueRequests;
 use super::reads::Reads;
 use super::record::Loaded;
-use super::{Admission, Answer, TableMiss};
+use super::{Admission, Answer, StartError, TableMiss};
 use crate::contract::{Command, ErrorBody, ErrorCode, FlowId, Limits, NodeName, Timestamp};
 use crate::ovsdb;
 use crate::policy::{ClassTable, Pipeline};
@@ -117,9 +118,8 @@ pub(super) struct Engine {
     pub(super) going: VecDeque<(u64, NodeId)>,
 
     pub(super) flows: Flows,
-    pub(super) ids: HashMap<FlowId, FlowNumber>,
     /// Who holds a table, priority and match on a node, by their hash.
-    pub(super) claims: HashMap<(NodeId, u64), FlowNumber>,
+    pub(super) claims: Claims,
     next_number: u64,
     /// Numbers below this are reserved durably.
     reserved: u64,
@@ -157,7 +157,16 @@ pub(super) const NUMBER_BLOCK: u64 = 1 << 20;
 impl Engine {
     /// An engine with what the store remembers. The reservation of [`NUMBER_BLOCK`] numbers beyond
     /// `loaded.next_number` must be durable before the engine's first output is carried out.
-    pub(super) fn new(config: Config, loaded: Loaded, audience: Audience, now: Instant, wall: Timestamp) -> Self {
+    ///
+    /// # Errors
+    /// A flow that the store has cannot be read, or its class is gone.
+    pub(super) fn new(
+        config: Config,
+        loaded: Loaded<'_>,
+        audience: Audience,
+        now: Instant,
+        wall: Timestamp,
+    ) -> Result<Self, StartError> {
         let mut engine = Self {
             classes: config.classes.clone(),
             config,
@@ -176,9 +185,8 @@ impl Engine {
             retired: HashMap::new(),
             next_node: 0,
             going: VecDeque::new(),
-            flows: Flows::new(),
-            ids: HashMap::new(),
-            claims: HashMap::new(),
+            flows: Flows::default(),
+            claims: Claims::default(),
             next_number: loaded.next_number,
             reserved: loaded.next_number + NUMBER_BLOCK,
             reserving: false,
@@ -199,10 +207,10 @@ impl Engine {
             outputs: VecDeque::new(),
             fatal: None,
         };
-        engine.recall(loaded.nodes, loaded.flows);
+        engine.recall(loaded.nodes, loaded.flows)?;
         // What was so before the start is no news.
         engine.forget_changes();
-        engine
+        Ok(engine)
     }
 
     /// Takes a command. Its answer comes as an [`Output::Answer`], now or later.

@@ -13,16 +13,20 @@
 //! Applied ── its own timeout ──▶ Expired        Applied ── another flow's replace ──▶ Superseded
 //! ```
 
+use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openflow::ErrorMsg;
+use smallvec::SmallVec;
 
+use super::asked::Asked;
 use super::atom::AtomId;
 use super::cookie::FlowNumber;
 use super::counters::Sample;
 use super::node::NodeId;
-use crate::contract::{FlowId, FlowState, InstallFlow, SwitchError, Timestamp};
+use crate::contract::{FlowState, InstallFlow, SwitchError, Timestamp};
 use crate::southbound::ConnectionId;
 
 /// Repairs of one flow on one node within [`REPAIR_PERIOD`], after which it is held instead: somebody else wants it
@@ -30,55 +34,110 @@ use crate::southbound::ConnectionId;
 const MAX_REPAIRS: u8 = 3;
 pub(super) const REPAIR_PERIOD: Duration = Duration::from_secs(60);
 
-/// A flow that was asked for.
+/// A flow that was asked for. There may be millions of them: what most do not have is in [`Placement::more`].
 #[derive(Debug)]
 pub(super) struct Flow {
-    pub(super) id: FlowId,
     /// As it was asked for; what the class adds is looked up when it is needed.
-    pub(super) request: Box<InstallFlow>,
+    pub(super) asked: Asked,
     /// How many rules it is on each node.
     pub(super) rules: u32,
-    pub(super) placements: Vec<Placement>,
+    /// Its id is free again: the record goes when it has ended and nobody waits for it.
+    pub(super) freed: bool,
+    pub(super) placements: Placements,
     /// The store's ticket that must be durable before the flow's state may be told.
     pub(super) durable: u64,
     /// When it left for good, on every node.
     pub(super) ended: Option<Timestamp>,
-    /// Its id is free again: the record goes when it has ended and nobody waits for it.
-    pub(super) freed: bool,
 }
+
+/// A flow's placements. Most flows are on one node.
+pub(super) type Placements = SmallVec<[Placement; 1]>;
 
 /// A flow on one node.
 #[derive(Debug)]
 pub(super) struct Placement {
     pub(super) node: NodeId,
     pub(super) stage: Stage,
-    /// FLOW_MODs sent and not settled, and what the settled ones said.
-    pub(super) tally: Tally,
-    /// A job for it waits in the node's queue, or its atom is at work there.
-    pub(super) queued: bool,
-    /// The flows that it stands or falls with, until that is decided.
-    pub(super) atom: Option<AtomId>,
-    /// The connection that its last FLOW_MODs went to.
-    pub(super) connection: Option<ConnectionId>,
-    /// The engine's sequence number at its last change: a read of the switch that began before it proves nothing.
-    pub(super) touched: u64,
-    pub(super) error: Option<Box<SwitchError>>,
-    pub(super) reason: Option<&'static str>,
-    pub(super) applied_at: Option<Timestamp>,
-    pub(super) verified_at: Option<Timestamp>,
-    /// Rules that ended by their own timeout.
-    pub(super) expired_rules: u32,
-    /// It comes from the store: what was sent of it before is not known.
-    pub(super) restored: bool,
-    /// Flows whose places it was given, and that are superseded once it is applied.
-    pub(super) replaces: Vec<FlowNumber>,
-    pub(super) repairs: Repairs,
-    pub(super) replan: Replan,
-    /// What its rules had counted when they were last read.
-    pub(super) sample: Option<Sample>,
     /// The state that is told of it, and under which its node counts it: the last one that the disk knows. Nothing as
     /// long as the disk does not know the flow.
     pub(super) told: Option<FlowState>,
+    pub(super) reason: Option<Reason>,
+    /// A job for it waits in the node's queue, or its atom is at work there.
+    pub(super) queued: bool,
+    /// It comes from the store: what was sent of it before is not known.
+    pub(super) restored: bool,
+    pub(super) replan: Replan,
+    /// FLOW_MODs sent and not settled, and what the settled ones said.
+    pub(super) tally: Tally,
+    /// The number of the connection that its last FLOW_MODs went to.
+    connection: Option<NonZeroU64>,
+    /// The engine's sequence number at its last change: a read of the switch that began before it proves nothing.
+    pub(super) touched: u64,
+    pub(super) applied_at: Option<Timestamp>,
+    pub(super) verified_at: Option<Timestamp>,
+    pub(super) error: Option<Box<SwitchError>>,
+    more: Option<Box<More>>,
+}
+
+/// What few placements have at a time.
+#[derive(Debug, Default)]
+pub(super) struct More {
+    /// The flows that it stands or falls with, until that is decided.
+    pub(super) atom: Option<AtomId>,
+    /// What the switch said to a bundle that was rolled back, where it blamed no rule.
+    pub(super) cause: Option<Arc<ErrorMsg>>,
+    /// Rules that ended by their own timeout.
+    pub(super) expired_rules: u32,
+    /// Flows whose places it was given, and that are superseded once it is applied.
+    pub(super) replaces: Vec<FlowNumber>,
+    pub(super) repairs: Repairs,
+    /// What its rules had counted when they were last read.
+    pub(super) sample: Option<Sample>,
+}
+
+impl More {
+    fn is_empty(&self) -> bool {
+        let Self { atom, cause, expired_rules, replaces, repairs, sample } = self;
+        let has_history = *expired_rules > 0 || repairs.since.is_some() || sample.is_some();
+        atom.is_none() && cause.is_none() && replaces.is_empty() && !has_history
+    }
+}
+
+/// Why a flow stands as it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    ConnectionLost,
+    BarrierOverdue,
+    BarrierRefused,
+    AnswerMalformed,
+    Restarted,
+    NodeRemoved,
+    Deleted,
+    Changed,
+    Evicted,
+}
+
+impl Reason {
+    /// As a client is told.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::ConnectionLost => "the connection ended before the switch confirmed it",
+            Self::BarrierOverdue => "the switch has not answered the barrier in time",
+            Self::BarrierRefused => "the switch refused the barrier",
+            Self::AnswerMalformed => "the switch's answer is malformed",
+            Self::Restarted => "the daemon restarted before the switch confirmed it",
+            Self::NodeRemoved => "left on the switch when its node was removed",
+            Self::Deleted => "deleted",
+            Self::Changed => "changed",
+            Self::Evicted => "evicted",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
 }
 
 /// Whether the switch may have rules of a flow as its class was before it changed.
@@ -138,8 +197,6 @@ pub(super) struct Tally {
     pub(super) bundled: bool,
     /// The bundle was rolled back, for another rule's sake.
     pub(super) rolled_back: bool,
-    /// What the switch said to that, where it blamed no rule.
-    pub(super) cause: Option<Arc<ErrorMsg>>,
     /// The switch refused to delete a rule.
     pub(super) kept: bool,
     /// The switch refused a rule because its meter is not there.
@@ -181,22 +238,78 @@ impl Placement {
         Self {
             node,
             stage: Stage::Waiting,
-            tally: Tally::default(),
+            told: None,
+            reason: None,
             queued: false,
-            atom: None,
+            restored: false,
+            replan: Replan::No,
+            tally: Tally::default(),
             connection: None,
             touched: 0,
-            error: None,
-            reason: None,
             applied_at: None,
             verified_at: None,
-            expired_rules: 0,
-            restored: false,
-            replaces: Vec::new(),
-            repairs: Repairs::default(),
-            replan: Replan::No,
-            sample: None,
-            told: None,
+            error: None,
+            more: None,
+        }
+    }
+
+    /// The connection that its last FLOW_MODs went to.
+    pub(super) fn connection(&self) -> Option<ConnectionId> {
+        self.connection.map(|number| ConnectionId(number.get()))
+    }
+
+    pub(super) fn set_connection(&mut self, ConnectionId(number): ConnectionId) {
+        self.connection = NonZeroU64::new(number);
+    }
+
+    /// What few placements have, to be changed.
+    pub(super) fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// The flows that it stands or falls with, until that is decided.
+    pub(super) fn atom(&self) -> Option<AtomId> {
+        self.more.as_ref()?.atom
+    }
+
+    pub(super) fn set_atom(&mut self, atom: Option<AtomId>) {
+        self.set_more(atom.is_some(), |more| more.atom = atom);
+    }
+
+    /// What the switch said to a bundle that was rolled back, where it blamed no rule.
+    pub(super) fn set_cause(&mut self, cause: Option<Arc<ErrorMsg>>) {
+        self.set_more(cause.is_some(), |more| more.cause = cause);
+    }
+
+    /// Rules that ended by their own timeout.
+    pub(super) fn expired_rules(&self) -> u32 {
+        self.more.as_ref().map_or(0, |more| more.expired_rules)
+    }
+
+    pub(super) fn set_expired_rules(&mut self, expired_rules: u32) {
+        self.set_more(expired_rules > 0, |more| more.expired_rules = expired_rules);
+    }
+
+    /// Flows whose places it was given, and that are superseded once it is applied.
+    pub(super) fn replaces(&self) -> &[FlowNumber] {
+        self.more.as_ref().map(|more| more.replaces.as_slice()).unwrap_or_default()
+    }
+
+    pub(super) fn set_replaces(&mut self, replaces: Vec<FlowNumber>) {
+        self.set_more(!replaces.is_empty(), |more| more.replaces = replaces);
+    }
+
+    pub(super) fn take_replaces(&mut self) -> Vec<FlowNumber> {
+        let replaces = self.more.as_mut().map(|more| std::mem::take(&mut more.replaces)).unwrap_or_default();
+        self.more.take_if(|more| more.is_empty());
+        replaces
+    }
+
+    /// Sets one of what few have. Whoever has nothing of it any more does without.
+    fn set_more(&mut self, is_something: bool, set: impl FnOnce(&mut More)) {
+        if is_something || self.more.is_some() {
+            set(self.more());
+            self.more.take_if(|more| more.is_empty());
         }
     }
 
@@ -208,12 +321,12 @@ impl Placement {
     /// Whether it stands or falls with the other flows of this atom, still.
     pub(super) fn is_in(&self, atom: AtomId) -> bool {
         let is_undecided = matches!(self.stage, Stage::Waiting | Stage::Sent | Stage::Unknown | Stage::Undoing);
-        self.atom == Some(atom) && is_undecided
+        self.atom() == Some(atom) && is_undecided
     }
 
     /// The atom that it is in, while that is not decided.
     pub(super) fn undecided(&self) -> Option<AtomId> {
-        self.atom.filter(|atom| self.is_in(*atom))
+        self.atom().filter(|atom| self.is_in(*atom))
     }
 
     /// Drifted, and left so until its repairs are long enough ago.
@@ -264,9 +377,16 @@ impl Flow {
             timeout_ms: 0,
             ..request.clone()
         };
-        essence(&self.request) == essence(other)
+        essence(&self.asked.request()) == essence(other)
     }
 }
 
-/// What a flow is known by inside the engine.
-pub(super) type Flows = std::collections::BTreeMap<FlowNumber, Flow>;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_on_one_node_takes_little() {
+        assert_eq!((size_of::<Placement>(), size_of::<Flow>()), (72, 120));
+    }
+}

@@ -4,12 +4,14 @@
 //! could never be installed refuses the batch, while a conflict with another flow is that item's own.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::iter;
 
 use super::answers::{Kind, Waiter};
+use super::asked::Asked;
 use super::atom::AtomId;
 use super::cookie::{FlowNumber, Hex};
 use super::engine::{Engine, Ticket, no_such_node};
-use super::flow::{Flow, Placement};
+use super::flow::{Flow, Placement, Placements};
 use super::node::NodeId;
 use super::view::own_error;
 use super::warnings;
@@ -107,9 +109,10 @@ impl Engine {
 
     /// Checks everything about a request but its conflicts.
     fn plan(&self, request: InstallFlow, path: &str) -> Result<Plan, ErrorBody> {
-        let existing = request.flow_id.as_ref().and_then(|id| self.flows.get(self.ids.get(id)?));
+        let existing = request.flow_id.as_ref().and_then(|id| self.flows.get(&self.flows.by_id(id.as_str())?));
         if let Some(flow) = existing.filter(|flow| flow.freed) {
-            let message = format!("flow {} is on its way out, and its id not free yet; try again in a moment", flow.id);
+            let message =
+                format!("flow {} is on its way out, and its id not free yet; try again in a moment", flow.asked.id());
             return Err(ErrorBody::new(ErrorCode::Unavailable, message).at(format!("{path}.flow_id")));
         }
         let class = self.classes.get(&request.traffic_type).map_err(|error| {
@@ -158,7 +161,7 @@ impl Engine {
 
     /// Makes a flow of a plan, unless there is one, it is only to be shown, or another flow is in its way.
     fn admit(&mut self, plan: Plan) -> Result<Admitted, ErrorBody> {
-        if let Some(number) = plan.request.flow_id.as_ref().and_then(|id| self.ids.get(id)).copied()
+        if let Some(number) = plan.request.flow_id.as_ref().and_then(|id| self.flows.by_id(id.as_str()))
             && let Some(flow) = self.flows.get(&number)
         {
             if !flow.is_same(&plan.request) {
@@ -210,15 +213,16 @@ impl Engine {
     pub(super) fn insert_flow(&mut self, number: FlowNumber, plan: Plan, atom_on: impl Fn(NodeId) -> Option<AtomId>) {
         let Plan { request, rules, nodes } = plan;
         let id = request.flow_id.clone().unwrap_or_else(|| self.new_flow_id(number));
-        let mut placements = Vec::with_capacity(nodes.len());
+        let places: Vec<u64> = rules.iter().map(rule_hash).collect();
+        let mut placements = Placements::with_capacity(nodes.len());
         for node_id in nodes.iter().copied() {
             let mut placement = Placement::new(node_id);
             placement.touched = self.next_sequence();
-            placement.replaces = self.claim(number, node_id, &rules);
-            placement.atom = atom_on(node_id);
+            placement.set_replaces(self.claim(number, node_id, &places));
+            placement.set_atom(atom_on(node_id));
             if let Some(node) = self.nodes.get_mut(&node_id) {
                 node.flows.insert(number);
-                placement.queued = node.live().is_some() && placement.atom.is_none();
+                placement.queued = node.live().is_some() && placement.atom().is_none();
             }
             placements.push(placement);
         }
@@ -226,12 +230,10 @@ impl Engine {
         let expects_verdict = request.wait == Wait::Applied
             && self.limit_of(&request).is_none()
             && placements.iter().any(|placement| placement.queued);
-        self.ids.insert(id.clone(), number);
         self.flows.insert(
             number,
             Flow {
-                id,
-                request: Box::new(request),
+                asked: Asked::new(&id, &request),
                 rules: u32::try_from(rules.len()).unwrap_or(u32::MAX),
                 placements,
                 durable: 0,
@@ -240,10 +242,11 @@ impl Engine {
             },
         );
         nodes.iter().for_each(|id| self.index_shapes(number, *id, true));
+        let mut rules = iter::repeat_n(rules, nodes.len());
         for node_id in nodes {
-            match atom_on(node_id) {
-                Some(_) => self.join_atom(number, node_id),
-                None => self.push_install(number, node_id, rules.clone()),
+            match (atom_on(node_id), rules.next()) {
+                (None, Some(rules)) => self.push_install(number, node_id, rules),
+                _ => self.join_atom(number, node_id),
             }
         }
         self.save_flow(number);
@@ -255,9 +258,10 @@ impl Engine {
     /// An id for a flow whose client did not choose one.
     pub(super) fn new_flow_id(&self, number: FlowNumber) -> FlowId {
         let base = format!("flow-{:04x}-{}", self.tag.0, number.get());
-        let candidates = std::iter::once(base.clone()).chain((2u32..).map(|n| format!("{base}-{n}")));
-        let mut free =
-            candidates.filter_map(|text| text.parse::<FlowId>().ok()).filter(|id| !self.ids.contains_key(id));
+        let candidates = iter::once(base.clone()).chain((2u32..).map(|n| format!("{base}-{n}")));
+        let mut free = candidates
+            .filter_map(|text| text.parse::<FlowId>().ok())
+            .filter(|id| self.flows.by_id(id.as_str()).is_none());
         // The candidates do not end, and only finitely many ids are taken.
         free.next().unwrap_or_else(|| unreachable!("a flow id is free"))
     }
@@ -286,10 +290,11 @@ impl Engine {
                 let name = &node.request.name;
                 format!("has the same table, priority and match on node {name}: {} {}", rule.priority, rule.flow_match)
             };
-            if let Some(flow) = self.claims.get(&(id, hash)).and_then(|number| self.flows.get(number)) {
-                let is_other = request.flow_id.as_ref() != Some(&flow.id);
-                let same = is_other && self.rules_of(&flow.request).iter().any(|other| is_same_place(other, rule));
-                return same.then(|| format!("flow {} {}", flow.id, what()));
+            if let Some(flow) = self.claims.get(id, hash).and_then(|number| self.flows.get(&number)) {
+                let is_other = request.flow_id.as_ref().map(FlowId::as_str) != Some(flow.asked.id());
+                let same =
+                    is_other && self.rules_of(&flow.asked.request()).iter().any(|other| is_same_place(other, rule));
+                return same.then(|| format!("flow {} {}", flow.asked.id(), what()));
             }
             let cookie = node.foreign.cookie(hash)?;
             Some(format!("a foreign rule (cookie {}) {}", Hex(cookie), what()))
@@ -348,9 +353,9 @@ fn is_same_place(a: &Rule, b: &Rule) -> bool {
 pub(super) fn not_the_same(flow: &Flow) -> String {
     if flow.is_ended() {
         // Removing it once more would not help, whatever is told of a flow that is there.
-        format!("flow {} was another one, and is {}: use another flow_id", flow.id, flow.state())
+        format!("flow {} was another one, and is {}: use another flow_id", flow.asked.id(), flow.state())
     } else {
-        format!("flow {} exists and is not the same; RemoveFlow it first, or use another flow_id", flow.id)
+        format!("flow {} exists and is not the same; RemoveFlow it first, or use another flow_id", flow.asked.id())
     }
 }
 

@@ -370,7 +370,7 @@ impl Engine {
         self.desk.samples.forget(id);
         node.queue.clear();
         node.meters.disconnected();
-        for number in node.flows.clone() {
+        for number in node.flows.clone().iter() {
             self.connection_lost(number, id);
         }
         self.stay(id, UNCONFIRMED);
@@ -462,7 +462,7 @@ impl Engine {
             if present {
                 node.flows.insert(number);
             } else {
-                node.flows.remove(&number);
+                node.flows.remove(number);
             }
         }
         self.index_shapes(number, id, present);

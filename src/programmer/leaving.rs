@@ -2,7 +2,7 @@
 
 use super::cookie::FlowNumber;
 use super::engine::{Engine, Output, Ticket};
-use super::flow::Stage;
+use super::flow::{Reason, Stage};
 use super::inventory::switch_address;
 use super::node::{Job, Leaving, Link, Node, NodeId};
 use crate::contract::{ErrorBody, ErrorCode, FlowsOnRemoval, NodeName, RemoveNode};
@@ -48,7 +48,7 @@ impl Engine {
             meter.users.clear();
             meter.parked.clear();
         });
-        let flows: Vec<FlowNumber> = node.flows.iter().copied().collect();
+        let flows: Vec<FlowNumber> = node.flows.iter().collect();
         if let Some(live) = node.live_mut() {
             live.deferred.clear();
         }
@@ -117,7 +117,7 @@ impl Engine {
 
     /// Nothing deletes the flows of the node any more: the next read of the switch finds what is left of them.
     fn look_at_flows_again(&mut self, id: NodeId) {
-        let flows: Vec<FlowNumber> = self.nodes.get(&id).into_iter().flat_map(|node| &node.flows).copied().collect();
+        let flows: Vec<FlowNumber> = self.nodes.get(&id).into_iter().flat_map(|node| node.flows.iter()).collect();
         for number in flows {
             if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
                 placement.queued = false;
@@ -140,10 +140,10 @@ impl Engine {
         self.ready.remove(&id);
         self.give_place(id);
         self.retired.insert(id, request.name.clone());
-        for number in flows {
+        for number in flows.iter() {
             self.change_placement(number, id, |placement| {
                 if placement.stage != Stage::Removing {
-                    placement.reason = Some("left on the switch when its node was removed");
+                    placement.reason = Some(Reason::NodeRemoved);
                 }
                 placement.stage = Stage::Removed;
                 placement.queued = false;

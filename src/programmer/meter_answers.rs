@@ -10,9 +10,8 @@ use openflow::{ErrorCode, ErrorMsg, MeterConfig, MeterId, MeterModCommand};
 use tracing::{debug, info, warn};
 
 use super::cookie::{FlowNumber, Purpose};
-use super::drift::{CHANGED, DELETED};
 use super::engine::Engine;
-use super::flow::Stage;
+use super::flow::{Reason, Stage};
 use super::meter::{MeterStage, Owner};
 use super::node::{ListedMeters, Node, NodeId, Sync};
 use super::outcome::{switch_error, too_long};
@@ -24,7 +23,7 @@ use crate::session::{Outcome, ReadError, UnknownReason, describe};
 struct Deviation {
     owner: Owner,
     command: MeterModCommand,
-    reason: &'static str,
+    reason: Reason,
 }
 
 impl Engine {
@@ -57,7 +56,7 @@ impl Engine {
         let there: HashMap<MeterId, &MeterConfig> = there.iter().map(|meter| (meter.meter_id, meter)).collect();
         let Some(node) = self.nodes.get_mut(&id) else { return };
         node.meters.set_foreign(there.keys().copied());
-        let flows: Vec<FlowNumber> = node.flows.iter().copied().collect();
+        let flows: Vec<FlowNumber> = node.flows.iter().collect();
         for number in flows {
             let placement = self.flows.get(&number).and_then(|flow| flow.placement(id));
             let Some(placement) = placement.filter(|placement| placement.stage.is_desired()) else { continue };
@@ -65,7 +64,7 @@ impl Engine {
             if placement.undecided().is_some() && self.meter_of(number, id).is_none() {
                 continue;
             }
-            let Some(limit) = self.flows.get(&number).and_then(|flow| self.limit_of(&flow.request)) else { continue };
+            let Some(limit) = self.flows.get(&number).and_then(|flow| self.limit_of_flow(flow)) else { continue };
             // What the switch cannot meter is told when the flow's rules are looked at.
             if self.meter_on(id, &limit).is_ok() {
                 self.use_meter(number, id);
@@ -87,9 +86,9 @@ impl Engine {
                 (true, Some(found)) if self.is_as_wanted(id, &owner, found) => self.meter_is_there(id, &owner),
                 (true, found) => {
                     let (command, reason) = if found.is_some() {
-                        (MeterModCommand::Modify, CHANGED)
+                        (MeterModCommand::Modify, Reason::Changed)
                     } else {
-                        (MeterModCommand::Add, DELETED)
+                        (MeterModCommand::Add, Reason::Deleted)
                     };
                     self.meter_deviates(id, Deviation { owner, command, reason }, is_expected);
                 }
@@ -125,7 +124,7 @@ impl Engine {
     /// The limit that a meter enforces.
     pub(super) fn limit_of_owner(&self, owner: &Owner) -> Option<Limit> {
         match owner {
-            Owner::Flow(number) => self.limit_of(&self.flows.get(number)?.request),
+            Owner::Flow(number) => self.limit_of_flow(self.flows.get(number)?),
             Owner::Class(name) => Limit::of_class(self.classes.known(name)?),
         }
     }
@@ -139,11 +138,11 @@ impl Engine {
         let Some(meter) = self.nodes.get_mut(&id).and_then(|node| node.meters.get_mut(&owner)) else { return };
         let (meter_id, node) = (meter.id.0, node_name.as_ref().map(NodeName::as_str));
         if is_expected {
-            debug!(meter_id, node, reason, "a meter is not there as it was; restoring");
+            debug!(meter_id, node, %reason, "a meter is not there as it was; restoring");
         } else if meter.repairs.may_repair(now) {
-            info!(meter_id, node, reason, "a meter has drifted; repairing");
+            info!(meter_id, node, %reason, "a meter has drifted; repairing");
         } else {
-            warn!(meter_id, node, reason, "a meter has drifted too often; held instead of repaired again");
+            warn!(meter_id, node, %reason, "a meter has drifted too often; held instead of repaired again");
             meter.stage = MeterStage::Held;
             let users: Vec<_> = meter.users.iter().copied().collect();
             users.into_iter().for_each(|number| self.hold_drifted(number, id, reason));
@@ -154,7 +153,7 @@ impl Engine {
     }
 
     /// The limit of the flow is not enforced, and not put right for now.
-    fn hold_drifted(&mut self, number: FlowNumber, id: NodeId, reason: &'static str) {
+    fn hold_drifted(&mut self, number: FlowNumber, id: NodeId, reason: Reason) {
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         if placement.stage == Stage::Applied && !placement.is_under_way() {
             placement.stage = Stage::Drifted;

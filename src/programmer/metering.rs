@@ -9,7 +9,7 @@ use openflow::{MeterMod, MeterModCommand};
 
 use super::cookie::FlowNumber;
 use super::engine::Engine;
-use super::flow::{Placement, Stage};
+use super::flow::{Flow, Placement, Stage};
 use super::meter::{Meter, MeterStage, Meters, Owner};
 use super::node::{Job, ListedMeters, Node, NodeId};
 use crate::contract::InstallFlow;
@@ -29,12 +29,19 @@ impl Engine {
         Limit::of(request, self.classes.known(&request.traffic_type)?)
     }
 
+    /// The same for a flow; most have none, and that is soon found out.
+    pub(super) fn limit_of_flow(&self, flow: &Flow) -> Option<Limit> {
+        let class = self.classes.known(flow.asked.traffic_type())?;
+        let may_have_one = flow.asked.has_rate_limit() || class.limit.is_some();
+        may_have_one.then(|| Limit::of(&flow.asked.request(), class)).flatten()
+    }
+
     /// Whose meter a flow is behind, if it is limited.
     pub(super) fn meter_owner(&self, number: FlowNumber) -> Option<Owner> {
-        let request = &self.flows.get(&number)?.request;
-        Some(match self.limit_of(request)?.scope {
+        let flow = self.flows.get(&number)?;
+        Some(match self.limit_of_flow(flow)?.scope {
             Scope::Flow => Owner::Flow(number),
-            Scope::Class => Owner::Class(request.traffic_type.clone()),
+            Scope::Class => Owner::Class(flow.asked.traffic_type().to_owned()),
         })
     }
 
@@ -46,7 +53,7 @@ impl Engine {
     /// The rules of a flow as they are to be on a node.
     pub(super) fn rules_on(&self, number: FlowNumber, id: NodeId) -> Vec<Rule> {
         let Some(flow) = self.flows.get(&number) else { return Vec::new() };
-        self.behind_meter(number, id, self.rules_of(&flow.request))
+        self.behind_meter(number, id, self.rules_of(&flow.asked.request()))
     }
 
     fn behind_meter(&self, number: FlowNumber, id: NodeId, rules: Vec<Rule>) -> Vec<Rule> {

@@ -5,6 +5,7 @@
 //! disk. The decisions are all in `engine`, a pure state machine; `driver` is the task around it.
 
 mod answers;
+mod asked;
 mod atom;
 mod atomic;
 mod backup;
@@ -18,6 +19,7 @@ mod drift;
 mod driver;
 mod engine;
 mod flow;
+mod flows;
 mod foreign;
 mod install;
 mod inventory;
@@ -33,6 +35,7 @@ mod places;
 mod preview;
 mod queues;
 mod reads;
+mod recall;
 mod reclass;
 mod reconcile;
 mod record;
@@ -260,18 +263,15 @@ pub async fn start(
     shutdown: CancellationToken,
 ) -> Result<(Programmer, mpsc::Receiver<News>, impl Future<Output = Result<(), StoreError>> + use<>), StartError> {
     let (loaded, batch) = record::Loaded::new(snapshot)?;
-    if let Some((flow, class)) = loaded.orphan(&config.classes) {
-        return Err(StartError::UnknownClass { flow: flow.clone(), class: class.to_owned() });
-    }
+    let audience = Audience::default();
+    let engine = engine::Engine::new(config, loaded, audience.clone(), Instant::now(), Timestamp::now())?;
     // No number may be used, and so no cookie written to a switch, that a later start could use again.
     store.submit(batch, FIRST_COMMIT).map_err(|_| StartError::Busy)?;
     match store.completion().await {
         Completion::Committed { .. } => {}
         Completion::Refused { error, .. } | Completion::Failed { error } => return Err(error.into()),
     }
-    let audience = Audience::default();
     let (news, told) = mpsc::channel(NEWS);
-    let engine = engine::Engine::new(config, loaded, audience.clone(), Instant::now(), Timestamp::now());
     let (inbox, receiver) = mpsc::channel(INBOX);
     let (surveys, surveyed) = mpsc::channel(SURVEYS);
     let (reclassings, reclassed) = mpsc::channel(RECLASSINGS);

@@ -1,6 +1,6 @@
 //! A registered node: what was asked for, what the switch says of itself, and the connection to it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use openflow::{DatapathId, MeterMod, Port, PortNo};
@@ -9,6 +9,7 @@ use super::atom::AtomId;
 use super::cookie::FlowNumber;
 use super::engine::Ticket;
 use super::flow::Repairs;
+use super::flows::FlowSet;
 use super::foreign::Foreign;
 use super::meter::Meters;
 use super::queues::NodeQueues;
@@ -35,7 +36,7 @@ pub(super) struct Node {
     pub(super) about: Option<About>,
     pub(super) link: Link,
     /// Flows with a placement here that has not ended.
-    pub(super) flows: BTreeSet<FlowNumber>,
+    pub(super) flows: FlowSet,
     /// How many of them are in each state.
     pub(super) counts: BTreeMap<FlowState, u64>,
     /// Work that waits for a place in the window, in order.
@@ -177,7 +178,7 @@ impl Node {
             datapath_id,
             about: None,
             link: Link::Never,
-            flows: BTreeSet::new(),
+            flows: FlowSet::default(),
             counts: BTreeMap::new(),
             queue: VecDeque::new(),
             foreign: Foreign::default(),

@@ -7,7 +7,6 @@ use super::engine::Engine;
 use super::flow::{Replan, Stage};
 use super::meter::{Meter, MeterStage};
 use super::node::{Job, Node, NodeId, Sync};
-use crate::contract::InstallFlow;
 use crate::policy::{self, Rule};
 use crate::session::{Command, Token};
 
@@ -135,7 +134,8 @@ impl Engine {
             placement.replan = Replan::Sent;
         }
         if let Some(flow) = self.begin(number, id, &stages, rules.len()) {
-            mods.extend(rules.into_iter().map(|rule| (token(purpose, number), add(rule, cookie, &flow.request))));
+            let timeouts = (flow.asked.idle_timeout(), flow.asked.hard_timeout());
+            mods.extend(rules.into_iter().map(|rule| (token(purpose, number), add(rule, cookie, timeouts))));
         }
     }
 
@@ -151,7 +151,7 @@ impl Engine {
         }
         placement.queued = false;
         placement.touched = sequence;
-        placement.connection = Some(connection);
+        placement.set_connection(connection);
         placement.tally.outstanding += u32::try_from(count).unwrap_or(u32::MAX);
         if placement.stage == Stage::Waiting {
             placement.stage = Stage::Sent;
@@ -177,7 +177,7 @@ impl Engine {
             }
             return;
         }
-        let rules = self.rules_of(&flow.request);
+        let rules = self.rules_of(&flow.asked.request());
         if self.begin(number, id, &[stage], rules.len()).is_some() {
             mods.extend(rules.into_iter().map(|rule| (token(purpose, number), delete(rule, cookie))));
         }
@@ -202,13 +202,13 @@ impl Engine {
     }
 }
 
-pub(super) fn add(rule: Rule, cookie: u64, request: &InstallFlow) -> FlowMod {
+pub(super) fn add(rule: Rule, cookie: u64, (idle_timeout, hard_timeout): (u16, u16)) -> FlowMod {
     FlowMod {
         cookie,
         table_id: rule.table_id,
         priority: rule.priority,
-        idle_timeout: request.idle_timeout,
-        hard_timeout: request.hard_timeout,
+        idle_timeout,
+        hard_timeout,
         flags: FlowModFlags::SEND_FLOW_REM,
         flow_match: rule.flow_match,
         instructions: rule.instructions,

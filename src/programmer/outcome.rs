@@ -6,7 +6,7 @@ use tracing::{error, warn};
 
 use super::cookie::{FlowNumber, Purpose, from_token};
 use super::engine::Engine;
-use super::flow::{Placement, Replan, Stage};
+use super::flow::{Placement, Reason, Replan, Stage};
 use super::meter_answers::is_meter_missing;
 use super::node::{Job, Node, NodeId, Sync};
 use crate::contract::{AlarmKind, NodeName, SwitchError};
@@ -51,13 +51,13 @@ impl Engine {
         let connection = self.nodes.get(&id).and_then(|node| node.live()).map(|live| live.connection);
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         // The key of an answer is connection and transaction: another connection's answers are not this placement's.
-        if placement.connection != connection || placement.tally.outstanding == 0 {
+        if placement.connection() != connection || placement.tally.outstanding == 0 {
             return;
         }
         if let Outcome::Unknown(reason @ UnknownReason::BarrierOverdue) = outcome {
             if placement.stage == Stage::Sent {
                 placement.stage = Stage::Unknown;
-                placement.reason = Some(words(reason));
+                placement.reason = Some(reason_of(reason));
                 self.flow_moved(number);
             }
             return;
@@ -80,11 +80,11 @@ impl Engine {
             }
             Outcome::Unknown(reason) => {
                 placement.tally.lost = true;
-                placement.reason = Some(words(reason));
+                placement.reason = Some(reason_of(reason));
             }
             Outcome::RolledBack(cause) => {
                 placement.tally.rolled_back = true;
-                placement.tally.cause = cause;
+                placement.set_cause(cause);
             }
             Outcome::NotSent => placement.tally.unsent = true,
         }
@@ -143,7 +143,7 @@ impl Engine {
     fn install_again(&mut self, number: FlowNumber, id: NodeId) {
         let now = self.now;
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
-        if !placement.repairs.may_repair(now) {
+        if !placement.more().repairs.may_repair(now) {
             let missing = ErrorMsg::new(ErrorCode::METER_MOD_FAILED_INVALID_METER, Bytes::new());
             placement.error = Some(Box::new(switch_error(&missing)));
             return self.refused(number, id);
@@ -240,11 +240,11 @@ impl Engine {
         placement.error = Some(Box::new(switch_error(refusal)));
         let is_under_way = placement.is_under_way();
         error!(
-            flow = self.flows.get(&number).map(|flow| flow.id.as_str()),
+            flow = self.flows.get(&number).map(|flow| flow.asked.id()),
             error = describe(refusal),
             "the switch refused a flow after it had confirmed it"
         );
-        let flow_id = self.flows.get(&number).map(|flow| flow.id.clone());
+        let flow_id = self.flows.get(&number).map(|flow| flow.asked.flow_id());
         let message = format!("the switch refused a flow after it had confirmed it: {}", describe(refusal));
         self.alarm(AlarmKind::LateRefusal, Some(id), flow_id, &message);
         // What is under way concludes with the error.
@@ -261,13 +261,13 @@ impl Engine {
         if placement.tally.outstanding > 0 {
             placement.tally.outstanding = 0;
             placement.tally.lost = true;
-            placement.reason = Some(words(UnknownReason::ConnectionLost));
+            placement.reason = Some(reason_of(UnknownReason::ConnectionLost));
             return self.conclude(number, id);
         }
         placement.tally = Default::default();
-        if placement.stage == Stage::Undoing && placement.atom.is_some() {
+        if placement.stage == Stage::Undoing && placement.atom().is_some() {
             placement.stage = Stage::Unknown;
-            placement.reason = Some(words(UnknownReason::ConnectionLost));
+            placement.reason = Some(reason_of(UnknownReason::ConnectionLost));
         } else if placement.stage == Stage::Undoing {
             self.reject(number, id);
         }
@@ -317,12 +317,12 @@ impl Engine {
     }
 }
 
-fn words(reason: UnknownReason) -> &'static str {
+fn reason_of(reason: UnknownReason) -> Reason {
     match reason {
-        UnknownReason::ConnectionLost => "the connection ended before the switch confirmed it",
-        UnknownReason::BarrierOverdue => "the switch has not answered the barrier in time",
-        UnknownReason::BarrierRefused => "the switch refused the barrier",
-        UnknownReason::AnswerMalformed => "the switch's answer is malformed",
+        UnknownReason::ConnectionLost => Reason::ConnectionLost,
+        UnknownReason::BarrierOverdue => Reason::BarrierOverdue,
+        UnknownReason::BarrierRefused => Reason::BarrierRefused,
+        UnknownReason::AnswerMalformed => Reason::AnswerMalformed,
     }
 }
 

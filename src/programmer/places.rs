@@ -4,6 +4,7 @@
 //! has confirmed it. Until then nothing of theirs is judged or put back where it is in the way. When it comes to nothing
 //! they have their places again, and the switch is read, because it may have lost rules of theirs meanwhile.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::cookie::FlowNumber;
@@ -13,12 +14,56 @@ use super::install::rule_hash;
 use super::node::{Job, NodeId};
 use crate::policy::Rule;
 
+/// Who holds which place: a table, priority and match on a node, by their hash.
+#[derive(Debug, Default)]
+pub(super) struct Claims(HashMap<u64, FlowNumber>);
+
+/// The place on this node and no other. Fibonacci hashing sets nodes apart.
+fn on_node(id: NodeId, place: u64) -> u64 {
+    place ^ (u64::from(id.0) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl Claims {
+    pub(super) fn get(&self, id: NodeId, place: u64) -> Option<FlowNumber> {
+        self.0.get(&on_node(id, place)).copied()
+    }
+
+    fn insert(&mut self, id: NodeId, place: u64, number: FlowNumber) -> Option<FlowNumber> {
+        self.0.insert(on_node(id, place), number)
+    }
+
+    /// The place is free, if it was this flow's.
+    pub(super) fn give_up(&mut self, id: NodeId, place: u64, number: FlowNumber) {
+        if let Entry::Occupied(claim) = self.0.entry(on_node(id, place))
+            && *claim.get() == number
+        {
+            claim.remove();
+        }
+    }
+
+    fn entry(&mut self, id: NodeId, place: u64) -> Entry<'_, u64, FlowNumber> {
+        self.0.entry(on_node(id, place))
+    }
+
+    /// Every place that is held, as a hash that [`Claims::is_of`] knows, and by whom.
+    #[cfg(test)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, FlowNumber)> {
+        self.0.iter().map(|(held, number)| (*held, *number))
+    }
+
+    /// Whether what is held is this place.
+    #[cfg(test)]
+    pub(super) fn is_of(held: u64, id: NodeId, place: u64) -> bool {
+        held == on_node(id, place)
+    }
+}
+
 impl Engine {
-    /// Gives a flow the places of these rules; the flows that had them until now.
-    pub(super) fn claim(&mut self, number: FlowNumber, id: NodeId, rules: &[Rule]) -> Vec<FlowNumber> {
+    /// Gives a flow these places; the flows that had them until now.
+    pub(super) fn claim(&mut self, number: FlowNumber, id: NodeId, places: &[u64]) -> Vec<FlowNumber> {
         let mut before = Vec::new();
-        for rule in rules {
-            if let Some(other) = self.claims.insert((id, rule_hash(rule)), number)
+        for place in places.iter().copied() {
+            if let Some(other) = self.claims.insert(id, place, number)
                 && other != number
                 && !before.contains(&other)
             {
@@ -30,8 +75,8 @@ impl Engine {
 
     /// Whether another flow has been given one of these places.
     pub(super) fn is_yielding(&self, number: FlowNumber, id: NodeId, rules: &[Rule]) -> bool {
-        let yields_to = |holder: &FlowNumber| *holder != number && !self.is_biding(*holder, id);
-        rules.iter().any(|rule| self.claims.get(&(id, rule_hash(rule))).is_some_and(yields_to))
+        let yields_to = |holder: FlowNumber| holder != number && !self.is_biding(holder, id);
+        rules.iter().any(|rule| self.claims.get(id, rule_hash(rule)).is_some_and(yields_to))
     }
 
     /// Whether a flow waits for other nodes than this one, and so leaves its places to whoever had them until then.
@@ -57,7 +102,7 @@ impl Engine {
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         let was_applied = placement.stage == Stage::Drifted;
         placement.confirm(wall);
-        let replaces = std::mem::take(&mut placement.replaces);
+        let replaces = placement.take_replaces();
         // What has drifted is stored as applied: to put it back changes nothing there.
         if !was_applied {
             self.save_flow(number);
@@ -78,7 +123,7 @@ impl Engine {
             self.read_now(id);
         }
         let cookie = self.tag.cookie(number);
-        let rules = self.flows.get(&number).map(|flow| self.rules_of(&flow.request)).unwrap_or_default();
+        let rules = self.flows.get(&number).map(|flow| self.rules_of(&flow.asked.request())).unwrap_or_default();
         if rules.len() > 1 {
             rules.into_iter().for_each(|rule| self.push_job(id, Job::Sweep { cookie, rule }));
         }
@@ -90,14 +135,10 @@ impl Engine {
     pub(super) fn leave_places(&mut self, number: FlowNumber, id: NodeId) {
         let Some(flow) = self.flows.get_mut(&number) else { return };
         let Some(placement) = flow.placement_mut(id) else { return };
-        let replaced = std::mem::take(&mut placement.replaces);
+        let replaced = placement.take_replaces();
         let Some(flow) = self.flows.get(&number) else { return };
-        for rule in self.rules_of(&flow.request) {
-            if let Entry::Occupied(claim) = self.claims.entry((id, rule_hash(&rule)))
-                && *claim.get() == number
-            {
-                claim.remove();
-            }
+        for rule in self.rules_of(&flow.asked.request()) {
+            self.claims.give_up(id, rule_hash(&rule), number);
         }
         if !replaced.is_empty() {
             replaced.into_iter().for_each(|other| self.reclaim(other, id));
@@ -112,16 +153,16 @@ impl Engine {
             return;
         }
         let mut is_superseded = false;
-        for rule in self.rules_of(&flow.request) {
-            let holder = *self.claims.entry((id, rule_hash(&rule))).or_insert(number);
+        for rule in self.rules_of(&flow.asked.request()) {
+            let holder = *self.claims.entry(id, rule_hash(&rule)).or_insert(number);
             if holder == number {
                 continue;
             }
             let Some(other) = self.flows.get_mut(&holder).and_then(|flow| flow.placement_mut(id)) else { continue };
             if other.stage == Stage::Applied {
                 is_superseded = true;
-            } else if !other.replaces.contains(&number) {
-                other.replaces.push(number);
+            } else if !other.replaces().contains(&number) {
+                other.more().replaces.push(number);
             }
         }
         if is_superseded {

@@ -21,7 +21,7 @@ impl Engine {
         rules: &[Rule],
         view: FlowNodeView,
     ) -> FlowNodeView {
-        let number = request.flow_id.as_ref().and_then(|flow_id| self.ids.get(flow_id)).copied();
+        let number = request.flow_id.as_ref().and_then(|flow_id| self.flows.by_id(flow_id.as_str()));
         let number = number.or_else(|| self.next_flow_number()).unwrap_or(FlowNumber::TABLE_MISS);
         let mut messages = Vec::new();
         let mut meter = None;
@@ -45,7 +45,7 @@ impl Engine {
                 Some((_, meter_id)) => rule.metered(*meter_id),
                 None => rule,
             };
-            let flow_mod = outbox::add(rule, self.tag.cookie(number), request);
+            let flow_mod = outbox::add(rule, self.tag.cookie(number), (request.idle_timeout, request.hard_timeout));
             messages.push(message_view(format!("{flow_mod:#}"), &Message::FlowMod(flow_mod)));
         }
         FlowNodeView {

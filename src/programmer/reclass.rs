@@ -106,18 +106,18 @@ impl Engine {
 
     /// A flow without its class has no rules that anybody could name.
     fn check_orphans(&self, classes: &ClassTable) -> Result<(), ReclassError> {
-        let mut orphans: BTreeMap<&str, Vec<&FlowId>> = BTreeMap::new();
-        for flow in self.flows.values().filter(|flow| flow.ended.is_none()) {
-            let class = flow.request.traffic_type.as_str();
+        let mut orphans: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (_, flow) in self.flows.iter().filter(|(_, flow)| flow.ended.is_none()) {
+            let class = flow.asked.traffic_type();
             if classes.known(class).is_none() {
-                orphans.entry(class).or_default().push(&flow.id);
+                orphans.entry(class).or_default().push(flow.asked.id());
             }
         }
         if orphans.is_empty() {
             return Ok(());
         }
         let words = orphans.iter().map(|(class, flows)| {
-            let named: Vec<&str> = flows.iter().take(NAMED).map(|id| id.as_str()).collect();
+            let named: Vec<&str> = flows.iter().take(NAMED).copied().collect();
             let more = flows.len().saturating_sub(NAMED);
             let and_more = if more == 0 { String::new() } else { format!(" and {more} more") };
             format!("the class {class} is gone, and flows have it: {}{and_more}", named.join(", "))
@@ -134,20 +134,21 @@ impl Engine {
         if changed.is_empty() {
             return Ok(changes);
         }
-        for (number, flow) in &self.flows {
-            let request = &flow.request;
-            if !changed.contains(&request.traffic_type) || !flow.placements.iter().any(is_concerned) {
+        for (number, flow) in self.flows.iter() {
+            if !changed.contains(flow.asked.traffic_type()) || !flow.placements.iter().any(is_concerned) {
                 continue;
             }
+            let request = flow.asked.request();
             let Some(class) = classes.known(&request.traffic_type) else { continue };
-            let before = self.rules_of(request);
-            let after =
-                self.compile(request, class).map_err(|error| ReclassError::Compile { flow: flow.id.clone(), error })?;
-            let (limit_before, limit) = (self.limit_of(request), Limit::of(request, class));
+            let before = self.rules_of(&request);
+            let after = self
+                .compile(&request, class)
+                .map_err(|error| ReclassError::Compile { flow: flow.asked.flow_id(), error })?;
+            let (limit_before, limit) = (self.limit_of(&request), Limit::of(&request, class));
             if before != after || limit_before != limit {
                 let of_class = |limit: Option<Limit>| limit.is_some_and(|limit| limit.scope == Scope::Class);
                 let leaves_meter = of_class(limit_before) && !of_class(limit);
-                changes.push(Change { number: *number, before, after, leaves_meter });
+                changes.push(Change { number, before, after, leaves_meter });
             }
         }
         Ok(changes)
@@ -163,11 +164,11 @@ impl Engine {
                 let Some(node) = self.nodes.get(&placement.node) else { continue };
                 for rule in &change.after {
                     let place = (placement.node, rule_hash(rule));
-                    let stays = self.claims.get(&place).filter(|holder| !changed.contains(holder));
-                    let holder = taken.insert(place, change.number).or(stays.copied());
+                    let stays = self.claims.get(place.0, place.1).filter(|holder| !changed.contains(holder));
+                    let holder = taken.insert(place, change.number).or(stays);
                     let other = holder.filter(|holder| !self.is_given_up(*holder, change.number, placement));
                     let other = match other.and_then(|holder| self.flows.get(&holder)) {
-                        Some(other) => format!("flow {}", other.id),
+                        Some(other) => format!("flow {}", other.asked.id()),
                         // What is there and keeps its place has been judged when it was asked for.
                         None if change.before.iter().any(|before| rule_hash(before) == place.1) => continue,
                         None => match node.foreign.cookie(place.1) {
@@ -176,7 +177,7 @@ impl Engine {
                         },
                     };
                     return Err(ReclassError::Conflict {
-                        flow: flow.id.clone(),
+                        flow: flow.asked.flow_id(),
                         other,
                         node: node.request.name.clone(),
                         place: format!("{} {}", rule.priority, rule.flow_match),
@@ -191,7 +192,7 @@ impl Engine {
     fn is_given_up(&self, holder: FlowNumber, number: FlowNumber, placement: &Placement) -> bool {
         let replaces = |winner: FlowNumber, loser: FlowNumber| {
             let winner = self.flows.get(&winner).and_then(|flow| flow.placement(placement.node));
-            winner.is_some_and(|winner| winner.replaces.contains(&loser))
+            winner.is_some_and(|winner| winner.replaces().contains(&loser))
         };
         holder == number || replaces(holder, number) || replaces(number, holder)
     }
@@ -201,10 +202,10 @@ impl Engine {
         for change in changes {
             let Some(flow) = self.flows.get(&change.number) else { continue };
             for placement in flow.placements.iter().filter(|placement| placement.stage.is_desired()) {
-                if let Some(lack) = self.lack(placement.node, &flow.request, &change.after)
+                if let Some(lack) = self.lack(placement.node, &flow.asked.request(), &change.after)
                     && let Some(node) = self.node_name(placement.node).cloned()
                 {
-                    return Err(ReclassError::Incapable { flow: flow.id.clone(), node, reason: lack.reason });
+                    return Err(ReclassError::Incapable { flow: flow.asked.flow_id(), node, reason: lack.reason });
                 }
             }
         }
@@ -221,10 +222,7 @@ impl Engine {
             let on: Vec<NodeId> = self.flows.get(&change.number).map(concerned).unwrap_or_default();
             for id in &on {
                 for rule in &change.before {
-                    let claim = (*id, rule_hash(rule));
-                    if self.claims.get(&claim) == Some(&change.number) {
-                        self.claims.remove(&claim);
-                    }
+                    self.claims.give_up(*id, rule_hash(rule), change.number);
                 }
             }
             nodes.extend(on);
@@ -282,7 +280,8 @@ impl Engine {
         }
         if is_desired {
             // Whose places these were it replaces already, or it could not have them.
-            self.claim(number, id, &change.after);
+            let places: Vec<u64> = change.after.iter().map(rule_hash).collect();
+            self.claim(number, id, &places);
         }
     }
 
@@ -290,7 +289,7 @@ impl Engine {
     /// last one.
     fn leave_class_meter(&mut self, number: FlowNumber, id: NodeId) {
         let Some(flow) = self.flows.get(&number) else { return };
-        let owner = Owner::Class(flow.request.traffic_type.clone());
+        let owner = Owner::Class(flow.asked.traffic_type().to_owned());
         let Some(meter) = self.nodes.get_mut(&id).and_then(|node| node.meters.get_mut(&owner)) else { return };
         meter.users.remove(&number);
         if meter.parked.remove(&number)

@@ -8,16 +8,16 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use openflow::FlowStats;
 use tracing::{debug, info};
 
+use super::asked::Asked;
 use super::atom::Judged;
 use super::cookie::FlowNumber;
-use super::drift::{CHANGED, DELETED};
 use super::engine::Engine;
-use super::flow::{Placement, Replan, Stage};
+use super::flow::{Placement, Reason, Replan, Stage};
 use super::install::{place_hash, rule_hash};
 use super::meter::MeterStage;
 use super::node::{Job, NodeId, Sync};
 use super::table_miss::is_table_miss;
-use crate::contract::{InstallFlow, NodeName, Timestamp};
+use crate::contract::{NodeName, Timestamp};
 use crate::policy::Rule;
 
 /// The rules that a switch has, by whom they belong to.
@@ -57,8 +57,7 @@ impl Engine {
         debug!(node = %node.request.name, entries = entries.len(), first, "read the switch's tables");
         if node.leaving.is_none() {
             self.reconcile_table_miss(id, seen.our_miss, seen.foreign_miss);
-            let desired: Vec<_> =
-                self.nodes.get(&id).map(|node| node.flows.iter().copied().collect()).unwrap_or_default();
+            let desired: Vec<_> = self.nodes.get(&id).map(|node| node.flows.iter().collect()).unwrap_or_default();
             let mut judged = Judged::default();
             for number in desired {
                 let rules = seen.ours.remove(&number).unwrap_or_default();
@@ -114,7 +113,7 @@ impl Engine {
         if stage.is_desired() && meter.is_some_and(|meter| meter.stage != MeterStage::There) {
             return Vec::new();
         }
-        let is_unmetered = meter.is_none() && self.limit_of(&flow.request).is_some();
+        let is_unmetered = meter.is_none() && self.limit_of_flow(flow).is_some();
         let rules = self.rules_on(number, id);
         let places: HashSet<u64> =
             if found.is_empty() { HashSet::new() } else { rules.iter().map(rule_hash).collect() };
@@ -127,12 +126,12 @@ impl Engine {
             return strays;
         }
         // What is to be behind a meter and has none is not as asked, whatever its rules are.
-        let is_there = |rule: &Rule| !is_unmetered && found.iter().any(|entry| is_as_asked(entry, rule, &flow.request));
+        let is_there = |rule: &Rule| !is_unmetered && found.iter().any(|entry| is_as_asked(entry, rule, &flow.asked));
         if self.is_yielding(number, id, &rules) {
             return strays;
         }
         let missing: Vec<Rule> = rules.into_iter().filter(|rule| !is_there(rule)).collect();
-        let may_have_expired = may_have_expired(placement, flow.request.idle_timeout, flow.request.hard_timeout, wall);
+        let may_have_expired = may_have_expired(placement, flow.asked.idle_timeout(), flow.asked.hard_timeout(), wall);
         let is_changed = missing.iter().any(|rule| found.iter().any(|entry| rule_hash(rule) == place_of(entry)));
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else {
             return strays;
@@ -140,7 +139,7 @@ impl Engine {
         if missing.is_empty() && (placement.replan == Replan::No || strays.is_empty()) {
             placement.replan = Replan::No;
             placement.verified_at = Some(wall);
-            if stage != Stage::Applied || !placement.replaces.is_empty() {
+            if stage != Stage::Applied || !placement.replaces().is_empty() {
                 self.confirmed(number, id);
                 self.flow_moved(number);
             }
@@ -150,10 +149,10 @@ impl Engine {
             self.flow_moved(number);
         } else if placement.replan != Replan::No {
             self.send_replanned(number, id, missing);
-        } else if placement.expired_rules > 0 && stage == Stage::Applied {
+        } else if placement.expired_rules() > 0 && stage == Stage::Applied {
             // Part of it has run out, the rest is still there.
         } else if matches!(stage, Stage::Applied | Stage::Drifted) {
-            self.drifted(number, id, missing, if is_changed { CHANGED } else { DELETED });
+            self.drifted(number, id, missing, if is_changed { Reason::Changed } else { Reason::Deleted });
         } else {
             placement.stage = Stage::Waiting;
             placement.queued = true;
@@ -172,7 +171,7 @@ impl Engine {
         placement.stage = Stage::Waiting;
         placement.queued = true;
         placement.applied_at = None;
-        placement.expired_rules = 0;
+        placement.set_expired_rules(0);
         self.push_install(number, id, missing);
         self.flow_moved(number);
     }
@@ -214,13 +213,13 @@ pub(super) fn place_of(entry: &FlowStats) -> u64 {
 }
 
 /// Whether an entry is the rule of a flow as it was asked for.
-pub(super) fn is_as_asked(entry: &FlowStats, rule: &Rule, request: &InstallFlow) -> bool {
+pub(super) fn is_as_asked(entry: &FlowStats, rule: &Rule, asked: &Asked) -> bool {
     entry.table_id == rule.table_id
         && entry.priority == rule.priority
         && entry.flow_match == rule.flow_match
         && entry.instructions == rule.instructions
-        && entry.idle_timeout == request.idle_timeout
-        && entry.hard_timeout == request.hard_timeout
+        && entry.idle_timeout == asked.idle_timeout()
+        && entry.hard_timeout == asked.hard_timeout()
 }
 
 /// Whether a confirmed flow has been on the switch long enough for a timeout of its own to have ended it unseen.

@@ -4,10 +4,8 @@
 //! of the store can be read by anybody.
 
 use std::collections::{BTreeMap, HashSet};
-use std::thread;
 use std::time::Duration;
 
-use openflow::{DatapathId, MeterId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -19,8 +17,7 @@ use super::meter::Owner;
 use super::node::{Leaving, Node, NodeId};
 use super::queues::Wanted;
 use crate::contract::{AddNode, FlowId, InstallFlow, NodeName, SwitchError, Timestamp};
-use crate::policy::ClassTable;
-use crate::store::{Batch, Record, Snapshot, Table};
+use crate::store::{Batch, Record, Records, Snapshot, Table};
 
 const TAG: &[u8] = b"tag";
 const NEXT_NUMBER: &[u8] = b"next-number";
@@ -31,53 +28,53 @@ const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// A node as it is stored.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct NodeRecord {
-    request: AddNode,
+    pub(super) request: AddNode,
     /// The one asked for, or the one that the dialled switch turned out to have.
-    datapath_id: Option<crate::contract::DatapathId>,
+    pub(super) datapath_id: Option<crate::contract::DatapathId>,
     /// Its switch has been connected once.
-    was_seen: bool,
+    pub(super) was_seen: bool,
     /// The meters that the flows of a class share, by class.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    class_meters: BTreeMap<String, u32>,
+    pub(super) class_meters: BTreeMap<String, u32>,
     /// The queues of its ports, by the ports' names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    queues: BTreeMap<String, Wanted>,
+    pub(super) queues: BTreeMap<String, Wanted>,
 }
 
 /// A flow as it is stored.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct FlowRecord {
-    flow_id: FlowId,
-    request: Box<InstallFlow>,
-    nodes: Vec<PlacementRecord>,
+    pub(super) flow_id: FlowId,
+    pub(super) request: Box<InstallFlow>,
+    pub(super) nodes: Vec<PlacementRecord>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ended: Option<Timestamp>,
+    pub(super) ended: Option<Timestamp>,
 }
 
 /// A flow on one node as it is stored.
 #[derive(Debug, Serialize, Deserialize)]
-struct PlacementRecord {
-    node: NodeName,
-    stage: StoredStage,
+pub(super) struct PlacementRecord {
+    pub(super) node: NodeName,
+    pub(super) stage: StoredStage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    error: Option<Box<SwitchError>>,
+    pub(super) error: Option<Box<SwitchError>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    applied_at: Option<Timestamp>,
+    pub(super) applied_at: Option<Timestamp>,
     /// Rules that ended by their own timeout.
     #[serde(default, skip_serializing_if = "is_zero")]
-    expired_rules: u32,
+    pub(super) expired_rules: u32,
     /// The flow's own meter there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    meter: Option<u32>,
+    pub(super) meter: Option<u32>,
     /// What it stands or falls with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    atom: Option<AtomRecord>,
+    pub(super) atom: Option<AtomRecord>,
 }
 
 /// An atom that is not decided, as it is stored: every flow of it names the first, and says whether each node decides
 /// for itself.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct AtomRecord {
+pub(super) struct AtomRecord {
     first: u64,
     per_node: bool,
 }
@@ -85,7 +82,7 @@ struct AtomRecord {
 /// The stages that outlive the daemon. What was under way when it stopped is not known, and that is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum StoredStage {
+pub(super) enum StoredStage {
     /// Never sent.
     Waiting,
     /// Sent, or about to be.
@@ -98,13 +95,13 @@ enum StoredStage {
     Superseded,
 }
 
-/// What the store had.
+/// What the store had. Its flows are read one by one: there may be millions of them.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(super) struct Loaded<'a> {
     pub(super) tag: Tag,
     pub(super) next_number: u64,
     pub(super) nodes: Vec<NodeRecord>,
-    pub(super) flows: Vec<(FlowNumber, FlowRecord)>,
+    pub(super) flows: &'a Records,
 }
 
 /// A record that this program cannot read.
@@ -116,13 +113,12 @@ pub struct RecordError {
     reason: String,
 }
 
-impl Loaded {
+impl<'a> Loaded<'a> {
     /// Reads a snapshot. The batch makes what is new in it durable: the tag at the first start, and the next block of
     /// flow numbers at every start.
-    pub(super) fn new(snapshot: &Snapshot) -> Result<(Self, Batch), RecordError> {
+    pub(super) fn new(snapshot: &'a Snapshot) -> Result<(Self, Batch), RecordError> {
         let mut batch = Batch::new();
-        let meta =
-            |key: &[u8]| snapshot.meta.iter().find(|record| record.key == key).map(|record| record.value.as_slice());
+        let meta = |key: &[u8]| snapshot.meta.iter().find(|record| record.key == key).map(|record| record.value);
         let tag = match meta(TAG) {
             Some(bytes) => u16::from_be_bytes(fixed(Table::Meta, TAG, bytes)?),
             None => {
@@ -139,42 +135,17 @@ impl Loaded {
         let nodes = snapshot
             .nodes
             .iter()
-            .map(|record| parse(Table::Node, &record.key, &record.value))
+            .map(|record| parse(Table::Node, record.key, record.value))
             .collect::<Result<_, _>>()?;
-        let flows = parse_flows(&snapshot.flows)?;
-        Ok((Self { tag: Tag(tag), next_number, nodes, flows }, batch))
+        Ok((Self { tag: Tag(tag), next_number, nodes, flows: &snapshot.flows }, batch))
     }
 }
 
-/// Reads the flows, with every core that there is: it is most of the work of a start.
-fn parse_flows(records: &[Record]) -> Result<Vec<(FlowNumber, FlowRecord)>, RecordError> {
-    let part = records.len().div_ceil(thread::available_parallelism().map_or(1, usize::from)).max(1);
-    let parse_part = |part: &[Record]| part.iter().map(parse_flow).collect::<Result<Vec<_>, _>>();
-    let mut flows = Vec::with_capacity(records.len());
-    thread::scope(|scope| {
-        let parts: Vec<_> = records.chunks(part).map(|part| scope.spawn(move || parse_part(part))).collect();
-        for part in parts {
-            flows.extend(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-        }
-        Ok(flows)
-    })
-}
-
-fn parse_flow(record: &Record) -> Result<(FlowNumber, FlowRecord), RecordError> {
-    let number = u64::from_be_bytes(fixed(Table::Flow, &record.key, &record.key)?);
-    let number =
-        FlowNumber::new(number).ok_or_else(|| unreadable(Table::Flow, &record.key, "number beyond 48 bits"))?;
-    Ok((number, parse(Table::Flow, &record.key, &record.value)?))
-}
-
-impl Loaded {
-    /// A flow whose class there is no more. Its rules are not known then, and what was written to a switch for it cannot
-    /// be told from what is nobody's.
-    pub(super) fn orphan(&self, classes: &ClassTable) -> Option<(&FlowId, &str)> {
-        let records = self.flows.iter().map(|(_, record)| record).filter(|record| record.ended.is_none());
-        let mut of_class = records.map(|record| (&record.flow_id, record.request.traffic_type.as_str()));
-        of_class.find(|(_, class)| classes.known(class).is_none())
-    }
+/// Reads what is stored of a flow.
+pub(super) fn parse_flow(record: Record<'_>) -> Result<(FlowNumber, FlowRecord), RecordError> {
+    let number = u64::from_be_bytes(fixed(Table::Flow, record.key, record.key)?);
+    let number = FlowNumber::new(number).ok_or_else(|| unreadable(Table::Flow, record.key, "number beyond 48 bits"))?;
+    Ok((number, parse(Table::Flow, record.key, record.value)?))
 }
 
 /// Flow numbers below `upto` are taken.
@@ -216,82 +187,6 @@ pub(super) fn delete_node(batch: &mut Batch, name: &NodeName) {
 }
 
 impl Engine {
-    /// Takes in what the store remembers.
-    pub(super) fn recall(&mut self, nodes: Vec<NodeRecord>, flows: Vec<(FlowNumber, FlowRecord)>) {
-        for NodeRecord { request, datapath_id, was_seen, class_meters, queues } in nodes {
-            let mut node = Node::new(request, datapath_id.map(|id| DatapathId(id.0)));
-            node.was_seen = was_seen;
-            for (class, meter) in class_meters {
-                node.meters.recall(Owner::Class(class), MeterId(meter));
-            }
-            node.queues.wanted = queues;
-            self.insert_node(node);
-        }
-        for (number, record) in flows {
-            self.restore_flow(number, record);
-        }
-    }
-
-    fn restore_flow(&mut self, number: FlowNumber, record: FlowRecord) {
-        let rules = self.rules_of(&record.request);
-        let mut placements = Vec::with_capacity(record.nodes.len());
-        let mut orphaned = Vec::new();
-        for stored in record.nodes {
-            let known = self.names.get(&stored.node).copied();
-            let id = known.unwrap_or_else(|| self.retire(stored.node));
-            let mut placement = Placement::new(id);
-            placement.restored = true;
-            placement.stage = stored.stage.stage();
-            placement.expired_rules = stored.expired_rules;
-            // The daemon died between forgetting the node and what was to be on it.
-            if known.is_none() && !placement.stage.is_ended() {
-                placement.stage = Stage::Removed;
-                orphaned.push(id);
-            }
-            if placement.stage == Stage::Unknown {
-                placement.reason = Some("the daemon restarted before the switch confirmed it");
-            }
-            if let Some(meter) = stored.meter
-                && let Some(node) = self.nodes.get_mut(&id)
-            {
-                node.meters.recall(Owner::Flow(number), MeterId(meter));
-            }
-            placement.error = stored.error;
-            placement.applied_at = stored.applied_at;
-            placement.atom = stored.atom.and_then(|atom| atom.of(id));
-            if !placement.stage.is_ended() && placement.stage != Stage::Rejected {
-                // Flows come in the order in which they were asked for: whoever has a place already was to be replaced.
-                placement.replaces = self.claim(number, id, &rules);
-            }
-            placements.push(placement);
-        }
-        let nodes: Vec<NodeId> = placements.iter().map(|placement| placement.node).collect();
-        let flow = Flow {
-            id: record.flow_id.clone(),
-            request: record.request,
-            rules: u32::try_from(rules.len()).unwrap_or(u32::MAX),
-            placements,
-            durable: 0,
-            ended: record.ended,
-            freed: false,
-        };
-        self.ids.insert(record.flow_id, number);
-        self.flows.insert(number, flow);
-        for id in nodes {
-            self.index_placement(number, id);
-            self.join_atom(number, id);
-        }
-        self.retell(number);
-        // Another node of the same name may come: the flow is not on that one.
-        orphaned.into_iter().for_each(|id| self.flow_left(number, id));
-    }
-
-    fn retire(&mut self, name: NodeName) -> NodeId {
-        let id = self.new_node_id();
-        self.retired.insert(id, name);
-        id
-    }
-
     pub(super) fn save_node(&mut self, id: NodeId) {
         let is_going = |node: &&Node| matches!(node.leaving, Some(Leaving::Going(_)));
         let Some(node) = self.nodes.get(&id).filter(|node| !is_going(node)) else { return };
@@ -325,13 +220,17 @@ impl Engine {
                 stage: StoredStage::of(placement),
                 error: placement.error.clone(),
                 applied_at: placement.applied_at,
-                expired_rules: placement.expired_rules,
+                expired_rules: placement.expired_rules(),
                 meter: self.own_meter(number, placement.node),
                 atom: placement.undecided().map(AtomRecord::new),
             })
         });
-        let record =
-            FlowRecordRef { flow_id: &flow.id, request: &flow.request, nodes: nodes.collect(), ended: flow.ended };
+        let record = FlowRecordRef {
+            flow_id: flow.asked.id(),
+            request: &flow.asked.request(),
+            nodes: nodes.collect(),
+            ended: flow.ended,
+        };
         let value = to_json(&record);
         self.batch.put(Table::Flow, number.get().to_be_bytes(), value);
         self.undurable.push_back(Undurable { commit: self.next_commit, number });
@@ -353,8 +252,9 @@ impl Engine {
         // Its nodes count it as it was told of last.
         self.retell(number);
         self.tell_last(number);
-        let Some(flow) = self.flows.remove(&number) else { return };
-        self.ids.remove(&flow.id);
+        if self.flows.remove(&number).is_none() {
+            return;
+        }
         self.delete_flow(number);
     }
 
@@ -367,11 +267,11 @@ impl Engine {
     pub(super) fn forget_old_flows(&mut self) {
         let horizon = self.wall.as_micros().saturating_sub(i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX));
         let is_old = |flow: &Flow| flow.ended.is_some_and(|ended| ended.as_micros() < horizon) && flow.is_ended();
-        let old: Vec<_> = self.flows.iter().filter(|(_, flow)| is_old(flow)).map(|(number, _)| *number).collect();
+        let old: Vec<_> = self.flows.iter().filter(|(_, flow)| is_old(flow)).map(|(number, _)| number).collect();
         let old: Vec<_> = old.into_iter().filter(|number| !self.has_meter(*number)).collect();
         old.into_iter().for_each(|number| self.forget_flow(number));
         let shown: HashSet<NodeId> =
-            self.flows.values().flat_map(|flow| &flow.placements).map(|placement| placement.node).collect();
+            self.flows.iter().flat_map(|(_, flow)| &flow.placements).map(|placement| placement.node).collect();
         self.retired.retain(|id, _| shown.contains(id));
     }
 }
@@ -379,7 +279,7 @@ impl Engine {
 /// [`FlowRecord`] for writing.
 #[derive(Serialize)]
 struct FlowRecordRef<'a> {
-    flow_id: &'a FlowId,
+    flow_id: &'a str,
     request: &'a InstallFlow,
     nodes: Vec<PlacementRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -391,7 +291,7 @@ impl AtomRecord {
         Self { first: atom.first.get(), per_node: atom.node.is_some() }
     }
 
-    fn of(self, node: NodeId) -> Option<AtomId> {
+    pub(super) fn of(self, node: NodeId) -> Option<AtomId> {
         Some(AtomId { first: FlowNumber::new(self.first)?, node: self.per_node.then_some(node) })
     }
 }
@@ -399,7 +299,7 @@ impl AtomRecord {
 impl StoredStage {
     fn of(placement: &Placement) -> Self {
         match placement.stage {
-            Stage::Waiting if !placement.queued && placement.connection.is_none() && !placement.restored => {
+            Stage::Waiting if !placement.queued && placement.connection().is_none() && !placement.restored => {
                 Self::Waiting
             }
             Stage::Waiting | Stage::Sent | Stage::Undoing | Stage::Unknown => Self::Accepted,
@@ -413,7 +313,7 @@ impl StoredStage {
         }
     }
 
-    fn stage(self) -> Stage {
+    pub(super) fn stage(self) -> Stage {
         match self {
             Self::Waiting => Stage::Waiting,
             Self::Accepted => Stage::Unknown,

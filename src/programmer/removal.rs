@@ -11,7 +11,7 @@ use crate::contract::{DEFAULT_TIMEOUT_MS, ErrorBody, FlowId, FlowState, RemoveFl
 
 impl Engine {
     pub(super) fn remove_flow(&mut self, ticket: Ticket, id: &FlowId) {
-        let Some(number) = self.ids.get(id).copied() else { return self.answer(ticket, Err(no_such_flow(id))) };
+        let Some(number) = self.flows.by_id(id.as_str()) else { return self.answer(ticket, Err(no_such_flow(id))) };
         self.begin_removal(number);
         self.wait_for(Waiter::new(ticket, Kind::Remove, vec![number], Wait::Applied), DEFAULT_TIMEOUT_MS);
     }
@@ -31,7 +31,7 @@ impl Engine {
     fn select(&self, request: &RemoveFlows) -> Result<Vec<FlowNumber>, ErrorBody> {
         if let Some(ids) = &request.flow_ids {
             let find = |(index, id): (usize, &FlowId)| {
-                self.ids.get(id).copied().ok_or_else(|| no_such_flow(id).at(format!("payload.flow_ids[{index}]")))
+                self.flows.by_id(id.as_str()).ok_or_else(|| no_such_flow(id).at(format!("payload.flow_ids[{index}]")))
             };
             // An id that is listed twice is one flow.
             let named: Result<BTreeSet<_>, _> = ids.iter().enumerate().map(find).collect();
@@ -54,9 +54,9 @@ impl Engine {
             // What has ended and is not on disk as such is not over yet: a restart would bring it back.
             (!flow.is_ended() || flow.durable > self.durable)
                 && node.is_none_or(|id| flow.placement(id).is_some_and(|placement| !placement.stage.is_ended()))
-                && request.traffic_type.as_ref().is_none_or(|name| *name == flow.request.traffic_type)
+                && request.traffic_type.as_ref().is_none_or(|name| name == flow.asked.traffic_type())
         };
-        Ok(self.flows.iter().filter(|(_, flow)| is_meant(flow)).map(|(number, _)| *number).collect())
+        Ok(self.flows.iter().filter(|(_, flow)| is_meant(flow)).map(|(number, _)| number).collect())
     }
 
     /// From now on no switch is to have the flow. What has ended stays as it ended.
@@ -93,7 +93,7 @@ impl Engine {
             Stage::Waiting | Stage::Sent | Stage::Undoing | Stage::Applied | Stage::Unknown | Stage::Drifted => {}
         }
         // A flow that never left this side is gone at once; a queued job finds it so and does nothing.
-        let never_sent = placement.stage == Stage::Waiting && placement.connection.is_none() && !placement.restored;
+        let never_sent = placement.stage == Stage::Waiting && placement.connection().is_none() && !placement.restored;
         placement.touched = sequence;
         placement.reason = None;
         placement.stage = Stage::Removing;

@@ -113,7 +113,7 @@ impl Engine {
         };
         let replaces_bundled = |number: &FlowNumber| {
             let placement = self.flows.get(number).and_then(|flow| flow.placement(id));
-            placement.is_some_and(|placement| placement.replaces.iter().any(is_bundled))
+            placement.is_some_and(|placement| placement.replaces().iter().any(is_bundled))
         };
         let node = self.nodes.get(&id);
         let has_bundle = || node.and_then(Node::live).is_some_and(|live| live.bundled > 0);

@@ -140,7 +140,7 @@ impl Engine {
         let Some(node) = self.node_name(id).cloned() else { return };
         let of_flow = |(number, counted): &(FlowNumber, Counted)| {
             Some(FlowStats {
-                flow_id: self.flows.get(number)?.id.clone(),
+                flow_id: self.flows.get(number)?.asked.flow_id(),
                 node: node.clone(),
                 packets: counted.packets,
                 bytes: counted.bytes,

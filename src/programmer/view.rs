@@ -49,7 +49,7 @@ impl Engine {
         let state = flow.told()?;
         let nodes =
             flow.placements.iter().filter_map(|placement| self.placement_view(number, flow, placement)).collect();
-        Some(self.view_of(flow.id.clone(), state, &flow.request, nodes))
+        Some(self.view_of(flow.asked.flow_id(), state, &flow.asked.request(), nodes))
     }
 
     /// Where it stands by what is on disk. What a state that is not there yet came with is not told before it.
@@ -62,11 +62,11 @@ impl Engine {
             cookie: Some(Hex(self.tag.cookie(number)).to_string()),
             rules: flow.rules,
             error: placement.error.as_deref().filter(|_| is_all || state == FlowState::Rejected).cloned(),
-            reason: placement.reason.filter(|_| is_all).map(str::to_owned),
+            reason: placement.reason.filter(|_| is_all).map(|reason| reason.as_str().to_owned()),
             applied_at: placement.applied_at.filter(|_| is_all || state != FlowState::Accepted),
             verified_at: placement.verified_at,
             meter: self.meter_of(number, placement.node).and_then(|meter| {
-                let limit = self.limit_of(&flow.request)?;
+                let limit = self.limit_of_flow(flow)?;
                 Some(meter_view(&limit, meter.id))
             }),
             ..self.node_of_flow(self.node_name(placement.node)?.clone(), node)
@@ -188,11 +188,10 @@ impl Engine {
             };
             is_shown
                 && node.is_none_or(|id| flow.placement(id).is_some())
-                && request.traffic_type.as_ref().is_none_or(|name| *name == flow.request.traffic_type)
+                && request.traffic_type.as_ref().is_none_or(|name| name == flow.asked.traffic_type())
         };
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
-        let later = self.flows.range((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded));
-        let mut matching = later.filter(|(_, flow)| is_meant(flow)).map(|(number, _)| *number);
+        let mut matching = self.flows.after(after).filter(|(_, flow)| is_meant(flow)).map(|(number, _)| number);
         let page: Vec<FlowNumber> = matching.by_ref().take(limit).collect();
         let next_cursor = matching.next().and(page.last()).map(|last| last.get().to_string());
         let flows = page.into_iter().filter_map(|number| self.flow_view(number)).collect();

@@ -66,7 +66,7 @@ impl Engine {
     pub(super) fn warnings(&mut self, request: &InstallFlow, nodes: &[NodeId]) -> Vec<Warning> {
         nodes.iter().for_each(|id| self.make_index(*id));
         let subject = self.subject(request);
-        let own = request.flow_id.as_ref().and_then(|id| self.ids.get(id)).copied();
+        let own = request.flow_id.as_ref().and_then(|id| self.flows.by_id(id.as_str()));
         let mut warnings = Vec::new();
         for id in nodes {
             let Some(node) = self.nodes.get(id) else { continue };
@@ -83,8 +83,8 @@ impl Engine {
     /// The same for a flow there is, on the nodes that it is to be on.
     pub(super) fn warnings_of(&mut self, number: FlowNumber) -> Vec<Warning> {
         let Some(flow) = self.flows.get(&number) else { return Vec::new() };
-        let mut request = flow.request.as_ref().clone();
-        request.flow_id = Some(flow.id.clone());
+        let mut request = flow.asked.request();
+        request.flow_id = Some(flow.asked.flow_id());
         let is_there = |placement: &&Placement| placement.stage.is_desired();
         let nodes: Vec<NodeId> = flow.placements.iter().filter(is_there).map(|placement| placement.node).collect();
         let mut warnings = self.warnings(&request, &nodes);
@@ -94,21 +94,21 @@ impl Engine {
 
     fn warnings_of_ours(&self, subject: &Subject, own: Option<FlowNumber>, id: NodeId, node: &Node) -> Vec<Warning> {
         let Some(index) = &node.index else { return Vec::new() };
-        let replaced = own.and_then(|own| self.flows.get(&own)?.placement(id)).map(|placement| &placement.replaces);
+        let replaced = own.and_then(|own| self.flows.get(&own)?.placement(id)).map(Placement::replaces);
         let is_other =
             |number: &FlowNumber| own != Some(*number) && !replaced.is_some_and(|replaced| replaced.contains(number));
         let candidates = candidates(subject, |priority, shape, found| index.visit(priority, shape, found));
         let warning = |number: FlowNumber| {
             let flow = self.flows.get(&number)?;
             flow.placement(id).filter(|placement| placement.stage.is_desired())?;
-            let there = self.subject(&flow.request);
+            let there = self.subject(&flow.asked.request());
             let kind = subject.kind(there.priority, &there.shapes)?;
             Some(Warning {
                 kind: kind.into(),
-                flow_id: Some(flow.id.clone()),
+                flow_id: Some(flow.asked.flow_id()),
                 cookie: None,
                 node: Some(node.request.name.clone()),
-                message: sentence(kind, &format!("flow {}", flow.id), node.request.name.as_str()),
+                message: sentence(kind, &format!("flow {}", flow.asked.id()), node.request.name.as_str()),
             })
         };
         candidates.into_iter().filter(is_other).filter_map(warning).take(MAX_WARNINGS).collect()
@@ -121,8 +121,8 @@ impl Engine {
             return;
         }
         let mut index = ConflictIndex::default();
-        for (number, flow) in node.flows.iter().filter_map(|number| Some((*number, self.flows.get(number)?))) {
-            let (priority, shapes) = self.classes.layout(&flow.request);
+        for (number, flow) in node.flows.iter().filter_map(|number| Some((number, self.flows.get(&number)?))) {
+            let (priority, shapes) = self.classes.layout(&flow.asked.request());
             shapes.iter().for_each(|shape| index.insert(priority, shape, number));
         }
         node.index = Some(index);
@@ -132,7 +132,7 @@ impl Engine {
     pub(super) fn index_shapes(&mut self, number: FlowNumber, id: NodeId, is_there: bool) {
         let (Some(flow), Some(node)) = (self.flows.get(&number), self.nodes.get_mut(&id)) else { return };
         let Some(index) = &mut node.index else { return };
-        let (priority, shapes) = self.classes.layout(&flow.request);
+        let (priority, shapes) = self.classes.layout(&flow.asked.request());
         for shape in shapes {
             if is_there {
                 index.insert(priority, &shape, number);

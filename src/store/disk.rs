@@ -12,6 +12,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use redb::{
     Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError,
@@ -19,7 +20,7 @@ use redb::{
 
 use super::backend::{Backend, is_full};
 use super::scratch::Scratch;
-use super::{Damage, Operation, Record, Snapshot, StoreError, Table, record};
+use super::{Damage, Operation, Snapshot, StoreError, Table, record};
 
 /// The format that this program writes.
 pub(super) const FORMAT: u64 = 1;
@@ -199,29 +200,43 @@ fn builder() -> Builder {
     builder
 }
 
-/// Opens a store and reads it. It is looked at first and touched only when all of it is in order.
+/// Opens a store and reads it. It is looked at first, by two threads, and touched only when all of it is in order.
 fn open(path: &Path, open_backend: &OpenBackend) -> Result<(Database, u64, Snapshot), StoreError> {
     let refused = |error: redb::Error| refusal(path, error);
     let damaged = |damage| StoreError::Damaged { path: path.to_owned(), damage };
     if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
         return Err(damaged(Damage::Empty));
     }
-    let scratch = Scratch::open(path).map_err(|error| refused(error.into()))?;
-    let mut looked_at = builder().create_with_backend(scratch).map_err(|error| refused(error.into()))?;
+    let looked_at = look(path).map_err(refused)?;
     match about(&looked_at, ABOUT_FORMAT).map_err(refused)? {
         None => return Err(damaged(Damage::NoFormat)),
         Some(found) if found > FORMAT => return Err(StoreError::Newer { path: path.to_owned(), found }),
         Some(_) => {}
     }
-    // With quick repair the database believes the pages of its last commit without a look at their checksums.
-    if !looked_at.check_integrity().map_err(|error| refused(error.into()))? {
+    let (is_consistent, snapshot) = thread::scope(|scope| {
+        let check = scope.spawn(|| is_consistent(path));
+        let snapshot = snapshot(&looked_at);
+        (check.join().unwrap_or_else(|panic| panic::resume_unwind(panic)), snapshot)
+    });
+    if !is_consistent.map_err(refused)? {
         return Err(damaged(Damage::Inconsistent));
     }
-    let snapshot = snapshot(&looked_at).map_err(damaged)?;
+    let snapshot = snapshot.map_err(damaged)?;
     let commit = about(&looked_at, ABOUT_COMMIT).map_err(refused)?.unwrap_or(0);
     drop(looked_at);
     let database = open_for_writing(path, open_backend).map_err(refused)?;
     Ok((database, commit, snapshot))
+}
+
+/// Opens a store without touching it.
+fn look(path: &Path) -> Result<Database, redb::Error> {
+    Ok(builder().create_with_backend(Scratch::open(path)?)?)
+}
+
+/// Whether the checksum of every page is right. With quick repair the database believes the pages of its last commit
+/// without a look at them.
+fn is_consistent(path: &Path) -> Result<bool, redb::Error> {
+    Ok(look(path)?.check_integrity()?)
 }
 
 fn open_for_writing(path: &Path, open_backend: &OpenBackend) -> Result<Database, redb::Error> {
@@ -258,7 +273,7 @@ fn snapshot(database: &impl ReadableDatabase) -> Result<Snapshot, Damage> {
             let (key, value) = entry.map_err(redb::Error::from)?;
             let key = key.value();
             let value = record::unseal(key, value.value())?;
-            snapshot.records_mut(table).push(Record { key: key.to_vec(), value: value.to_vec() });
+            snapshot.records_mut(table).push(key, value);
         }
     }
     Ok(snapshot)

@@ -107,7 +107,7 @@ fn put(key: u32) -> [Operation; 1] {
 }
 
 fn keys(snapshot: &Snapshot) -> Vec<u32> {
-    snapshot.flows.iter().map(|record| u32::from_be_bytes(record.key.clone().try_into().unwrap())).collect()
+    snapshot.flows.iter().map(|record| u32::from_be_bytes(record.key.try_into().unwrap())).collect()
 }
 
 fn reopened(dir: &TempDir, disk: Disk) -> Vec<u32> {

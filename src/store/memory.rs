@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Batch, Operation, Record, Snapshot, Table};
+use super::{Batch, Operation, Snapshot, Table};
 
 /// Values by table and key.
 type Records = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
@@ -33,7 +33,7 @@ impl Memory {
         let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         let mut snapshot = Snapshot::default();
         for ((table, key), value) in records.iter() {
-            snapshot.records_mut(*table).push(Record { key: key.clone(), value: value.clone() });
+            snapshot.records_mut(*table).push(key, value);
         }
         snapshot
     }

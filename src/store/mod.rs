@@ -32,6 +32,7 @@ mod error;
 mod faults;
 mod memory;
 mod record;
+mod records;
 mod scratch;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ use tokio::sync::mpsc;
 use self::disk::Disk;
 pub use self::error::{Damage, StoreError};
 pub use self::memory::Memory;
+pub use self::records::{Record, Records};
 
 /// Batches that may wait for the writer: what a burst of single requests needs while one commit runs.
 pub const QUEUE_BATCHES: usize = 16_384;
@@ -157,29 +159,20 @@ impl Batch {
     }
 }
 
-/// A record as it was found at opening.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The key.
-    pub key: Vec<u8>,
-    /// The value.
-    pub value: Vec<u8>,
-}
-
 /// Every record of a store as it was found at opening, each table in the order of its keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// The records of [`Table::Node`].
-    pub nodes: Vec<Record>,
+    pub nodes: Records,
     /// The records of [`Table::Flow`].
-    pub flows: Vec<Record>,
+    pub flows: Records,
     /// The records of [`Table::Meta`].
-    pub meta: Vec<Record>,
+    pub meta: Records,
 }
 
 impl Snapshot {
     /// The records of one table.
-    pub fn records(&self, table: Table) -> &[Record] {
+    pub fn records(&self, table: Table) -> &Records {
         match table {
             Table::Node => &self.nodes,
             Table::Flow => &self.flows,
@@ -187,7 +180,7 @@ impl Snapshot {
         }
     }
 
-    fn records_mut(&mut self, table: Table) -> &mut Vec<Record> {
+    fn records_mut(&mut self, table: Table) -> &mut Records {
         match table {
             Table::Node => &mut self.nodes,
             Table::Flow => &mut self.flows,

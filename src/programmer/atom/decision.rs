@@ -68,7 +68,7 @@ impl Engine {
                 let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(*node)) else {
                     continue;
                 };
-                placement.atom = None;
+                placement.set_atom(None);
                 placement.queued = false;
                 let is_in_doubt = std::mem::take(&mut placement.tally).lost;
                 self.confirmed(number, *node);
@@ -96,7 +96,7 @@ impl Engine {
                     continue;
                 };
                 may_be_there |= placement.stage == Stage::Unknown;
-                placement.atom = None;
+                placement.set_atom(None);
                 placement.queued = false;
                 placement.error.get_or_insert_with(|| Box::new(error.clone()));
                 self.reject_and_wait(number, *node);
@@ -112,7 +112,7 @@ impl Engine {
     fn shared_error(&self, refusal: &Refusal) -> SwitchError {
         let culprit = refusal
             .culprit
-            .and_then(|(number, node)| Some((self.flows.get(&number)?.id.as_str(), self.node_name(node)?.as_str())));
+            .and_then(|(number, node)| Some((self.flows.get(&number)?.asked.id(), self.node_name(node)?.as_str())));
         let SwitchError { error_type, code, message } = &refusal.error;
         match culprit {
             Some((flow_id, node)) => rolled_back(format!(

@@ -334,7 +334,7 @@ impl Engine {
                 refusal.get_or_insert_with(|| Refusal { culprit, error: error.as_ref().clone() });
             }
             if tally.rolled_back {
-                let error = tally.cause.map_or_else(not_applied, |cause| switch_error(&cause));
+                let error = placement.more().cause.take().map_or_else(not_applied, |cause| switch_error(&cause));
                 rolled_back.get_or_insert(Refusal { culprit: None, error });
             }
             unknown |= tally.lost;

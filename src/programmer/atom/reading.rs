@@ -36,7 +36,7 @@ impl Engine {
         let rules = self.rules_on(number, id);
         let places: HashSet<u64> = rules.iter().map(rule_hash).collect();
         let strays = found.extract_if(.., |entry| !places.contains(&place_of(entry))).collect();
-        let is_whole = rules.iter().all(|rule| found.iter().any(|entry| is_as_asked(entry, rule, &flow.request)));
+        let is_whole = rules.iter().all(|rule| found.iter().any(|entry| is_as_asked(entry, rule, &flow.asked)));
         if is_whole { &mut judged.whole } else { &mut judged.broken }.insert(atom);
         strays
     }

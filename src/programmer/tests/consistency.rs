@@ -1,22 +1,24 @@
 //! The engine's indices against what they index, for tests to look at after every step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::programmer::cookie::FlowNumber;
 use crate::programmer::engine::Engine;
+use crate::programmer::flows::FlowSet;
 use crate::programmer::install::rule_hash;
 use crate::programmer::node::NodeId;
+use crate::programmer::places::Claims;
 
 impl Engine {
     /// Whether counters and indices say what the flows and nodes themselves say.
     pub(super) fn check_consistency(&self) -> Result<(), String> {
         for (id, node) in &self.nodes {
-            let mut flows = BTreeSet::new();
+            let mut flows = FlowSet::default();
             let mut counts = BTreeMap::new();
-            for (number, flow) in &self.flows {
+            for (number, flow) in self.flows.iter() {
                 for placement in flow.placements.iter().filter(|placement| placement.node == *id) {
                     if !placement.stage.is_ended() {
-                        flows.insert(*number);
+                        flows.insert(number);
                     }
                     if let Some(told) = placement.told.filter(|told| !told.is_ended()) {
                         *counts.entry(told).or_default() += 1;
@@ -43,29 +45,26 @@ impl Engine {
                 return Err(format!("{:?} is not known by its name", node.request.name));
             }
         }
-        for (number, flow) in &self.flows {
-            if self.ids.get(&flow.id) != Some(number) {
-                return Err(format!("{:?} is not known by its id", flow.id));
+        for (number, flow) in self.flows.iter() {
+            if self.flows.by_id(flow.asked.id()) != Some(number) {
+                return Err(format!("{:?} is not known by its id", flow.asked.id()));
             }
         }
-        for (id, number) in &self.ids {
-            if !self.flows.contains_key(number) {
-                return Err(format!("{id:?} is the id of a flow that is gone"));
-            }
-        }
-        self.claims.iter().try_for_each(|((id, place), number)| self.check_claim(*id, *place, *number))
+        self.claims.iter().try_for_each(|(held, number)| self.check_claim(held, number))
     }
 
-    fn check_claim(&self, id: NodeId, place: u64, number: FlowNumber) -> Result<(), String> {
+    fn check_claim(&self, held: u64, number: FlowNumber) -> Result<(), String> {
         let Some(flow) = self.flows.get(&number) else {
-            return Err(format!("{number:?} is gone and claims a place on {id:?}"));
+            return Err(format!("{number:?} is gone and claims a place"));
         };
-        if flow.placement(id).is_none_or(|placement| placement.stage.is_ended()) {
-            return Err(format!("{:?} has left {id:?} and claims a place there", flow.id));
+        let places: Vec<u64> = self.rules_of(&flow.asked.request()).iter().map(rule_hash).collect();
+        let is_held_on = |id: NodeId| places.iter().any(|place| Claims::is_of(held, id, *place));
+        match flow.placements.iter().find(|placement| is_held_on(placement.node)) {
+            None => Err(format!("{:?} claims a place that is none of its rules'", flow.asked.id())),
+            Some(placement) if placement.stage.is_ended() => {
+                Err(format!("{:?} has left {:?} and claims a place there", flow.asked.id(), placement.node))
+            }
+            Some(_) => Ok(()),
         }
-        if !self.rules_of(&flow.request).iter().any(|rule| rule_hash(rule) == place) {
-            return Err(format!("{:?} claims a place that is none of its rules'", flow.id));
-        }
-        Ok(())
     }
 }

@@ -28,5 +28,6 @@ pub(super) fn boot(config: &Config, memory: &Memory, now: Instant, wall: i64) ->
     let (loaded, batch) = Loaded::new(&snapshot).unwrap();
     store.submit(batch, 0).unwrap();
     assert!(store.completion().now_or_never().is_some());
-    (store, Engine::new(config.clone(), loaded, Audience::default(), now, Timestamp::from_micros(wall).unwrap()))
+    let wall = Timestamp::from_micros(wall).unwrap();
+    (store, Engine::new(config.clone(), loaded, Audience::default(), now, wall).unwrap())
 }

@@ -1,0 +1,258 @@
+//! Where all flows are: by number, in order, and by id.
+//!
+//! There may be millions of them, so what each costs beside itself counts. Numbers are given in order and most flows live
+//! long, so flows lie in pages of 64 numbers each, side by side and without gaps: a bit says of each number whether it is
+//! there, and the number of bits before it says where. The index by id has only numbers: the ids are with the flows.
+//!
+//! ```text
+//! page 2, numbers 128 to 191:  present 0b…01101   flows [128, 130, 131]
+//! ```
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+
+use super::cookie::FlowNumber;
+use super::flow::Flow;
+
+/// Numbers of a page: the bits of its map.
+const PAGE: u64 = 64;
+
+/// A page's number, and a flow's place in it.
+fn split(number: FlowNumber) -> (u64, u32) {
+    // A remainder of 64 fits.
+    (number.get() / PAGE, (number.get() % PAGE) as u32)
+}
+
+/// All flows.
+#[derive(Debug, Default)]
+pub(super) struct Flows {
+    pages: BTreeMap<u64, Page>,
+    ids: HashTable<FlowNumber>,
+    hasher: RandomState,
+    len: usize,
+}
+
+/// Flows whose numbers are close together.
+#[derive(Debug, Default)]
+struct Page {
+    present: u64,
+    /// In the order of their numbers.
+    flows: Vec<Flow>,
+}
+
+impl Page {
+    fn has(&self, place: u32) -> bool {
+        self.present >> place & 1 == 1
+    }
+
+    /// How many are before a place.
+    fn rank(&self, place: u32) -> usize {
+        (self.present & ((1 << place) - 1)).count_ones() as usize
+    }
+
+    fn get(&self, place: u32) -> Option<&Flow> {
+        if self.has(place) { self.flows.get(self.rank(place)) } else { None }
+    }
+
+    fn get_mut(&mut self, place: u32) -> Option<&mut Flow> {
+        let rank = self.rank(place);
+        if self.has(place) { self.flows.get_mut(rank) } else { None }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u32, &Flow)> {
+        bits(self.present).zip(&self.flows)
+    }
+}
+
+/// The places of the bits that are set, in order.
+fn bits(mut map: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let place = map.trailing_zeros();
+        map &= map.checked_sub(1)?;
+        Some(place)
+    })
+}
+
+impl Flows {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn get(&self, number: &FlowNumber) -> Option<&Flow> {
+        let (page, place) = split(*number);
+        self.pages.get(&page)?.get(place)
+    }
+
+    pub(super) fn get_mut(&mut self, number: &FlowNumber) -> Option<&mut Flow> {
+        let (page, place) = split(*number);
+        self.pages.get_mut(&page)?.get_mut(place)
+    }
+
+    pub(super) fn contains_key(&self, number: &FlowNumber) -> bool {
+        self.get(number).is_some()
+    }
+
+    /// The flow with an id.
+    pub(super) fn by_id(&self, id: &str) -> Option<FlowNumber> {
+        let has_id = |number: &FlowNumber| self.get(number).is_some_and(|flow| flow.asked.id() == id);
+        self.ids.find(self.hasher.hash_one(id), has_id).copied()
+    }
+
+    /// Adds a flow, whose number and id no other has.
+    pub(super) fn insert(&mut self, number: FlowNumber, flow: Flow) {
+        let hash = self.hasher.hash_one(flow.asked.id());
+        let (page, place) = split(number);
+        let page = self.pages.entry(page).or_default();
+        if page.has(place) {
+            return;
+        }
+        let rank = page.rank(place);
+        page.present |= 1 << place;
+        page.flows.insert(rank, flow);
+        self.len += 1;
+        let Self { pages, ids, hasher, .. } = self;
+        let id_of = |number: &FlowNumber| {
+            let (page, place) = split(*number);
+            pages.get(&page).and_then(|page| page.get(place)).map_or("", |flow| flow.asked.id())
+        };
+        ids.insert_unique(hash, number, |number| hasher.hash_one(id_of(number)));
+    }
+
+    pub(super) fn remove(&mut self, number: &FlowNumber) -> Option<Flow> {
+        let (at, place) = split(*number);
+        let page = self.pages.get_mut(&at).filter(|page| page.has(place))?;
+        let flow = page.flows.remove(page.rank(place));
+        page.present &= !(1 << place);
+        if page.present == 0 {
+            self.pages.remove(&at);
+        }
+        self.len -= 1;
+        let hash = self.hasher.hash_one(flow.asked.id());
+        if let Ok(entry) = self.ids.find_entry(hash, |other| other == number) {
+            entry.remove();
+        }
+        Some(flow)
+    }
+
+    /// All of them, in the order of their numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (FlowNumber, &Flow)> {
+        self.pages.iter().flat_map(|(page, flows)| flows.iter().filter_map(|(place, flow)| number(*page, place, flow)))
+    }
+
+    /// Those with a greater number.
+    pub(super) fn after(&self, number: FlowNumber) -> impl Iterator<Item = (FlowNumber, &Flow)> {
+        let pages = self.pages.range(split(number).0..);
+        let flows = pages.flat_map(|(page, flows)| flows.iter().map(|(place, flow)| (*page, place, flow)));
+        flows
+            .filter_map(|(page, place, flow)| self::number(page, place, flow))
+            .filter(move |(other, _)| *other > number)
+    }
+}
+
+fn number(page: u64, place: u32, flow: &Flow) -> Option<(FlowNumber, &Flow)> {
+    Some((FlowNumber::new(page * PAGE + u64::from(place))?, flow))
+}
+
+/// Numbers of flows, in order: a bit each, where they are close together.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct FlowSet(BTreeMap<u64, u64>);
+
+impl FlowSet {
+    pub(super) fn insert(&mut self, number: FlowNumber) {
+        let (page, place) = split(number);
+        *self.0.entry(page).or_default() |= 1 << place;
+    }
+
+    pub(super) fn remove(&mut self, number: FlowNumber) {
+        let (page, place) = split(number);
+        if let Some(map) = self.0.get_mut(&page) {
+            *map &= !(1 << place);
+            if *map == 0 {
+                self.0.remove(&page);
+            }
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = FlowNumber> {
+        let pages = self.0.iter().flat_map(|(page, map)| bits(*map).map(move |place| page * PAGE + u64::from(place)));
+        pages.filter_map(FlowNumber::new)
+    }
+}
+
+impl FromIterator<FlowNumber> for FlowSet {
+    fn from_iter<I: IntoIterator<Item = FlowNumber>>(numbers: I) -> Self {
+        let mut set = Self::default();
+        numbers.into_iter().for_each(|number| set.insert(number));
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::contract::{Endpoint, FlowId, InstallFlow};
+    use crate::programmer::asked::Asked;
+
+    fn number(number: u64) -> FlowNumber {
+        FlowNumber::new(number).unwrap()
+    }
+
+    fn flow(number: u64) -> Flow {
+        let id: FlowId = format!("flow-{number}").parse().unwrap();
+        let request = InstallFlow::new(Endpoint::Any, Endpoint::Any, "voice");
+        Flow {
+            asked: Asked::new(&id, &request),
+            rules: 1,
+            placements: Default::default(),
+            durable: number,
+            ended: None,
+            freed: false,
+        }
+    }
+
+    /// Numbers on either side of the ends of pages, and far away.
+    fn numbers() -> impl Strategy<Value = u64> {
+        prop_oneof![0..200_u64, Just((1 << 48) - 1), Just(1 << 40)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn flows_are_there_as_they_were_put_there(steps in prop::collection::vec((any::<bool>(), numbers()), 0..200)) {
+            let (mut flows, mut set, mut expected) = (Flows::default(), FlowSet::default(), BTreeSet::new());
+            for (is_added, step) in steps {
+                if is_added {
+                    flows.insert(number(step), flow(step));
+                    set.insert(number(step));
+                    expected.insert(number(step));
+                } else {
+                    prop_assert_eq!(flows.remove(&number(step)).is_some(), expected.remove(&number(step)));
+                    set.remove(number(step));
+                }
+            }
+            let all: Vec<_> = expected.iter().copied().collect();
+            prop_assert_eq!(flows.len(), all.len());
+            prop_assert_eq!(flows.iter().map(|(number, _)| number).collect::<Vec<_>>(), all.clone());
+            prop_assert_eq!(set.iter().collect::<Vec<_>>(), all.clone());
+            prop_assert!(flows.iter().all(|(number, flow)| flow.durable == number.get()));
+            for wanted in (0..200).chain([(1 << 48) - 1, 1 << 40]) {
+                let is_there = expected.contains(&number(wanted));
+                prop_assert_eq!(flows.get(&number(wanted)).map(|flow| flow.durable), is_there.then_some(wanted));
+                prop_assert_eq!(flows.get_mut(&number(wanted)).map(|flow| flow.durable), is_there.then_some(wanted));
+                prop_assert_eq!(flows.by_id(&format!("flow-{wanted}")), is_there.then_some(number(wanted)));
+            }
+            for from in [0, 63, 64, 65, 1 << 40] {
+                let after: Vec<_> = flows.after(number(from)).map(|(number, _)| number).collect();
+                prop_assert_eq!(after, all.iter().copied().filter(|other| *other > number(from)).collect::<Vec<_>>());
+            }
+        }
+    }
+}
