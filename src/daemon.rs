@@ -115,6 +115,7 @@ pub async fn run(
         classes: config.classes,
         dial_tls: tls.is_some(),
         max_flows: programmer::MAX_FLOWS,
+        patience: programmer::PATIENCE,
         limits: limits(&north_config),
     };
 

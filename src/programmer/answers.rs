@@ -149,6 +149,7 @@ impl Engine {
     fn wait_for_disk(&mut self, ticket: Ticket) {
         let Some(waiter) = self.take_waiter(ticket) else { return };
         for number in &waiter.flows {
+            self.save_unsaved(*number);
             if let Some(tickets) = self.waiters.by_flow.get_mut(number) {
                 tickets.retain(|waiting| *waiting != ticket);
             }

@@ -5,7 +5,7 @@
 //! Tasks: one, on the daemon's tracker. The shutdown token stops it; what was submitted to the store is written by the
 //! store's own thread whatever becomes of the task, and a command without an answer finds its channel closed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -17,7 +17,7 @@ use super::engine::{Engine, Output, Ticket};
 use super::news::News;
 use super::node::NodeId;
 use super::{Answer, Reclassing, Request, Survey};
-use crate::contract::{Timestamp, Topic};
+use crate::contract::{self, Timestamp, Topic};
 use crate::crash::{self, Place};
 use crate::ovsdb::{self, Ovsdb, Watch};
 use crate::session::{Command, Event};
@@ -25,7 +25,7 @@ use crate::southbound::{ConnectionId, Dial, Report, Southbound};
 use crate::store::{Store, StoreError};
 
 /// Inputs taken at a time before the engine's outputs are carried out: enough to share a commit and a barrier, few
-/// enough that nobody waits long behind them.
+/// enough that nobody waits long behind them. A request for many flows counts as many.
 const TAKE: usize = 512;
 
 pub(super) struct Driver {
@@ -102,6 +102,7 @@ impl Driver {
         let mut ends = Ends::new(news);
         let mut commits = Commits::default();
         let mut commands = Vec::with_capacity(TAKE);
+        let mut waiting = VecDeque::with_capacity(TAKE);
         let mut heard = Vec::with_capacity(TAKE);
         loop {
             engine.flush();
@@ -109,9 +110,8 @@ impl Driver {
                 ends.carry_out(output, &mut commits, &southbound, &ovsdb);
             }
             ends.news.make_up();
-            commits.submit(&store, Instant::now());
-            let deadline = engine.poll_timeout().into_iter().chain(commits.deadline()).min();
-            let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            commits.submit(&store);
+            let deadline = engine.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             tokio::select! {
                 completion = store.completion() => {
                     engine.set_time(Instant::now(), Timestamp::now());
@@ -129,13 +129,14 @@ impl Driver {
                     engine.handle_database(report);
                 }
                 _ = inbox.recv_many(&mut commands, TAKE),
-                    if !(commits.are_blocked() || inbox.is_closed() && inbox.is_empty()) =>
+                    if waiting.is_empty() && !(commits.are_blocked() || inbox.is_closed() && inbox.is_empty()) =>
                 {
-                    engine.set_time(Instant::now(), Timestamp::now());
-                    for request in commands.drain(..) {
-                        let ticket = ends.ticket(request.answer);
-                        engine.handle_command(ticket, request.command);
-                    }
+                    waiting.extend(commands.drain(..));
+                    ends.take(&mut engine, &mut waiting);
+                }
+                // The connections have their turn before the next.
+                () = tokio::task::yield_now(), if !(waiting.is_empty() || commits.are_blocked()) => {
+                    ends.take(&mut engine, &mut waiting);
                 }
                 Some(Reclassing { classes, answer }) = reclassings.recv(), if !commits.are_blocked() => {
                     engine.set_time(Instant::now(), Timestamp::now());
@@ -160,6 +161,13 @@ impl Driver {
             }
         }
         drop(ends);
+        engine.save_rest();
+        engine.flush();
+        while let Some(output) = engine.poll_output() {
+            if let Output::Commit { ticket, batch } = output {
+                commits.add(ticket, batch);
+            }
+        }
         commits.finish(&mut store).await;
         store.close().await;
         Ok(())
@@ -176,6 +184,19 @@ impl Ends {
             watches: HashMap::new(),
             next_ticket: 0,
             is_reclassing: false,
+        }
+    }
+
+    /// Gives the engine as many of the requests that wait as may go at a time.
+    fn take(&mut self, engine: &mut Engine, waiting: &mut VecDeque<Request>) {
+        engine.set_time(Instant::now(), Timestamp::now());
+        let mut taken = 0;
+        while taken < TAKE
+            && let Some(Request { command, answer }) = waiting.pop_front()
+        {
+            taken += weight(&command);
+            let ticket = self.ticket(answer);
+            engine.handle_command(ticket, command);
         }
     }
 
@@ -239,7 +260,7 @@ impl Ends {
                     error!(node = node.0, token = command.token, "a database does not take its commands");
                 }
             }
-            Output::Commit { ticket, batch } => commits.add(ticket, batch, Instant::now()),
+            Output::Commit { ticket, batch } => commits.add(ticket, batch),
             Output::Tell(news) => self.news.publish(news),
         }
     }
@@ -252,5 +273,13 @@ impl Ends {
             error!(connection = connection.0, "a connection does not take its commands; giving it up");
             self.connections.remove(&connection);
         }
+    }
+}
+
+/// How much work a request is, beside one for one flow.
+fn weight(command: &contract::Command) -> usize {
+    match command {
+        contract::Command::InstallFlows(request) => request.flows.len().max(1),
+        _ => 1,
     }
 }

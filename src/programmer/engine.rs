@@ -21,6 +21,7 @@ use super::places::Claims;
 use super::queues::QueueRequests;
 use super::reads::Reads;
 use super::record::Loaded;
+use super::soon::Soon;
 use super::{Admission, Answer, StartError, TableMiss};
 use crate::contract::{Command, ErrorBody, ErrorCode, FlowId, Limits, NodeName, Timestamp};
 use crate::ovsdb;
@@ -42,6 +43,8 @@ pub struct Config {
     pub dial_tls: bool,
     /// How many flows there may be.
     pub max_flows: usize,
+    /// How long a change of a flow waits for the switch's word on it, to be stored with that in one write.
+    pub patience: Duration,
     /// The classes of traffic that requests may name.
     pub classes: ClassTable,
     /// The bounds that `GetInfo` tells; those of the northbound side come from there.
@@ -141,6 +144,8 @@ pub(super) struct Engine {
     pub(super) durable: u64,
     /// Changes of flows on their way to the disk, in the order of the commits.
     pub(super) undurable: VecDeque<Undurable>,
+    /// Changes of flows that are stored with the switch's word on them.
+    pub(super) soon: Soon,
     /// What found no room on the disk, and when it is tried again.
     pub(super) unsaved: Unsaved,
     pub(super) outputs: VecDeque<Output>,
@@ -202,6 +207,7 @@ impl Engine {
             next_commit: 1,
             durable: 0,
             undurable: VecDeque::new(),
+            soon: Soon::default(),
             unsaved: Unsaved::default(),
             next_cleaning: now,
             outputs: VecDeque::new(),
@@ -279,6 +285,7 @@ impl Engine {
             self.waiters.deadline(),
             self.atoms.deadline(),
             self.queries.deadline(),
+            self.soon.deadline(),
             self.unsaved.retry_at,
             Some(self.next_cleaning),
         ];
@@ -300,6 +307,7 @@ impl Engine {
             self.advance_atoms();
             self.send_queued();
         }
+        self.save_due();
         self.tell_changes();
         self.reserve_numbers();
         if !self.batch.operations().is_empty() {

@@ -43,6 +43,8 @@ pub(super) struct Flow {
     pub(super) rules: u32,
     /// Its id is free again: the record goes when it has ended and nobody waits for it.
     pub(super) freed: bool,
+    /// It has changed, and that is stored with the switch's word on it.
+    pub(super) is_unsaved: bool,
     pub(super) placements: Placements,
     /// The store's ticket that must be durable before the flow's state may be told.
     pub(super) durable: u64,

@@ -214,6 +214,7 @@ mod tests {
             durable: number,
             ended: None,
             freed: false,
+            is_unsaved: false,
         }
     }
 

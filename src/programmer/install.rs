@@ -227,9 +227,7 @@ impl Engine {
             placements.push(placement);
         }
         // What is limited is sent when the disk has the number of its meter.
-        let expects_verdict = request.wait == Wait::Applied
-            && self.limit_of(&request).is_none()
-            && placements.iter().any(|placement| placement.queued);
+        let expects_verdict = request.wait == Wait::Applied && self.limit_of(&request).is_none();
         self.flows.insert(
             number,
             Flow {
@@ -239,6 +237,7 @@ impl Engine {
                 durable: 0,
                 ended: None,
                 freed: false,
+                is_unsaved: false,
             },
         );
         nodes.iter().for_each(|id| self.index_shapes(number, *id, true));
@@ -249,9 +248,10 @@ impl Engine {
                 _ => self.join_atom(number, node_id),
             }
         }
-        self.save_flow(number);
         if expects_verdict {
-            self.batch.expect_more();
+            self.save_soon(number);
+        } else {
+            self.save_flow(number);
         }
     }
 

@@ -42,6 +42,7 @@ mod record;
 mod removal;
 mod restore;
 mod sample;
+mod soon;
 mod table_miss;
 #[cfg(test)]
 mod tests;
@@ -50,7 +51,7 @@ mod warnings;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -90,6 +91,10 @@ const RECLASSINGS: usize = 1;
 
 /// Events that wait to be written for subscribers: those of one large batch. Beyond them there is a gap.
 const NEWS: usize = 65_536;
+
+/// How long a change of a flow waits for the switch's word on it, to be stored with that in one write. A switch whose answer
+/// takes longer takes longer than the disk, too.
+pub const PATIENCE: Duration = Duration::from_millis(1);
 
 /// The ticket of the first commit, before the engine counts its own.
 const FIRST_COMMIT: u64 = 0;

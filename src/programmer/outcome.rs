@@ -262,7 +262,8 @@ impl Engine {
             placement.tally.outstanding = 0;
             placement.tally.lost = true;
             placement.reason = Some(reason_of(UnknownReason::ConnectionLost));
-            return self.conclude(number, id);
+            self.conclude(number, id);
+            return self.save_unsaved(number);
         }
         placement.tally = Default::default();
         if placement.stage == Stage::Undoing && placement.atom().is_some() {
@@ -271,6 +272,8 @@ impl Engine {
         } else if placement.stage == Stage::Undoing {
             self.reject(number, id);
         }
+        // The switch says nothing of it any more.
+        self.save_unsaved(number);
         self.flow_moved(number);
     }
 

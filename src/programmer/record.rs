@@ -213,6 +213,7 @@ impl Engine {
         }
         let Some(flow) = self.flows.get_mut(&number) else { return self.delete_flow(number) };
         flow.durable = self.next_commit;
+        flow.is_unsaved = false;
         let Some(flow) = self.flows.get(&number) else { return };
         let nodes = flow.placements.iter().filter_map(|placement| {
             Some(PlacementRecord {

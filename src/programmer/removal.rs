@@ -65,10 +65,7 @@ impl Engine {
         // The one answer of a rejected flow was given; removing it is what frees its id.
         flow.freed |= flow.state() == FlowState::Rejected;
         self.take_off(number);
-        self.save_flow(number);
-        if self.flows.get(&number).is_some_and(|flow| flow.placements.iter().any(|placement| placement.queued)) {
-            self.batch.expect_more();
-        }
+        self.save_soon(number);
     }
 
     /// Takes a flow off every node that has it.

@@ -54,9 +54,6 @@ pub const QUEUE_BATCHES: usize = 16_384;
 /// a lone request may have to wait behind a flood.
 pub const GROUP_OPERATIONS: usize = 4_096;
 
-/// Operations of two batches that are compared with each other.
-const FEW: usize = 64;
-
 /// Reports that may wait for the driver. When it lags, the writer waits, and then the queue fills.
 const REPORTS: usize = 64;
 
@@ -110,8 +107,6 @@ impl Operation {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     operations: Vec<Operation>,
-    /// How many of them are about things that will soon change again.
-    passing: usize,
 }
 
 impl Batch {
@@ -130,27 +125,9 @@ impl Batch {
         self.operations.push(Operation::Delete { table, key: key.into() });
     }
 
-    /// Says that what the last operation is about is likely to change again within moments.
-    pub fn expect_more(&mut self) {
-        self.passing = (self.passing + 1).min(self.operations.len());
-    }
-
-    /// Whether all that is in it is likely to change again within moments: a batch that waits for the next one spares
-    /// the disk a commit.
-    pub fn expects_more(&self) -> bool {
-        !self.operations.is_empty() && self.passing == self.operations.len()
-    }
-
-    /// Adds a later batch. What it changes again need not be written twice, where that is soon found out.
+    /// Adds a later batch.
     pub fn append(&mut self, later: Self) {
-        if self.operations.len() * later.operations.len() <= FEW * FEW {
-            let is_again = |earlier: &Operation| later.operations.iter().any(|later| later.place() == earlier.place());
-            let before = self.operations.len();
-            self.operations.retain(|earlier| !is_again(earlier));
-            self.passing = self.passing.saturating_sub(before - self.operations.len());
-        }
         self.operations.extend(later.operations);
-        self.passing += later.passing;
     }
 
     /// The operations, in the order they take effect.

@@ -76,6 +76,8 @@ pub(super) fn config() -> Config {
         pipeline: Pipeline::default(),
         dial_tls: false,
         max_flows: 20_000,
+        // Every step is stored by itself, and can be looked at.
+        patience: Duration::ZERO,
         classes,
         limits,
     }

@@ -7,17 +7,17 @@ use fastrand::Rng;
 use openflow::{Action, FlowMod, FlowModCommand, FlowStats, Instruction, Match, Message, PortNo};
 use serde_json::json;
 
-use super::Summary;
 use super::client::{self, add_node, command, request};
 use super::oracle::{Oracle, Verdict, ids};
 use super::sabotage::Sabotage;
 use super::stage::{Disk, Move, Seen, Stage};
 use super::verdict::{Views, compare, view_of};
+use super::{PATIENT, Summary};
 use crate::contract::Command;
 use crate::emulator::{Switch, SwitchConfig};
-use crate::programmer::TableMiss;
 use crate::programmer::engine::Config;
 use crate::programmer::tests::world::{config, switch};
+use crate::programmer::{PATIENCE, TableMiss};
 
 /// Moves after which a world that only settles is called restless.
 const RESTLESS: usize = 200_000;
@@ -57,7 +57,8 @@ impl Play {
         }
         let has_table_miss = rng.u32(0..3) == 0;
         let table_miss = if has_table_miss { TableMiss::Normal } else { TableMiss::None };
-        let mut stage = Stage::new(Config { table_miss, ..config() }, switches, sabotage);
+        let patience = if seed < PATIENT { Duration::ZERO } else { PATIENCE };
+        let mut stage = Stage::new(Config { table_miss, patience, ..config() }, switches, sabotage);
         stage.is_traced = is_traced;
         let oracle = Oracle::new(seed, stage.engine.tag.0, has_table_miss, is_small);
         let mut troubles = [0; 8];
