@@ -199,13 +199,34 @@ fn object(title: &str, description: &str, properties: Value, required: &[&str]) 
 
 /// Puts the definitions in, and makes the schema say what the parser does.
 fn finish(mut schema: Map<String, Value>, mut generator: SchemaGenerator) -> Value {
-    let definitions = generator.take_definitions(true);
+    let definitions = needed(&schema, &generator.take_definitions(true));
     if !definitions.is_empty() {
         schema.insert("$defs".to_owned(), definitions.into());
     }
     let mut schema = Schema::from(schema);
     AsWritten.transform(&mut schema);
     schema.to_value()
+}
+
+/// The definitions that a schema leads to: a generator also has those of its other variants.
+fn needed(schema: &Map<String, Value>, definitions: &Map<String, Value>) -> Map<String, Value> {
+    let mut needed = Map::new();
+    let mut waiting: Vec<&Value> = schema.values().collect();
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Object(object) => waiting.extend(object.values()),
+            Value::Array(items) => waiting.extend(items),
+            Value::String(text) => {
+                let named = text.strip_prefix("#/$defs/").and_then(|name| definitions.get_key_value(name));
+                if let Some((name, definition)) = named.filter(|(name, _)| !needed.contains_key(*name)) {
+                    needed.insert(name.clone(), definition.clone());
+                    waiting.push(definition);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    needed
 }
 
 /// A field that may be left out is left out, never `null`; and a number has the bounds of its width, not its name.
