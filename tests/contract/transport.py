@@ -220,8 +220,14 @@ def metrics_count(lab):
     daemon = lab.daemon()
     with daemon.connect() as connection:
         connection.reply("GetInfo")
-        within("a connection to be counted", lambda: "flumen_" in daemon.get("/metrics")[2])
-        holds(any(line.startswith("flumen_") and line.endswith(" 1") for line in daemon.get("/metrics")[2].splitlines()), "no count")
+        connection.error("GetNode", name="none")
+        connection.reply("AddNode", name="s1", datapath_id=1)
+        counted = {
+            'flumen_requests_total{command="GetInfo",outcome="ok"} 1',
+            'flumen_requests_total{command="GetNode",outcome="not_found"} 1',
+            'flumen_nodes{state="registered"} 1',
+        }
+        within(f"{counted} to be counted", lambda: counted <= set(daemon.get("/metrics")[2].splitlines()))
 
 
 @check
