@@ -1,9 +1,10 @@
 """Nodes: added in both directions, discovered, adopted, removed, and what each is shown with."""
 
 import re
+import subprocess
 
 from checks import check
-from lab import free_port, holds, same, within
+from lab import FLUMEN, free_port, holds, same, within
 
 FIELDS = {
     "name", "kind", "datapath_id", "address", "state", "manufacturer", "hardware", "software", "tables", "ports",
@@ -181,3 +182,25 @@ def table_miss(lab):
             miss = [line for line in dump.splitlines() if "priority=0 " in line]
             same(len(miss), int(action is not None), f"{choice}: {dump}")
             holds(not miss or action in miss[0], f"{choice}: {miss}")
+
+
+@check
+def at_most_1024_discovered(lab):
+    """At most 1,024 discovered nodes are there at a time, and one that is added is still let in."""
+    daemon = lab.daemon()
+    emulated = subprocess.Popen(
+        [FLUMEN, "emulate", "--connect", f"127.0.0.1:{daemon.switches}", "--switches", "1030", "--datapath-id", "0x10000"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with daemon.connect() as connection:
+            nodes = lambda: connection.reply("ListNodes")["nodes"]
+            within("1,024 discovered nodes", lambda: len(nodes()) == 1024, seconds=60)
+            same({node["state"] for node in nodes()}, {"discovered"}, "states")
+            name = lab.connected(daemon, connection)
+            same(connection.node(name)["state"], "connected", "a switch that was added")
+            holds(len(nodes()) <= 1025, f"{len(nodes())} nodes")
+    finally:
+        emulated.terminate()
+        emulated.wait()
