@@ -25,8 +25,8 @@ pub(super) fn document() -> Value {
         "info": {
             "title": "Flumen",
             "version": "1",
-            "description": "Programs quality-of-service flows into OpenFlow 1.3 switches. Every message is one text frame \
-                            with one JSON object. Each command is answered by exactly one Reply or Error that carries \
+            "description": "Programs quality-of-service flows into OpenFlow 1.3 switches. Every message is one frame with \
+                            one object. Each command is answered by exactly one Reply or Error that carries \
                             its id, in any order; events come on their own.",
             "license": {"name": "MIT OR Apache-2.0"},
         },
@@ -40,7 +40,8 @@ pub(super) fn document() -> Value {
         "channels": {"v1": {
             "address": "/v1/ws",
             "title": "The WebSocket",
-            "description": "The subprotocol is flumen.v1.json.",
+            "description": "The subprotocol is flumen.v1.json, the default, or flumen.v1.msgpack: the same objects as \
+                            MessagePack in binary frames.",
             "messages": channel,
             "bindings": {"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
         }},
