@@ -1,13 +1,18 @@
 """Authentication: the four ways to show a token, and what each role may."""
 
 import base64
+import http.client
 import json
+import signal
+import ssl
 import subprocess
+import urllib.request
 
 from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from checks import check
-from lab import FLUMEN, Connection, Fault, holds, same
+from lab import FLUMEN, Connection, Fault, free_port, holds, run, same, within
 
 COMMANDS = {
     "viewer": [
@@ -121,6 +126,65 @@ def revocation(lab):
         same(connection.closed(), 1008, "close code")
     same(status(daemon, token=tokens["operator"]), 401, "the revoked token")
     same(status(daemon, token=tokens["admin"]), 101, "another token")
+
+
+def certificate(directory, name):
+    """A self-signed certificate for loopback, and its key."""
+    cert, key = directory / "cert.pem", directory / "key.pem"
+    run(
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+        "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert),
+    )
+    return cert, key
+
+
+@check
+def tls(lab):
+    """With a certificate clients speak TLS and nothing else, and SIGHUP reads a renewed one."""
+    directory = lab.directory()
+    cert, key = certificate(directory, "first")
+    port, switches = free_port(), free_port()
+    ends = ("--listen", f"127.0.0.1:{port}", "--openflow", f"127.0.0.1:{switches}", "--data", str(directory / "data"))
+    log = open(directory / "log", "w")
+    daemon = subprocess.Popen([FLUMEN, "serve", *ends, "--tls-cert", str(cert), "--tls-key", str(key)], stderr=log)
+
+    def served():
+        """The certificate that the daemon shows, once it listens."""
+        try:
+            return ssl.get_server_certificate(("127.0.0.1", port), timeout=5)
+        except OSError:
+            return None
+
+    try:
+        same(within("the daemon to listen", served).strip(), cert.read_text().strip(), "the certificate")
+        trusting = ssl.create_default_context(cafile=str(cert))
+        with connect(f"wss://127.0.0.1:{port}/v1/ws", ssl=trusting, subprotocols=["flumen.v1.json"]) as socket:
+            socket.send(json.dumps({"type": "GetInfo", "id": "a"}))
+            same(json.loads(socket.recv(timeout=20))["type"], "Reply", "over TLS")
+            with urllib.request.urlopen(f"https://127.0.0.1:{port}/healthz", context=trusting, timeout=20) as response:
+                same(response.status, 200, "/healthz over TLS")
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=20)
+                raise Fault("plain HTTP is answered")
+            except (OSError, http.client.HTTPException):
+                pass
+            renewed, _ = certificate(directory, "second")
+            daemon.send_signal(signal.SIGHUP)
+            within("the renewed certificate to be used", lambda: (served() or "").strip() == renewed.read_text().strip())
+            socket.send(json.dumps({"type": "GetInfo", "id": "b"}))
+            same(json.loads(socket.recv(timeout=20))["id"], "b", "a connection from before")
+    finally:
+        daemon.terminate()
+        daemon.wait()
+        log.close()
+
+
+@check
+def guessing(lab):
+    """Wrong tokens are slowed down."""
+    daemon, _, _ = guarded(lab)
+    seen = [status(daemon, token=f"flumen_{number}") for number in range(12)]
+    holds(set(seen) <= {401, 429} and 429 in seen, f"{seen}")
 
 
 @check
