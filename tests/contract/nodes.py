@@ -4,7 +4,7 @@ import re
 import subprocess
 
 from checks import check
-from lab import FLUMEN, free_port, holds, same, within
+from lab import FLUMEN, OpenVSwitch, free_port, holds, run, same, within
 
 FIELDS = {
     "name", "kind", "datapath_id", "address", "state", "manufacturer", "hardware", "software", "tables", "ports",
@@ -204,3 +204,48 @@ def at_most_1024_discovered(lab):
     finally:
         emulated.terminate()
         emulated.wait()
+
+
+def issue(directory, name, dns):
+    """A certificate for this name, signed by the authority of the directory, and its key."""
+    key, request, cert = (directory / f"{name}.{kind}" for kind in ("key", "csr", "pem"))
+    (directory / "names").write_text(f"subjectAltName=DNS:{dns}\n")
+    elliptic = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}")
+    if name == "authority":
+        run("openssl", "req", "-x509", *elliptic, "-days", "1", "-keyout", str(key), "-out", str(cert))
+    else:
+        run("openssl", "req", *elliptic, "-keyout", str(key), "-out", str(request))
+        authority = ("-CA", str(directory / "authority.pem"), "-CAkey", str(directory / "authority.key"), "-CAcreateserial")
+        names = ("-extfile", str(directory / "names"))
+        run("openssl", "x509", "-req", "-in", str(request), *authority, "-days", "1", *names, "-out", str(cert))
+    return str(key), str(cert)
+
+
+@check
+def mutual_tls(lab):
+    """With certificates every switch shows one that names its datapath id; plaintext and a borrowed name are refused."""
+    directory = lab.directory()
+    _, authority = issue(directory, "authority", "authority")
+    key, cert = issue(directory, "controller", "flumen")
+    switch = OpenVSwitch()
+    lab.open.append(switch)
+    daemon = lab.daemon("--openflow-cert", cert, "--openflow-key", key, "--openflow-ca", authority)
+    with daemon.connect() as connection:
+        plain, plain_id = switch.bridge(daemon.controller)
+        name, datapath_id = switch.bridge(daemon.controller.replace("tcp:", "ssl:"))
+        switch_key, switch_cert = issue(directory, "switch", f"dpid-{datapath_id}")
+        switch.vsctl("set-ssl", switch_key, switch_cert, authority)
+        connection.reply("AddNode", name=name, datapath_id=datapath_id)
+        connection.reply("AddNode", name=plain, datapath_id=plain_id)
+        connection.until(name, "connected")
+        same(connection.install(**FLOW, nodes=[name])["state"], "applied", "a flow over TLS")
+        borrower, borrower_id = switch.bridge(daemon.controller.replace("tcp:", "ssl:"))
+        connection.reply("AddNode", name=borrower, datapath_id=borrower_id)
+
+        def refusals():
+            lines = (line.split() for line in daemon.get("/metrics")[2].splitlines())
+            return {words[0] for words in lines if words[0].startswith("flumen_switches_refused_total") and words[1] != "0"}
+
+        wanted = {f'flumen_switches_refused_total{{reason="{reason}"}}' for reason in ("not_tls", "wrong_datapath_id")}
+        within(f"{wanted} to be counted", lambda: wanted <= refusals())
+        holds(all(connection.node(node)["state"] != "connected" for node in (plain, borrower)), "a stranger is connected")
