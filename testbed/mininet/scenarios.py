@@ -100,7 +100,7 @@ def voice_through_a_bottleneck(thorough):
             expect(after[name].tos == {tos}, f"{name} arrived with {after[name].tos} instead of {tos:#x}")
         for name in ("voice", "video"):
             lost = ratio(before[name].loss, after[name].loss)
-            expect(before[name].loss > 0.1 and lost > 20, f"the loss of {name} shrank by a factor of only {lost:.1f}")
+            expect(before[name].loss > 0.02 and lost > 10, f"the loss of {name} shrank by a factor of only {lost:.1f}")
             waited = ratio(before[name].delay(50), after[name].delay(50))
             expect(waited > 5, f"the delay of {name} shrank by a factor of only {waited:.1f}")
             loss = f"{before[name].loss:.2%} of its packets lost before, {after[name].loss:.2%} after"
