@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::{RawValue, to_raw_value};
+use serde_saphyr::Spanned;
 
 use super::{Fault, Form, Item, lawful};
 use crate::contract::InstallFlow;
@@ -17,7 +20,14 @@ const SHAPE: &str = "must be a list of flows, or an object with one field, flows
 pub(super) fn read_json(text: &str) -> Result<Vec<Result<Item, Fault>>, Fault> {
     let document: &RawValue =
         serde_json::from_str(text).map_err(|error| Fault::new(WHOLE, format!("is not JSON: {error}")))?;
-    items(document)
+    let (mut items, places) = items(document)?;
+    // The items are parts of the text.
+    let line = |place: usize| {
+        let before = text.as_bytes().get(..place.saturating_sub(text.as_ptr().addr())).unwrap_or_default();
+        before.iter().filter(|byte| **byte == b'\n').count() + 1
+    };
+    number(&mut items, || places.into_iter().map(line).collect());
+    Ok(items)
 }
 
 /// Reads YAML, whose values are those of JSON.
@@ -25,10 +35,40 @@ pub(super) fn read_yaml(text: &str) -> Result<Vec<Result<Item, Fault>>, Fault> {
     let document: serde_json::Value =
         serde_saphyr::from_str(text).map_err(|error| Fault::new(WHOLE, format!("is not YAML: {error}")))?;
     let document = to_raw_value(&document).map_err(|error| Fault::new(WHOLE, error.to_string()))?;
-    items(&document)
+    let (mut items, _) = items(&document)?;
+    number(&mut items, || yaml_lines(text));
+    Ok(items)
 }
 
-fn items(document: &RawValue) -> Result<Vec<Result<Item, Fault>>, Fault> {
+/// The lines on which the items of a YAML document begin.
+fn yaml_lines(text: &str) -> Vec<usize> {
+    #[derive(Deserialize)]
+    struct Document {
+        flows: Vec<Spanned<IgnoredAny>>,
+    }
+
+    let list: Result<Vec<Spanned<IgnoredAny>>, _> = serde_saphyr::from_str(text);
+    let list = list.or_else(|_| serde_saphyr::from_str(text).map(|Document { flows }| flows));
+    let lines = list.unwrap_or_default().into_iter();
+    lines.map(|item| usize::try_from(item.referenced.line()).unwrap_or_default()).collect()
+}
+
+/// Says of every fault on which line its item begins.
+fn number(items: &mut [Result<Item, Fault>], lines: impl FnOnce() -> Vec<usize>) {
+    if items.iter().all(Result::is_ok) {
+        return;
+    }
+    for (item, line) in items.iter_mut().zip(lines()) {
+        if let Err(fault) = item {
+            fault.place.push_str(&format!(" (line {line})"));
+        }
+    }
+}
+
+/// The items, and where each stands in memory.
+type Items = (Vec<Result<Item, Fault>>, Vec<usize>);
+
+fn items(document: &RawValue) -> Result<Items, Fault> {
     let shape = || Fault::new(WHOLE, SHAPE);
     let list = match document.get().trim_start().as_bytes().first() {
         Some(b'[') => document.get(),
@@ -42,7 +82,8 @@ fn items(document: &RawValue) -> Result<Vec<Result<Item, Fault>>, Fault> {
         _ => return Err(shape()),
     };
     let flows: Vec<&RawValue> = serde_json::from_str(list).map_err(|_| shape())?;
-    Ok(flows.iter().enumerate().map(|(index, flow)| lawful(&format!("flows[{index}]"), flow.get())).collect())
+    let read = flows.iter().enumerate().map(|(index, flow)| lawful(&format!("flows[{index}]"), flow.get())).collect();
+    Ok((read, flows.iter().map(|flow| flow.get().as_ptr().addr()).collect()))
 }
 
 /// Writes flows as JSON or YAML.

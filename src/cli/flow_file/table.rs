@@ -40,12 +40,22 @@ pub(super) fn read(text: &str) -> Result<Vec<Result<Item, Fault>>, Fault> {
         return Err(Fault::new("line 1", what));
     }
     let row = |record: Result<csv::StringRecord, csv::Error>| {
-        let record = record.map_err(|error| Fault::new(place(error.position()), error.to_string()))?;
+        let record = record.map_err(|error| Fault::new(place(error.position()), reason(&error)))?;
         let place = place(record.position());
         let payload = payload(header.iter().zip(record.iter())).map_err(|what| Fault::new(&place, what))?;
         lawful(&place, &payload.to_string())
     };
     Ok(reader.records().map(row).collect())
+}
+
+/// What is wrong with a line, without its place, which is told before it.
+fn reason(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("must have {expected_len} cells, as many as the header has columns, and has {len}")
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn place(position: Option<&csv::Position>) -> String {

@@ -67,6 +67,21 @@ fn every_wrong_item_is_told_with_its_place_and_what_is_allowed() {
 }
 
 #[test]
+fn a_fault_is_told_with_the_line_on_which_its_flow_begins() {
+    let yaml = "# campus\nflows:\n  - source: any\n    destination: any\n    traffic_type: voice\n  # wrong:\n  - source: any\n    \
+                destination: any\n    traffic_typ: voice\n";
+    assert!(
+        faults(yaml, Form::Yaml)[0].starts_with("flows[1] (line 7): traffic_typ"),
+        "{:?}",
+        faults(yaml, Form::Yaml)
+    );
+    let list = "- {source: any, destination: any, traffic_type: voice}\n\n- {source: any, destination: any}\n";
+    assert!(faults(list, Form::Yaml)[0].starts_with("flows[1] (line 3)"), "{:?}", faults(list, Form::Yaml));
+    let json = "{\"flows\": [\n {\"source\":\"any\",\"destination\":\"any\",\"traffic_type\":\"voice\"},\n\n {}]}";
+    assert!(faults(json, Form::Json)[0].starts_with("flows[1] (line 4)"), "{:?}", faults(json, Form::Json));
+}
+
+#[test]
 fn a_document_of_another_shape_is_refused_as_a_whole() {
     for text in ["7", "{}", r#"{"flows":[],"atomic":"all"}"#, r#"{"flows":{}}"#, r#""flows""#] {
         assert_eq!(
@@ -97,7 +112,7 @@ fn a_table_is_explained_by_line() {
     assert!(told[0].starts_with("line 2.priority: ") || told[0].starts_with("line 2: priority"), "{}", told[0]);
     assert!(told[1].starts_with("line 3"), "{}", told[1]);
     assert_eq!(told[2], "line 4: bidirectional must be true or false, not \"yes\"");
-    assert!(told[3].starts_with("line 5: "), "{}", told[3]);
+    assert_eq!(told[3], "line 5: must have 6 cells, as many as the header has columns, and has 1");
     assert!(faults("source,colour\n", Form::Csv)[0].starts_with("line 1: \"colour\" is not a column"));
 }
 
