@@ -43,15 +43,9 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "northbound",
         ],
     ),
-    ("client", &["contract"]),
+    ("client", &["backoff", "contract"]),
     ("emulator", &["session"]),
-    (
-        "cli",
-        &[
-            "backup", "crash", "backoff", "tokens", "contract", "policy", "client", "emulator", "config", "shutdown",
-            "daemon",
-        ],
-    ),
+    ("cli", &["backup", "crash", "tokens", "contract", "policy", "client", "emulator", "config", "shutdown", "daemon"]),
     ("lib", &[]),
     ("main", &["cli"]),
 ];

@@ -10,7 +10,7 @@ use super::check::{Ask, Question};
 use super::exit::{Exit, Failure};
 use super::output::{Output, shown};
 use super::{diff, export, verdict, view};
-use crate::client::{Client, ConnectError, RequestError, Url};
+use crate::client::{Client, ConnectError, Lost, RequestError, Url};
 use crate::contract::{Command, ErrorBody, ErrorCode, FlowView, ListFlows, Reply};
 
 /// How long an answer may take beyond what the command itself asks to wait: a daemon that is stuck must not hold a
@@ -104,13 +104,16 @@ pub(super) fn strange() -> Failure {
 }
 
 pub(super) fn failed(command: &Command, error: &RequestError) -> Failure {
-    let failure = Failure::new(Exit::No, shown(&error.to_string()));
+    let exit = if matches!(error, RequestError::NotSent(_)) { Exit::Unreachable } else { Exit::No };
+    let failure = Failure::new(exit, shown(&error.to_string()));
     match error {
         RequestError::Refused(refusal) => match hint_for(command, refusal) {
             Some(hint) => failure.hint(hint),
             None => failure,
         },
-        RequestError::Lost(_) => match command {
+        RequestError::NotSent(Lost::LockedOut(_)) => failure.hint(SHOW_A_TOKEN),
+        RequestError::NotSent(_) => failure.hint("nothing was done; asking again is harmless"),
+        RequestError::OutcomeUnknown(_) => match command {
             Command::InstallFlow(install) if install.flow_id.is_some() => {
                 failure.hint("the outcome is not known; asking again with the same --flow-id does nothing twice")
             }
@@ -119,7 +122,7 @@ pub(super) fn failed(command: &Command, error: &RequestError) -> Failure {
             }
             _ => failure.hint("the outcome is not known; asking again is harmless"),
         },
-        RequestError::Encode(_) => failure,
+        RequestError::Encode(_) | RequestError::Strange(_) => failure,
     }
 }
 

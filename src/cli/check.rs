@@ -21,7 +21,7 @@ use super::flow_file::{self, Fault, Form, Item};
 use super::output::shown;
 use super::token::TokenWork;
 use super::watch::Watch;
-use crate::client::{Client, ConnectError, Token, Url, UrlError};
+use crate::client::{self, Client, ConnectError, Reconnect, Token, Url, UrlError};
 use crate::config::{self, ServeConfig};
 use crate::contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit, Topic};
 use crate::policy::{ClassLimit, ClassTable, Exceed, Pipeline, TrafficClass};
@@ -68,12 +68,27 @@ pub(super) struct Connection {
     pub(super) url: Url,
     token: Option<Token>,
     ca: Option<PathBuf>,
+    retries: Option<u32>,
 }
 
+/// Attempts to reach a daemon again that goes away while a command waits for its answer: long enough for one that is
+/// started again, short enough for whoever waits.
+const RETRIES: u32 = 3;
+
 impl Connection {
-    /// Connects.
+    /// Connects, to ask something.
     pub(super) async fn open(&self) -> Result<Client, ConnectError> {
-        Client::connect_with(&self.url, self.token.as_ref(), self.ca.as_deref()).await
+        Client::connect(self.config(Reconnect::at_most(self.retries.unwrap_or(RETRIES)))).await
+    }
+
+    /// Connects, to look on for as long as somebody wants to.
+    pub(super) async fn stay(&self) -> Result<Client, ConnectError> {
+        Client::connect(self.config(Reconnect { attempts: self.retries, ..Reconnect::default() })).await
+    }
+
+    fn config(&self, reconnect: Reconnect) -> client::Config {
+        let (token, authorities) = (self.token.clone(), self.ca.clone());
+        client::Config { token, authorities, reconnect, ..client::Config::new(self.url.clone()) }
     }
 }
 
@@ -371,7 +386,7 @@ fn state_dir(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
 }
 
 fn connection(global: &Global) -> Result<Connection, clap::Error> {
-    Ok(Connection { url: url(global)?, token: token(global)?, ca: global.ca.clone() })
+    Ok(Connection { url: url(global)?, token: token(global)?, ca: global.ca.clone(), retries: global.retries })
 }
 
 fn watch(watch: args::Watch, global: &Global) -> Result<Watch, clap::Error> {

@@ -3,21 +3,16 @@
 //! A daemon that goes away is waited for; what happened meanwhile is asked for by number, and what cannot be told any
 //! more is shown as a gap.
 
-use std::collections::BTreeMap;
-
-use tokio::sync::mpsc::Receiver;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::ask::{failed, strange, understood, unreachable};
+use super::ask::{failed, strange, unreachable};
 use super::check::Connection;
 use super::exit::{Exit, Failure};
 use super::output::{Output, Tone, shown};
 use super::verdict;
 use super::view::tone;
-use crate::backoff::Backoff;
-use crate::client::{Client, Event};
-use crate::contract::{Command, EventPayload, FlowView, NodeState, Reply, Subscribe, Topic};
+use crate::client::{Client, ConnectionState, Event, Lost};
+use crate::contract::{Command, EventPayload, FlowView, NodeState, Subscribe, Topic};
 use crate::shutdown;
 
 /// What is watched, and how it is shown.
@@ -31,15 +26,6 @@ pub(super) struct Watch {
     pub(super) json: bool,
 }
 
-/// How far the watching has come.
-#[derive(Debug, Default)]
-struct Position {
-    /// The start of the daemon, and the last event of each topic.
-    epoch: Option<String>,
-    last: BTreeMap<Topic, u64>,
-    shown: u64,
-}
-
 /// Shows events until a signal comes, or as many as were asked for.
 pub(super) async fn run(watch: Watch, output: &mut Output) -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
@@ -51,74 +37,52 @@ pub(super) async fn run(watch: Watch, output: &mut Output) -> Result<Exit, Failu
     }
 }
 
-/// One connection after the other; the first must come about.
+/// Connects and shows what comes; the client sees to everything when the daemon goes away.
 async fn follow(watch: &Watch, output: &mut Output) -> Result<Exit, Failure> {
-    let (mut position, mut backoff) = (Position::default(), Backoff::new());
-    let mut was_there = false;
-    loop {
-        match watch.connection.open().await {
-            Ok(client) => {
-                was_there = true;
-                backoff.reset();
-                if listen(watch, &client, &mut position, output).await? {
-                    client.close().await;
-                    return Ok(Exit::Done);
-                }
-                output.warning("the daemon is away; waiting for it");
-            }
-            Err(error) if !was_there => return Err(unreachable(&watch.connection.url, &error)),
-            Err(_) => {}
-        }
-        sleep(backoff.wait()).await;
-    }
-}
-
-/// Shows what comes on one connection; true when that is all that was asked for.
-async fn listen(watch: &Watch, client: &Client, position: &mut Position, output: &mut Output) -> Result<bool, Failure> {
+    let client = watch.connection.stay().await.map_err(|error| unreachable(&watch.connection.url, &error))?;
     let Some(mut events) = client.events() else { return Err(strange()) };
-    let command = Command::Subscribe(position.subscription(watch));
-    let payload = client.request(&command).await.map_err(|error| failed(&command, &error))?;
-    let Reply::Subscribed { topics, epoch } = understood(&payload)? else { return Err(strange()) };
-    if position.epoch.as_ref() != Some(&epoch) {
-        position.last = topics;
-        position.epoch = Some(epoch);
+    let subscribe = Subscribe { interval_ms: watch.interval_ms, ..Subscribe::to(watch.topics.clone()) };
+    let command = Command::Subscribe(subscribe);
+    client.request(&command).await.map_err(|error| failed(&command, &error))?;
+    let mut states = client.watch();
+    let mut shown = 0;
+    while watch.count != Some(shown) {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => {
+                    show(watch, &event, output)?;
+                    shown += 1;
+                }
+                None => return Err(gone(&client)),
+            },
+            Some(state) = states.next() => match state {
+                ConnectionState::Disconnected => output.warning("the daemon is away; waiting for it"),
+                ConnectionState::Connecting
+                | ConnectionState::Connected
+                | ConnectionState::Authenticating
+                | ConnectionState::Authenticated
+                | ConnectionState::Reconnecting => {}
+            },
+        }
     }
-    show(watch, &mut events, position, output).await
+    client.close().await;
+    Ok(Exit::Done)
 }
 
-async fn show(
-    watch: &Watch,
-    events: &mut Receiver<Event>,
-    position: &mut Position,
-    output: &mut Output,
-) -> Result<bool, Failure> {
-    while let Some(event) = events.recv().await {
-        if watch.json {
-            output.line(&event.text)?;
-        } else {
-            let EventLine { tone, what } = line(&event.payload);
-            let (time, topic) = (event.timestamp, event.topic.as_str());
-            output.line(format_args!("{time}  {topic:<7}{}", output.paint(tone, what)))?;
-        }
-        position.last.insert(event.topic, event.seq);
-        position.shown += 1;
-        if watch.count == Some(position.shown) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// Why there is nothing more to see.
+fn gone(client: &Client) -> Failure {
+    let lost = client.loss().unwrap_or(Lost::Closed);
+    let exit = if matches!(lost, Lost::Unreachable(_)) { Exit::Unreachable } else { Exit::No };
+    Failure::new(exit, shown(&lost.to_string()))
 }
 
-impl Position {
-    /// From what has been shown on; from now on, the first time.
-    fn subscription(&self, watch: &Watch) -> Subscribe {
-        let from_seq = self.last.iter().map(|(topic, seq)| (*topic, seq + 1)).collect();
-        let from = Subscribe { interval_ms: watch.interval_ms, ..Subscribe::to(watch.topics.clone()) };
-        match &self.epoch {
-            Some(epoch) => Subscribe { from_seq, epoch: Some(epoch.clone()), ..from },
-            None => from,
-        }
+fn show(watch: &Watch, event: &Event, output: &mut Output) -> Result<(), Failure> {
+    if watch.json {
+        return output.line(&event.text);
     }
+    let EventLine { tone, what } = line(&event.payload);
+    let (time, topic) = (event.timestamp, event.topic.as_str());
+    output.line(format_args!("{time}  {topic:<7}{}", output.paint(tone, what)))
 }
 
 /// An event for people.

@@ -1,90 +1,94 @@
-//! The task that owns the socket: text out, answers matched by id, and one truth about how it ended.
+//! One connection: requests out, answers matched by id, pings, and one truth about how it ended.
 //!
 //! It reads and writes at the same time, always: a daemon whose answers are not read stops reading, too.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt, stream};
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
+use tokio_util::sync::CancellationToken;
 
-use super::wire::Wire;
-use super::{Event, Lost, RequestError};
-use crate::contract::{RequestId, ServerMessage};
+use super::counters::Tally;
+use super::in_flight::{Answer, InFlightTable, Pending};
+use super::state::States;
+use super::subscriptions::{Event, Subscriptions};
+use super::wire::Socket;
+use super::{Config, Lost, RequestError};
+use crate::contract::{ErrorBody, RequestId, ServerMessage};
 
-type Sink = stream::SplitSink<WebSocketStream<Wire>, Message>;
-type Stream = stream::SplitStream<WebSocketStream<Wire>>;
-type Answer = Result<Box<RawValue>, RequestError>;
+type Sink = stream::SplitSink<Socket, Message>;
+type Stream = stream::SplitStream<Socket>;
 
 /// How long the daemon has to answer our goodbye.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
+/// When the first ping is sent: the round trip is to be known soon.
+const FIRST_PING: Duration = Duration::from_secs(1);
+
 /// A request on its way out.
-#[derive(Debug)]
 pub(super) struct Outgoing {
-    pub(super) id: RequestId,
-    pub(super) text: String,
-    pub(super) answer: oneshot::Sender<Answer>,
+    pub(super) number: u64,
+    pub(super) pending: Pending,
 }
 
 /// What the task and the [`Client`](super::Client) share. `ended` is set before anybody who waits is let go.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shared {
-    waiting: Mutex<HashMap<RequestId, oneshot::Sender<Answer>>>,
-    ended: OnceLock<Lost>,
-    events: Mutex<Option<mpsc::Sender<Event>>>,
+    pub(super) in_flight: InFlightTable,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) states: States,
+    pub(super) tally: Arc<Tally>,
+    pub(super) ended: OnceLock<Lost>,
 }
 
 impl Shared {
-    /// The error of a request that will not be answered any more.
-    pub(super) fn lost(&self) -> RequestError {
-        RequestError::Lost(self.ended.get().cloned().unwrap_or(Lost::Closed))
-    }
-
-    fn expect(&self, id: RequestId, answer: oneshot::Sender<Answer>) {
-        self.waiting().insert(id, answer);
-    }
-
-    fn answer(&self, id: &RequestId, answer: Answer) {
-        // An answer to nothing that waits is not worth a connection: its request may have been given up.
-        if let Some(waiting) = self.waiting().remove(id) {
-            let _ = waiting.send(answer);
+    pub(super) fn new() -> Self {
+        Self {
+            in_flight: InFlightTable::default(),
+            subscriptions: Subscriptions::default(),
+            states: States::new(),
+            tally: Arc::default(),
+            ended: OnceLock::new(),
         }
     }
 
-    fn end(&self, lost: Lost) {
-        let _ = self.ended.set(lost);
-        self.send_events_to(None);
-        self.waiting().clear();
-    }
-
-    /// Where events go from now on.
-    pub(super) fn send_events_to(&self, events: Option<mpsc::Sender<Event>>) {
-        *self.events.lock().unwrap_or_else(PoisonError::into_inner) = events;
-    }
-
-    fn events(&self) -> Option<mpsc::Sender<Event>> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<Answer>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Why there is no connection any more.
+    pub(super) fn loss(&self) -> Lost {
+        self.ended.get().cloned().unwrap_or(Lost::Closed)
     }
 }
 
+/// How one connection ended.
+pub(super) struct Ended {
+    pub(super) lost: Lost,
+    /// Whether the daemon had said anything on it.
+    pub(super) was_heard: bool,
+}
+
 /// Runs one connection until the client lets go of it or it is lost.
-pub(super) async fn drive(sink: Sink, mut stream: Stream, mut requests: mpsc::Receiver<Outgoing>, shared: Arc<Shared>) {
+pub(super) async fn drive(
+    socket: Socket,
+    requests: &mut mpsc::Receiver<Outgoing>,
+    shared: &Shared,
+    config: &Config,
+    stop: &CancellationToken,
+) -> Ended {
+    let (sink, mut stream) = socket.split();
+    // One that waits is as good as many.
+    let (pings_in, pings) = mpsc::channel(1);
+    let pulse = Pulse::default();
     let lost = {
-        let reading = read(&mut stream, &shared);
+        let reading = read(&mut stream, shared, &pulse);
         tokio::pin!(reading);
         tokio::select! {
             lost = &mut reading => lost,
-            written = write(sink, &mut requests, &shared) => match written {
+            written = write(sink, requests, pings, shared) => match written {
                 Ok(()) => {
                     let _ = timeout(CLOSE_WAIT, &mut reading).await;
                     Lost::Closed
@@ -92,62 +96,187 @@ pub(super) async fn drive(sink: Sink, mut stream: Stream, mut requests: mpsc::Re
                 // The daemon's goodbye, if there is one, says more than a failed write.
                 Err(error) => timeout(CLOSE_WAIT, &mut reading).await.unwrap_or_else(|_| error.into()),
             },
+            lost = beat(pings_in, shared, config, &pulse) => lost,
+            () = overdue(stop) => Lost::Closed,
         }
     };
-    shared.end(lost);
-    // The engine answers the daemon's goodbye while it reads, and the daemon hangs up after that (RFC 6455, 7.1.1).
-    let _ = timeout(CLOSE_WAIT, async { while let Some(Ok(_)) = stream.next().await {} }).await;
+    if matches!(lost, Lost::ByDaemon { .. }) {
+        // The engine answers the daemon's goodbye while it reads, and the daemon hangs up after that (RFC 6455, 7.1.1).
+        let _ = timeout(CLOSE_WAIT, async { while let Some(Ok(_)) = stream.next().await {} }).await;
+    }
+    Ended { lost, was_heard: pulse.heard.load(Relaxed) }
 }
 
-/// Writes requests until the client lets go, then says goodbye. Flushes when nothing more is ready, so that
-/// pipelined requests share a write.
-async fn write(mut sink: Sink, requests: &mut mpsc::Receiver<Outgoing>, shared: &Shared) -> Result<(), WsError> {
-    while let Some(next) = requests.recv().await {
-        let mut next = Some(next);
-        while let Some(Outgoing { id, text, answer }) = next {
-            shared.expect(id, answer);
-            sink.feed(Message::text(text)).await?;
-            next = requests.try_recv().ok();
+/// A goodbye takes no longer than this, whatever the daemon does.
+async fn overdue(stop: &CancellationToken) {
+    stop.cancelled().await;
+    sleep(CLOSE_WAIT).await;
+}
+
+/// What is written next.
+enum Next {
+    Request(Outgoing),
+    Ping(u64),
+}
+
+/// Writes what is to be asked again, then requests as they come until the client lets go, then says goodbye. Flushes
+/// when nothing more is ready, so that pipelined requests share a write.
+async fn write(
+    mut sink: Sink,
+    requests: &mut mpsc::Receiver<Outgoing>,
+    mut pings: mpsc::Receiver<u64>,
+    shared: &Shared,
+) -> Result<(), WsError> {
+    let resume = shared.subscriptions.resume().map_err(|error| WsError::Io(error.into()))?;
+    let again = resume.into_iter().map(Utf8Bytes::from).chain(shared.in_flight.again());
+    for text in again {
+        feed(&mut sink, text, shared).await?;
+    }
+    sink.flush().await?;
+    loop {
+        let mut next = tokio::select! {
+            request = requests.recv() => match request {
+                Some(request) => Next::Request(request),
+                None => return sink.close().await,
+            },
+            Some(number) = pings.recv() => Next::Ping(number),
+        };
+        loop {
+            match next {
+                Next::Request(Outgoing { number, pending }) => {
+                    let text = pending.text.clone();
+                    shared.in_flight.expect(number, pending);
+                    feed(&mut sink, text, shared).await?;
+                }
+                Next::Ping(number) => {
+                    sink.feed(Message::Ping(Bytes::copy_from_slice(&number.to_be_bytes()))).await?;
+                }
+            }
+            next = if let Ok(number) = pings.try_recv() {
+                Next::Ping(number)
+            } else if let Ok(request) = requests.try_recv() {
+                Next::Request(request)
+            } else {
+                break;
+            };
         }
         sink.flush().await?;
     }
-    sink.close().await
+}
+
+async fn feed(sink: &mut Sink, text: Utf8Bytes, shared: &Shared) -> Result<(), WsError> {
+    shared.tally.messages_sent.fetch_add(1, Relaxed);
+    sink.feed(Message::Text(text)).await
+}
+
+/// Whether the daemon is there.
+#[derive(Debug, Default)]
+struct Pulse {
+    heard: AtomicBool,
+    /// The last ping: its number, and when it was handed over to be written.
+    asked: Mutex<Option<(u64, Instant)>>,
+}
+
+impl Pulse {
+    fn ask(&self, number: u64) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some((number, Instant::now()));
+    }
+
+    /// How long the daemon took, if this is the answer to the last ping.
+    fn answer(&self, payload: &[u8]) -> Option<Duration> {
+        let number = u64::from_be_bytes(payload.try_into().ok()?);
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, at) = asked.take_if(|(asked, _)| *asked == number)?;
+        Some(at.elapsed())
+    }
+}
+
+/// Pings after a moment and then at every interval; ends when the daemon has sent nothing since, not a byte of anything, and
+/// cannot be busy with a request either.
+async fn beat(pings: mpsc::Sender<u64>, shared: &Shared, config: &Config, pulse: &Pulse) -> Lost {
+    let mut number = 0;
+    // Who asks one thing and leaves needs none.
+    sleep(FIRST_PING.min(config.ping_interval)).await;
+    loop {
+        number += 1;
+        let heard = shared.tally.bytes_received();
+        pulse.ask(number);
+        // Where one waits already the daemon takes nothing: it has to say something all the same.
+        let _ = pings.try_send(number);
+        sleep(config.pong_timeout).await;
+        while shared.tally.bytes_received() == heard {
+            match shared.in_flight.excuse().filter(|until| *until > Instant::now()) {
+                Some(until) => sleep_until(until).await,
+                None => return Lost::Silent,
+            }
+        }
+        sleep(config.ping_interval.saturating_sub(config.pong_timeout)).await;
+    }
 }
 
 /// Reads until the daemon says goodbye or the connection is no good any more.
-async fn read(stream: &mut Stream, shared: &Shared) -> Lost {
-    while let Some(message) = stream.next().await {
+async fn read(stream: &mut Stream, shared: &Shared, pulse: &Pulse) -> Lost {
+    loop {
+        let message = tokio::select! {
+            message = stream.next() => message,
+            () = shared.subscriptions.make_good(), if shared.subscriptions.owes() => continue,
+        };
         match message {
-            Ok(Message::Text(text)) => {
-                if let Err(lost) = deliver(&text, shared).await {
+            Some(Ok(Message::Text(text))) => {
+                shared.tally.messages_received.fetch_add(1, Relaxed);
+                if let Err(lost) = deliver(&text, shared) {
                     return lost;
                 }
+                pulse.heard.store(true, Relaxed);
             }
-            Ok(Message::Close(frame)) => return frame.into(),
+            Some(Ok(Message::Pong(payload))) => {
+                pulse.heard.store(true, Relaxed);
+                pulse.answer(&payload).into_iter().for_each(|time| shared.tally.pong_after(time));
+            }
+            Some(Ok(Message::Close(frame))) => return frame.into(),
             // Pings are answered by the WebSocket engine.
-            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
-            Ok(Message::Binary(_)) => return Lost::Protocol("a binary frame on a JSON connection".to_owned()),
-            Err(error) => return error.into(),
+            Some(Ok(Message::Ping(_) | Message::Frame(_))) => {}
+            Some(Ok(Message::Binary(_))) => return Lost::Protocol("a binary frame on a JSON connection".to_owned()),
+            Some(Err(error)) => return error.into(),
+            None => return Lost::Broken("the daemon hung up".to_owned()),
         }
     }
-    Lost::Broken("the daemon hung up".to_owned())
 }
 
 /// Hands one message of the daemon to whom it is for.
-async fn deliver(text: &str, shared: &Shared) -> Result<(), Lost> {
-    let message: ServerMessage<Box<RawValue>> =
-        serde_json::from_str(text).map_err(|error| Lost::Protocol(error.to_string()))?;
-    match message {
-        ServerMessage::Reply { id, payload, .. } => shared.answer(&id, Ok(payload)),
-        ServerMessage::Error { id: Some(id), error, .. } => shared.answer(&id, Err(RequestError::Refused(error))),
-        ServerMessage::Event { topic, seq, payload, timestamp, .. } => {
-            let Some(events) = shared.events() else { return Ok(()) };
-            let payload = serde_json::from_str(payload.get()).map_err(|error| Lost::Protocol(error.to_string()))?;
-            // Whoever does not want them any more has dropped the receiver.
-            let _ = events.send(Event { topic, seq, payload, timestamp, text: text.to_owned() }).await;
+fn deliver(text: &str, shared: &Shared) -> Result<(), Lost> {
+    let strange = |error: serde_json::Error| Lost::Protocol(error.to_string());
+    match serde_json::from_str::<ServerMessage<Box<RawValue>>>(text).map_err(strange)? {
+        ServerMessage::Reply { id, payload, .. } => answer(&id, Ok(payload), shared),
+        ServerMessage::Error { id: Some(id), error, .. } => answer(&id, Err(error), shared),
+        ServerMessage::Event { topic, seq, epoch, payload, timestamp } => {
+            let payload = serde_json::from_str(payload.get()).map_err(strange)?;
+            let (epoch, text) = (epoch.into_owned(), text.to_owned());
+            shared.subscriptions.arrived(Event { topic, seq, epoch, payload, timestamp, text });
+            Ok(())
         }
         // Without an id the daemon could not tell which request it means: all of them are in doubt.
-        ServerMessage::Error { id: None, error, .. } => return Err(Lost::Protocol(error.to_string())),
+        ServerMessage::Error { id: None, error, .. } => Err(Lost::Protocol(error.to_string())),
     }
-    Ok(())
+}
+
+fn answer(id: &RequestId, answer: Result<Box<RawValue>, ErrorBody>, shared: &Shared) -> Result<(), Lost> {
+    if let Some(topic) = shared.subscriptions.resumed_by(id) {
+        return match answer {
+            Ok(payload) => shared.subscriptions.resumed(topic, &payload),
+            Err(error) => Err(Lost::NotResumed(error)),
+        };
+    }
+    // An answer to nothing that waits is not worth a connection.
+    let Some(mut pending) = id.as_str().parse().ok().and_then(|number| shared.in_flight.take(number)) else {
+        return Ok(());
+    };
+    let asked = pending.asked.take();
+    let understood = match (&answer, asked) {
+        (Ok(payload), Some(asked)) => shared.subscriptions.done(asked, payload),
+        _ => Ok(()),
+    };
+    let answer: Answer = answer.map_err(RequestError::Refused);
+    pending.settle(answer);
+    understood
 }

@@ -5,6 +5,7 @@ use std::io;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::contract::ErrorBody;
 
@@ -41,15 +42,22 @@ pub enum RequestError {
     /// The daemon's Error.
     #[error("{}", .0.message)]
     Refused(ErrorBody),
-    /// The connection ended before the answer: whether the daemon did it is not known.
+    /// It was sent, the connection ended before its answer, and it could not be asked again: whether the daemon has
+    /// done it is not known.
     #[error("the connection was lost before the answer came: {0}")]
-    Lost(#[source] Lost),
-    /// The command cannot be written as JSON.
+    OutcomeUnknown(#[source] Lost),
+    /// It was not sent: nothing was done.
+    #[error("it was not sent: {0}")]
+    NotSent(#[source] Lost),
+    /// The command cannot be written as JSON. Nothing was sent.
     #[error("the command cannot be written as JSON: {0}")]
     Encode(#[source] serde_json::Error),
+    /// The Reply is not one that this client knows. What was asked was done.
+    #[error("the answer is not understood: {0}")]
+    Strange(#[source] serde_json::Error),
 }
 
-/// How a connection ended.
+/// How a connection ended, or why there is no other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lost {
     /// Closed by this client.
@@ -66,16 +74,43 @@ pub enum Lost {
     /// It ended without a goodbye.
     #[error("it broke ({0})")]
     Broken(String),
+    /// The daemon sent nothing after a ping, for as long as it was given.
+    #[error("the daemon is silent")]
+    Silent,
     /// The daemon sent what this client cannot understand.
     #[error("the daemon sent what is not the protocol: {0}")]
     Protocol(String),
+    /// The daemon does not go on with a subscription.
+    #[error("the daemon does not go on with a subscription: {0}")]
+    NotResumed(ErrorBody),
+    /// No other connection could be made, in as many attempts as there may be.
+    #[error("no other connection could be made: {0}")]
+    Unreachable(String),
+    /// The daemon does not let this client in any more.
+    #[error("the daemon does not let this client in any more: {0}")]
+    LockedOut(String),
+}
+
+impl Lost {
+    /// Whether another connection would be no better.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Closed | Self::Protocol(_) | Self::LockedOut(_))
+    }
+
+    /// Whether the daemon took offence at what this client had sent: sending it again would be no better.
+    pub(super) fn blames_us(&self) -> bool {
+        let Self::ByDaemon { code, .. } = self else { return false };
+        let blames =
+            |code| matches!(code, CloseCode::Protocol | CloseCode::Unsupported | CloseCode::Invalid | CloseCode::Size);
+        blames(CloseCode::from(*code))
+    }
 }
 
 impl From<WsError> for Lost {
     fn from(error: WsError) -> Self {
         match error {
-            WsError::ConnectionClosed | WsError::AlreadyClosed => Self::Closed,
             WsError::Io(error) => Self::Broken(error.to_string()),
+            // Our own goodbye is told by whoever said it.
             other => Self::Broken(other.to_string()),
         }
     }

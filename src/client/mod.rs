@@ -1,75 +1,94 @@
-//! The Rust client of the northbound interface: one WebSocket connection to a Flumen daemon.
+//! The Rust client of the northbound interface: a connection to a Flumen daemon that is made again when it is lost.
 //!
-//! [`Client::connect`] opens it, [`Client::request`] asks and waits, [`Client::send`] asks and hands back the answer
-//! to wait for later, so that requests can be pipelined. Answers are matched by `id` and may come in any order.
+//! [`Client::connect`] opens it, [`Client::call`] asks and waits, [`Client::send`] asks and hands back the answer to
+//! wait for later, so that requests can be pipelined. Answers are matched by `id` and may come in any order.
 //!
-//! Promises: a request that was sent is answered, or fails with the reason the connection ended ([`Lost`]); nothing
-//! is retried here, because only the caller knows whether asking twice is harmless. At most [`IN_FLIGHT_MAX`]
-//! requests wait at a time; whoever sends more waits for a place.
+//! ```no_run
+//! use flumen::client::{Client, Config};
+//! use flumen::contract::{Command, InstallFlow, Reply};
 //!
-//! What comes of a `Subscribe` is read from [`Client::events`]. Whoever takes it and does not read it holds up the answers
-//! behind it, too: the daemon sees a slow reader, and tells of a gap instead of keeping everything.
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect(Config::new("ws://127.0.0.1:8653".parse()?)).await?;
+//! let voice = InstallFlow::new("10.0.1.0/24".parse()?, "10.0.2.0/24".parse()?, "voice".to_owned());
+//! if let Reply::Flow { flow } = client.call(&Command::InstallFlow(Box::new(voice))).await? {
+//!     println!("{} is {}", flow.flow_id, flow.state);
+//! }
+//! client.close().await;
+//! # Ok(())
+//! # }
+//! ```
 //!
-//! It does not reconnect.
+//! # When the connection is lost
+//! It is made again, after a wait that doubles from 1 s to 30 s, until it stands or [`Reconnect::attempts`] are over;
+//! [`Client::watch`] tells of every step. What was in flight ends truthfully:
 //!
-//! Tasks: `client connection` (one a connection, in `connection.rs`). It ends when the [`Client`] is dropped or
-//! closed (it then says goodbye to the daemon), or when the connection is lost. It owns the socket and nothing else,
-//! so dropping it half-way loses only the connection.
+//! - `InstallFlow`, `InstallFlows` and `RemoveFlow` are asked again by their `flow_id`, which does nothing twice, and so
+//!   is everything that only reads. A flow that is given no `flow_id` gets one here. A `RemoveFlow` that is asked again
+//!   may hear `not_found` where the first one had freed the id.
+//! - The others end with [`RequestError::OutcomeUnknown`], and so does what was in flight at [`LOSSES_MAX`] losses or
+//!   when no other connection comes about. What was never written ends with [`RequestError::NotSent`].
+//! - Subscriptions go on behind the last event that came. What the daemon can tell no more comes as an event that is a
+//!   [`Gap`](crate::contract::EventPayload::Gap).
+//!
+//! # Bounds
+//! [`IN_FLIGHT_MAX`] requests of together [`IN_FLIGHT_BYTES_MAX`] wait at a time; whoever sends more waits for a place.
+//! [`EVENTS_MAX`] events wait for their reader; when it is slower, it finds a gap in their place, and nobody else waits.
+//!
+//! # Tasks
+//! One, the supervisor (`supervisor.rs`). It ends when the [`Client`] is dropped or closed (it then says goodbye to the
+//! daemon, and takes 2 s at most), or when there can be no other connection. It owns the socket and nothing else, so
+//! dropping it half-way loses only the connection.
 
+mod config;
 mod connection;
+mod counters;
 mod error;
+mod in_flight;
+mod state;
+mod subscriptions;
+mod supervisor;
 mod token;
 mod url;
 mod wire;
 
-use std::path::Path;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use serde_json::value::RawValue;
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Error as WsError;
-use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::contract::{Command, EventPayload, Request, RequestId, Timestamp, Topic};
+use crate::contract::{Command, FlowId, InstallFlow, Reply, Request, RequestId};
 
+pub use self::config::{Config, Reconnect};
+pub use self::counters::Counters;
 pub use self::error::{ConnectError, Lost, RequestError};
+pub use self::in_flight::LOSSES_MAX;
+pub use self::state::{ConnectionState, STATES_MAX, Watch};
+pub use self::subscriptions::{EVENTS_MAX, Event};
 pub use self::token::{Token, TokenError};
 pub use self::url::{Url, UrlError};
 use connection::{Outgoing, Shared};
-use wire::Wire;
+use in_flight::{Answer, Pending};
+use supervisor::Supervisor;
+use wire::{Dial, Network, Socket};
 
 /// The subprotocol this client speaks: one JSON object a text frame.
 pub const SUBPROTOCOL: &str = "flumen.v1.json";
 
-/// Requests of one client that may wait for their answer at a time. It bounds the client's memory and what a daemon
-/// that answers slowly is made to hold for it.
+/// Requests of one client that may wait for their answer at a time. It bounds what a daemon that answers slowly is made
+/// to hold for it.
 pub const IN_FLIGHT_MAX: usize = 1024;
 
-/// Events that wait for their reader here.
-const EVENTS_MAX: usize = 1024;
+/// Bytes of those requests, which are kept for when they have to be asked again. One request alone may be bigger.
+pub const IN_FLIGHT_BYTES_MAX: usize = 64 << 20;
 
-/// An event of a topic that was subscribed to.
-#[derive(Debug, Clone)]
-pub struct Event {
-    /// The topic.
-    pub topic: Topic,
-    /// Its number in the topic, since the start of the daemon.
-    pub seq: u64,
-    /// What happened.
-    pub payload: EventPayload,
-    /// When it happened.
-    pub timestamp: Timestamp,
-    /// The message, byte for byte as the daemon wrote it.
-    pub text: String,
-}
+/// What [`IN_FLIGHT_BYTES_MAX`] is counted in: a semaphore counts no further than 32 bits at once.
+const BYTES_UNIT: usize = 1 << 10;
 
 /// How long resolving, connecting and the WebSocket handshake may take together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -77,77 +96,169 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest message accepted: a Reply to a large batch is far over a request's limit of 1 MiB.
 const MESSAGE_MAX: usize = 64 << 20;
 
-/// One connection to a daemon. Cheap to share behind an `Arc`; every method takes `&self`.
+/// A connection to a daemon, one after the other. Cheap to share behind an `Arc`; every method takes `&self`.
 #[derive(Debug)]
 pub struct Client {
     outgoing: mpsc::Sender<Outgoing>,
     places: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
     shared: Arc<Shared>,
     last_id: AtomicU64,
+    /// What the ids of flows that are given none begin with: no other client has it.
+    name: String,
+    last_flow: AtomicU64,
     task: JoinHandle<()>,
+    stop: DropGuard,
 }
 
 impl Client {
-    /// Connects to the daemon at `url`, showing `token` where there is one.
-    pub async fn connect(url: &Url, token: Option<&Token>) -> Result<Self, ConnectError> {
-        Self::connect_with(url, token, None).await
+    /// Connects. The first attempt must succeed; later ones are made as the configuration says.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub async fn connect(config: Config) -> Result<Self, ConnectError> {
+        Self::connect_over(config, Arc::new(Network)).await
     }
 
-    /// The same, where `wss://` trusts these authorities (PEM) instead of the system's.
-    pub async fn connect_with(
-        url: &Url,
-        token: Option<&Token>,
-        authorities: Option<&Path>,
-    ) -> Result<Self, ConnectError> {
-        let socket =
-            timeout(CONNECT_TIMEOUT, open(url, token, authorities)).await.map_err(|_| ConnectError::Timeout)??;
-        let (sink, stream) = socket.split();
+    /// Begins to connect, and goes on trying as the configuration says. Requests wait until there is a connection.
+    pub fn start(config: Config) -> Self {
+        let shared = Arc::new(Shared::new());
+        shared.states.enter(ConnectionState::Connecting);
+        Self::supervised(config, Arc::new(Network), shared, None)
+    }
+
+    async fn connect_over(config: Config, dial: Arc<dyn Dial>) -> Result<Self, ConnectError> {
+        let shared = Arc::new(Shared::new());
+        shared.states.enter(ConnectionState::Connecting);
+        let socket = wire::open(&*dial, &config, &shared).await?;
+        Ok(Self::supervised(config, dial, shared, Some(socket)))
+    }
+
+    fn supervised(config: Config, dial: Arc<dyn Dial>, shared: Arc<Shared>, socket: Option<Socket>) -> Self {
         let (outgoing, requests) = mpsc::channel(IN_FLIGHT_MAX);
-        let shared = Arc::new(Shared::default());
-        let task = tokio::spawn(connection::drive(sink, stream, requests, Arc::clone(&shared)));
-        Ok(Self { outgoing, places: Arc::new(Semaphore::new(IN_FLIGHT_MAX)), shared, last_id: AtomicU64::new(0), task })
+        let stop = CancellationToken::new();
+        let supervisor = Supervisor { config, dial, requests, shared: Arc::clone(&shared), stop: stop.clone() };
+        let task = tokio::spawn(supervisor.run(socket));
+        Self {
+            outgoing,
+            places: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+            bytes: Arc::new(Semaphore::new(IN_FLIGHT_BYTES_MAX / BYTES_UNIT)),
+            shared,
+            last_id: AtomicU64::new(0),
+            name: format!("c{:016x}", fastrand::u64(..)),
+            last_flow: AtomicU64::new(0),
+            task,
+            stop: stop.drop_guard(),
+        }
+    }
+
+    /// Sends `command` and waits for its Reply.
+    ///
+    /// # Errors
+    /// Why there is no Reply.
+    pub async fn call(&self, command: &Command) -> Result<Reply, RequestError> {
+        let payload = self.request(command).await?;
+        serde_json::from_str(payload.get()).map_err(RequestError::Strange)
     }
 
     /// Sends `command` and waits for its answer: the Reply's payload, byte for byte as the daemon wrote it.
+    ///
+    /// # Errors
+    /// Why there is no Reply.
     pub async fn request(&self, command: &Command) -> Result<Box<RawValue>, RequestError> {
         self.send(command).await?.answer().await
     }
 
-    /// Sends `command` and returns at once with what there is to wait for; waits only while [`IN_FLIGHT_MAX`]
-    /// requests are unanswered.
+    /// Sends `command` and returns at once with what there is to wait for; waits only while as much as may be is
+    /// unanswered.
+    ///
+    /// # Errors
+    /// Why it was not sent.
     pub async fn send(&self, command: &Command) -> Result<InFlight, RequestError> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| self.shared.lost())?;
-        let id = RequestId::from(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
-        let text = serde_json::to_string(&Request { id: &id, command }).map_err(RequestError::Encode)?;
+        let not_sent = || RequestError::NotSent(self.shared.loss());
+        let command = self.with_ids(command)?;
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| not_sent())?;
+        let number = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let request = Request { id: &RequestId::from(number), command: &command };
+        let text = Utf8Bytes::from(serde_json::to_string(&request).map_err(RequestError::Encode)?);
+        let units = text.len().min(IN_FLIGHT_BYTES_MAX).div_ceil(BYTES_UNIT);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let bytes = Arc::clone(&self.bytes).acquire_many_owned(units).await.map_err(|_| not_sent())?;
         let (answer, answered) = oneshot::channel();
-        let outgoing = Outgoing { id, text: text.clone(), answer };
-        self.outgoing.send(outgoing).await.map_err(|_| self.shared.lost())?;
-        Ok(InFlight { text, answered, shared: Arc::clone(&self.shared), _place: place })
+        let pending = Pending::new(&command, text.clone(), answer, [place, bytes]);
+        self.outgoing.send(Outgoing { number, pending }).await.map_err(|_| not_sent())?;
+        Ok(InFlight { text, answered, shared: Arc::clone(&self.shared) })
     }
 
-    /// The events of all subscriptions of this connection, until it ends; `None` when it has ended. Those that came
-    /// before were dropped, and whoever was given them before gets no more.
+    /// The command, in which every flow that is to be installed has an id: the key by which it can be asked for again.
+    fn with_ids<'a>(&self, command: &'a Command) -> Result<Cow<'a, Command>, RequestError> {
+        let needs_id = |flow: &InstallFlow| flow.flow_id.is_none() && !flow.dry_run;
+        Ok(match command {
+            Command::InstallFlow(flow) if needs_id(flow) => {
+                let flow = InstallFlow { flow_id: Some(self.new_flow_id()?), ..(**flow).clone() };
+                Cow::Owned(Command::InstallFlow(Box::new(flow)))
+            }
+            Command::InstallFlows(many) if many.flows.iter().any(needs_id) => {
+                let mut many = many.clone();
+                for flow in many.flows.iter_mut().filter(|flow| needs_id(flow)) {
+                    flow.flow_id = Some(self.new_flow_id()?);
+                }
+                Cow::Owned(Command::InstallFlows(many))
+            }
+            other => Cow::Borrowed(other),
+        })
+    }
+
+    fn new_flow_id(&self) -> Result<FlowId, RequestError> {
+        let id = format!("{}-{}", self.name, self.last_flow.fetch_add(1, Ordering::Relaxed) + 1);
+        // It is short and plain, so this does not happen.
+        id.parse().map_err(|error| RequestError::Encode(serde::de::Error::custom(error)))
+    }
+
+    /// The events of all subscriptions until the client ends; `None` when it has ended. Whoever was given them before
+    /// gets no more.
     pub fn events(&self) -> Option<mpsc::Receiver<Event>> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        self.shared.send_events_to(Some(sender));
-        if self.task.is_finished() { None } else { Some(events) }
+        self.shared.subscriptions.read_by(Some(sender));
+        if self.shared.ended.get().is_some() { None } else { Some(events) }
     }
 
-    /// Says goodbye and waits until the daemon has, too (2 s at most).
+    /// Where the connection stands.
+    pub fn state(&self) -> ConnectionState {
+        self.shared.states.now()
+    }
+
+    /// Where the connection stands, and then every change.
+    pub fn watch(&self) -> Watch {
+        self.shared.states.watch()
+    }
+
+    /// Why the client has ended by itself, when it has.
+    pub fn loss(&self) -> Option<Lost> {
+        self.shared.ended.get().cloned()
+    }
+
+    /// What went over its connections so far.
+    pub fn counters(&self) -> Counters {
+        self.shared.tally.read()
+    }
+
+    /// Sends what was asked before, says goodbye, and waits until the daemon has, too (2 s at most).
     pub async fn close(self) {
-        drop(self.outgoing);
+        let Self { outgoing, task, stop, .. } = self;
+        drop((outgoing, stop));
         // A task that panicked has nobody left to say goodbye to.
-        let _ = self.task.await;
+        let _ = task.await;
     }
 }
 
-/// A request that was sent and not yet answered. Dropping it forgets the answer, not the request.
+/// A request that was sent and not yet answered. Dropping it forgets the answer, not the request; but nothing is asked
+/// again that nobody waits for.
 #[derive(Debug)]
 pub struct InFlight {
-    text: String,
-    answered: oneshot::Receiver<Result<Box<RawValue>, RequestError>>,
+    text: Utf8Bytes,
+    answered: oneshot::Receiver<Answer>,
     shared: Arc<Shared>,
-    _place: OwnedSemaphorePermit,
 }
 
 impl InFlight {
@@ -157,40 +268,14 @@ impl InFlight {
     }
 
     /// Waits for the answer.
+    ///
+    /// # Errors
+    /// Why there is no Reply.
     pub async fn answer(self) -> Result<Box<RawValue>, RequestError> {
         match self.answered.await {
             Ok(answer) => answer,
-            Err(_) => Err(self.shared.lost()),
+            Err(_) => Err(RequestError::OutcomeUnknown(self.shared.loss())),
         }
-    }
-}
-
-async fn open(
-    url: &Url,
-    token: Option<&Token>,
-    authorities: Option<&Path>,
-) -> Result<WebSocketStream<Wire>, ConnectError> {
-    let addresses: Vec<_> =
-        tokio::net::lookup_host((url.host(), url.port())).await.map_err(ConnectError::Resolve)?.collect();
-    let socket = TcpStream::connect(addresses.as_slice()).await.map_err(ConnectError::Tcp)?;
-    // A request is one small write: it must not wait for the answer to the one before.
-    socket.set_nodelay(true).map_err(ConnectError::Tcp)?;
-    let socket: Wire = match url.is_secure() {
-        true => wire::secure(socket, url.host(), authorities).await.map_err(ConnectError::Tcp)?,
-        false => Box::new(socket),
-    };
-    let mut request = url.upgrade()?;
-    let headers = request.headers_mut();
-    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    if let Some(token) = token {
-        headers.insert(header::AUTHORIZATION, token.authorization());
-    }
-    let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_MAX)).max_frame_size(Some(MESSAGE_MAX));
-    match client_async_with_config(request, socket, Some(config)).await {
-        Ok((socket, _response)) => Ok(socket),
-        Err(WsError::Http(response)) => Err(ConnectError::Http(response.status())),
-        Err(WsError::Io(error)) => Err(ConnectError::Tcp(error)),
-        Err(error) => Err(ConnectError::Handshake(Box::new(error))),
     }
 }
 

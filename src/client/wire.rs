@@ -1,15 +1,26 @@
-//! The stream below the WebSocket: TCP, or TLS with a daemon whose certificate is checked.
+//! From an address to an open WebSocket: TCP, TLS with a daemon whose certificate is checked, the upgrade.
 
+use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use super::connection::Shared;
+use super::counters::Counted;
+use super::{CONNECT_TIMEOUT, Config, ConnectError, ConnectionState, MESSAGE_MAX, SUBPROTOCOL};
 
 /// Where Linux systems keep the authorities that they trust.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -19,11 +30,74 @@ pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
-/// Either of the two.
+/// Whatever it runs on.
 pub(super) type Wire = Box<dyn Io>;
 
+/// An open WebSocket.
+pub(super) type Socket = WebSocketStream<Counted<Wire>>;
+
+/// How a stream to the daemon is had.
+pub(super) trait Dial: Debug + Send + Sync {
+    /// Makes one.
+    fn dial<'a>(&'a self, config: &'a Config) -> BoxFuture<'a, Result<Wire, ConnectError>>;
+}
+
+/// Over the network.
+#[derive(Debug)]
+pub(super) struct Network;
+
+impl Dial for Network {
+    fn dial<'a>(&'a self, config: &'a Config) -> BoxFuture<'a, Result<Wire, ConnectError>> {
+        Box::pin(async {
+            let Config { url, authorities, .. } = config;
+            let addresses: Vec<_> =
+                tokio::net::lookup_host((url.host(), url.port())).await.map_err(ConnectError::Resolve)?.collect();
+            let socket = TcpStream::connect(addresses.as_slice()).await.map_err(ConnectError::Tcp)?;
+            // A request is one small write: it must not wait for the answer to the one before.
+            socket.set_nodelay(true).map_err(ConnectError::Tcp)?;
+            Ok(match url.is_secure() {
+                true => secure(socket, url.host(), authorities.as_deref()).await.map_err(ConnectError::Tcp)?,
+                false => Box::new(socket),
+            })
+        })
+    }
+}
+
+/// Opens a connection, within [`CONNECT_TIMEOUT`].
+pub(super) async fn open(dial: &dyn Dial, config: &Config, shared: &Shared) -> Result<Socket, ConnectError> {
+    let opening = async {
+        let wire = dial.dial(config).await?;
+        if config.token.is_some() {
+            shared.states.enter(ConnectionState::Connected);
+            shared.states.enter(ConnectionState::Authenticating);
+        }
+        upgrade(wire, config, shared).await
+    };
+    let socket = timeout(CONNECT_TIMEOUT, opening).await.map_err(|_| ConnectError::Timeout)??;
+    let has_token = config.token.is_some();
+    shared.states.enter(if has_token { ConnectionState::Authenticated } else { ConnectionState::Connected });
+    Ok(socket)
+}
+
+async fn upgrade(wire: Wire, config: &Config, shared: &Shared) -> Result<Socket, ConnectError> {
+    let mut request = config.url.upgrade()?;
+    let headers = request.headers_mut();
+    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    if let Some(token) = &config.token {
+        headers.insert(header::AUTHORIZATION, token.authorization());
+    }
+    let limits = WebSocketConfig::default().max_message_size(Some(MESSAGE_MAX)).max_frame_size(Some(MESSAGE_MAX));
+    let wire = Counted::new(wire, Arc::clone(&shared.tally));
+    match client_async_with_config(request, wire, Some(limits)).await {
+        Ok((socket, _response)) => Ok(socket),
+        Err(WsError::Http(response)) => Err(ConnectError::Http(response.status())),
+        Err(WsError::Io(error)) => Err(ConnectError::Tcp(error)),
+        Err(error) => Err(ConnectError::Handshake(Box::new(error))),
+    }
+}
+
 /// Makes sure that the other end is `host`, and speaks TLS with it. Without `authorities` those of the system count.
-pub(super) async fn secure(socket: TcpStream, host: &str, authorities: Option<&Path>) -> io::Result<Wire> {
+async fn secure(socket: TcpStream, host: &str, authorities: Option<&Path>) -> io::Result<Wire> {
     let path = authorities.unwrap_or(Path::new(SYSTEM_AUTHORITIES));
     let unusable = |reason: &dyn std::fmt::Display| {
         io::Error::new(

@@ -8,6 +8,7 @@ mod demo;
 mod files;
 mod flows;
 mod help;
+mod library;
 mod scripted;
 mod serve;
 mod stage;

@@ -71,7 +71,7 @@ fn the_daemons_error_ends_with_1_in_its_own_words() {
 
 #[test]
 fn an_outcome_that_is_not_known_ends_with_1() {
-    let ended = ask(&["flow", "remove", "voice"], None).with(1);
+    let ended = ask(&["--retries", "0", "flow", "remove", "voice"], None).with(1);
     assert!(ended.stderr.contains("the connection was lost before the answer came"), "{}", ended.stderr);
     assert!(ended.stderr.contains("the outcome is not known"), "{}", ended.stderr);
 }

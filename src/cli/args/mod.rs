@@ -90,6 +90,9 @@ pub(super) struct Global {
     /// Authorities to trust with wss://, in PEM [default: the system's]
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(super) ca: Option<PathBuf>,
+    /// Attempts to reach a daemon again that goes away in the middle [default: 3; watch and top go on trying]
+    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true)]
+    pub(super) retries: Option<u32>,
     /// Print JSON for programs: exactly the payload of the daemon's Reply; of decode and watch, one object a line
     #[arg(long, global = true)]
     pub(super) json: bool,

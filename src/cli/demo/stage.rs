@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::super::exit::{Exit, Failure};
-use crate::client::{Client, Url};
+use crate::client::{Client, Config, Url};
 use crate::config::ServeConfig;
 use crate::daemon::{self, DaemonError, Listening};
 use crate::emulator::{self, EmulatedSwitch, MissingPorts, SwitchConfig};
@@ -54,7 +54,9 @@ impl Stage {
         let shutdown = CancellationToken::new();
         let (daemon, listening) = start_daemon(data.path(), &shutdown).await?;
         let url = parse_url(listening.northbound)?;
-        let client = Client::connect(&url, None).await.map_err(|error| broken(format!("no connection: {error}")))?;
+        let client = Client::connect(Config::new(url.clone()))
+            .await
+            .map_err(|error| broken(format!("no connection: {error}")))?;
         let config = SwitchConfig {
             missing_ports: MissingPorts::Refuse,
             journal: JOURNAL,
