@@ -125,14 +125,21 @@ pub async fn run(
     let switch_tls = tls.clone();
     let (class_readings, mut classes_due) = mpsc::channel(1);
     let class_source = config.class_source;
+    let manager = config.manager;
     let renew = move || {
-        reload(switch_tls.as_deref(), north_tls.as_deref());
+        manager.reload(|| reload(switch_tls.as_deref(), north_tls.as_deref()));
         // One that is due already reads what there is by then.
         let _ = class_readings.try_send(());
     };
     shutdown::on_hangup(&tracker, last.clone(), renew).map_err(DaemonError::Signals)?;
-    let config = session::Config::default();
-    let southbound = Southbound::start(config, Some(switch_listener), tls, reports_in, tracker.clone(), last.clone());
+    let southbound = Southbound::start(
+        session::Config::default(),
+        Some(switch_listener),
+        tls,
+        reports_in,
+        tracker.clone(),
+        last.clone(),
+    );
     let (programmer, news, work) =
         programmer::start(engine_config, store, &snapshot, southbound, reports_out, tracker.clone(), last.clone())
             .await?;
@@ -148,6 +155,13 @@ pub async fn run(
     let data = data.as_deref().map(|dir| display(dir.display()));
     info!(northbound = %north_address, openflow = %switch_address, data, "ready");
     ready(Listening { northbound: north_address, openflow: switch_address });
+    manager.ready(&format!("clients at {north_address}, switches at {switch_address}"));
+    let engine = programmer.clone();
+    let answers = move || {
+        let engine = engine.clone();
+        async move { engine.survey().await.is_some() }
+    };
+    tracker.spawn(manager.accompany(answers, shutdown.clone(), last.clone()));
 
     // Whichever ends first ends the other: without its store the daemon answers nobody.
     let front = northbound::serve(north_listener, programmer, news, north_config, shutdown.clone());

@@ -25,6 +25,7 @@ pub mod northbound;
 pub mod ovsdb;
 pub mod policy;
 pub mod programmer;
+pub mod service;
 pub mod session;
 pub mod shutdown;
 pub mod southbound;

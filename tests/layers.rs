@@ -13,7 +13,7 @@ const LONGER: [(&str, &str); 1] =
     [("openflow/src/error_code.rs", "a flat table: every error code of the specification with its sentence")];
 
 /// What each module of the `flumen` library may import from it. The modules are in the order in which data flows.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("crash", &[]),
     ("backoff", &[]),
     ("session", &[]),
@@ -26,7 +26,8 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("backup", &["store", "programmer"]),
     ("tokens", &["contract"]),
     ("northbound", &["contract", "programmer", "tokens"]),
-    ("config", &["contract", "policy", "programmer", "northbound", "southbound"]),
+    ("service", &[]),
+    ("config", &["contract", "policy", "programmer", "northbound", "southbound", "service"]),
     ("shutdown", &[]),
     (
         "daemon",
@@ -34,6 +35,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "tokens",
             "config",
             "shutdown",
+            "service",
             "contract",
             "store",
             "policy",

@@ -331,6 +331,7 @@ fn check_serve(serve: Serve, classes: ClassTable) -> Result<Job, clap::Error> {
         origins: serve.origins,
         client_limits: client_limits(&serve.limits),
         insecure: serve.insecure,
+        manager: config::Manager::from_environment(),
     };
     let audit = serve.audit_log;
     let (crash_at, format) = (serve.crash_at, serve.log_format);

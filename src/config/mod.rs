@@ -16,6 +16,7 @@ pub use self::limits::ClientLimits;
 pub use crate::northbound::{AUDIT_TARGET, TlsFiles as ClientTlsFiles};
 pub use crate::policy::{ClassTable, Pipeline};
 pub use crate::programmer::{Admission, TableMiss};
+pub use crate::service::Manager;
 pub use crate::southbound::TlsFiles;
 
 /// The northbound default: WebSocket and HTTP on loopback.
@@ -81,6 +82,8 @@ pub struct ServeConfig {
     pub client_limits: ClientLimits,
     /// Lets both listeners leave loopback without tokens and without TLS.
     pub insecure: bool,
+    /// Who wants to know how the daemon is.
+    pub manager: Manager,
 }
 
 impl Default for ServeConfig {
@@ -101,6 +104,7 @@ impl Default for ServeConfig {
             origins: Vec::new(),
             client_limits: ClientLimits::default(),
             insecure: false,
+            manager: Manager::default(),
         }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn flumen<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Comman
     for name in ["URL", "TOKEN", "LOG", "DATA", "CONFIG"] {
         command.env_remove(format!("FLUMEN_{name}"));
     }
-    for name in ["NO_COLOR", "COLUMNS", "CLICOLOR_FORCE"] {
+    for name in ["NO_COLOR", "COLUMNS", "CLICOLOR_FORCE", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
         command.env_remove(name);
     }
     command

@@ -11,6 +11,7 @@ mod help;
 mod library;
 mod scripted;
 mod serve;
+mod service;
 mod stage;
 mod store;
 mod tokens;

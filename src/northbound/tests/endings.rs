@@ -77,3 +77,32 @@ async fn a_shutdown_does_not_wait_for_stuck_peers_or_for_a_stuck_programmer() {
     within(daemon.serving).await.unwrap();
     drop(never_answered);
 }
+
+#[tokio::test]
+async fn a_pipelined_client_gets_every_answer_before_the_goodbye_whoever_is_stuck_beside_it() {
+    const PIPELINED: u32 = 300;
+    let (daemon, mut requests) = Daemon::start(NorthboundConfig::default()).await;
+    let _deaf = daemon.raw_client().await;
+    let mut client = daemon.client().await;
+    for id in 0..PIPELINED {
+        client.feed(get_flow(id)).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    let mut in_flight = Vec::new();
+    while in_flight.len() < PIPELINED as usize {
+        in_flight.push(within(requests.recv()).await.unwrap());
+    }
+    daemon.shutdown.cancel();
+    // None was answered before the shutdown.
+    for Request { command, answer } in in_flight {
+        answer.send(answer_to(&command)).unwrap();
+    }
+    let mut answered = std::collections::BTreeSet::new();
+    for _ in 0..PIPELINED {
+        answered.insert(receive(&mut client).await["id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(answered, (0..PIPELINED).map(|id| id.to_string()).collect());
+    assert_eq!(goodbye(&mut client).await, CloseCode::Away);
+    drop(client);
+    within(daemon.serving).await.unwrap();
+}
