@@ -46,6 +46,8 @@ pub(super) enum Job {
     Decode(Decode),
     Token(TokenWork),
     Completions(clap_complete::Shell),
+    /// The manual pages are to be written there.
+    Man(PathBuf),
 }
 
 /// A daemon to run.
@@ -137,6 +139,7 @@ pub(super) fn check(args: Args, classes: ClassTable) -> Result<Job, clap::Error>
             return Ok(Job::Decode(Decode { file, form, view, json: global.json }));
         }
         Typed::Token(token) => return check_token(token, global.json),
+        Typed::Man { directory } => return Ok(Job::Man(directory)),
         Typed::Completions { shell } => return Ok(Job::Completions(shell)),
         Typed::Node(command) => Question::Command(node(command)),
         Typed::Flow(FlowCommand::List(list)) => list_flows(list, global.json),

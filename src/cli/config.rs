@@ -68,6 +68,11 @@ pub(super) fn show(output: &mut Output) -> Result<(), Failure> {
     output.data(flumen.find_subcommand("serve").map(example).unwrap_or_default())
 }
 
+/// What a class of traffic may say.
+pub(super) fn classes_example() -> &'static str {
+    CLASSES.trim_start().split("# The built-in classes:").next().unwrap_or_default()
+}
+
 /// A file in which everything is as it would be without it.
 fn example(serve: &Command) -> String {
     let mut text = HEAD.to_owned();
@@ -108,7 +113,7 @@ fn comment(text: &mut String, words: &str) {
 }
 
 /// The default of an option, or what its value looks like where it has none.
-fn default_of(arg: &Arg) -> String {
+pub(super) fn default_of(arg: &Arg) -> String {
     let default = arg.get_default_values().first().map(|value| value.to_string_lossy().into_owned());
     let value = default.unwrap_or_else(|| if is_number(arg) { "1".to_owned() } else { placeholder(arg) });
     match arg.get_action() {

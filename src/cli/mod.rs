@@ -22,6 +22,7 @@ mod emulate;
 mod exit;
 mod export;
 mod flow_file;
+mod man;
 mod output;
 mod serve;
 mod spelling;
@@ -104,6 +105,7 @@ fn run_job(job: Job, output: &mut Output) -> Result<Exit, Failure> {
         Job::Emulate(emulate) => on(runtime::Builder::new_multi_thread(), emulate::run(emulate, output)),
         Job::Decode(decode) => decode::run(&decode, output),
         Job::Token(work) => token::run(work, output),
+        Job::Man(directory) => man::run(&directory, output),
         Job::Completions(shell) => completions::run(shell, output).map(|()| Exit::Done),
     }
 }

@@ -39,6 +39,7 @@ fn every_command_has_help() {
         "flow",
         "flow show",
         "flow export",
+        "man",
         "watch",
         "store",
         "store export",
@@ -76,11 +77,69 @@ fn completions_come_for_every_shell() {
     }
 }
 
+/// Runs a shell on a script of its own, and what it says against it.
+fn complaint(shell: &str, arguments: &[&str], completions: &str, extension: &str) -> Option<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(format!("flumen.{extension}"));
+    std::fs::write(&path, run(&mut flumen(["completions", completions])).with(0).stdout).unwrap();
+    let arguments = arguments.iter().map(|argument| argument.replace("FILE", path.to_str().unwrap()));
+    let Ok(ran) = std::process::Command::new(shell).args(arguments).output() else {
+        println!("skipped the completions of {shell}: it is not installed");
+        return None;
+    };
+    let said = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    Some(if ran.status.success() { said } else { format!("{}: {said}", ran.status) })
+}
+
 #[test]
-fn bash_takes_its_completions() {
-    let script = run(&mut flumen(["completions", "bash"])).with(0).stdout;
-    let bash = std::process::Command::new("bash").args(["--norc", "-n", "-c", &script]).output().unwrap();
-    assert!(bash.status.success(), "{}", String::from_utf8_lossy(&bash.stderr));
+fn shells_take_their_completions_and_offer_what_they_say() {
+    for (shell, arguments) in [
+        // What comes behind `flumen flow a` and `flumen serve --table-miss `.
+        (
+            "bash",
+            &[
+                "--norc",
+                "-c",
+                "source FILE; for words in 'flumen flow a' 'flumen serve --table-miss '; do \
+                 COMP_WORDS=($words); [[ $words != *' ' ]] || COMP_WORDS+=(''); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); \
+                 _flumen flumen \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD-1]}\"; echo \"${COMPREPLY[@]}\"; done",
+            ][..],
+        ),
+        (
+            "zsh",
+            &[
+                "-f",
+                "-c",
+                "autoload -U compinit; compinit -D -u; source FILE; whence -w _flumen; grep -o apply FILE | head -n 1; grep -o normal FILE | head -n 1",
+            ],
+        ),
+        (
+            "fish",
+            &[
+                "--no-config",
+                "-c",
+                "source FILE; complete -C 'flumen flow a'; complete -C 'flumen serve --table-miss '",
+            ],
+        ),
+        (
+            "pwsh",
+            &[
+                "-NoProfile",
+                "-Command",
+                ". FILE; (TabExpansion2 'flumen flow a' 13).CompletionMatches.CompletionText; 'normal'",
+            ],
+        ),
+    ] {
+        let (completions, extension) = match shell {
+            "pwsh" => ("powershell", "ps1"),
+            "zsh" => ("zsh", "zsh"),
+            other => (other, "sh"),
+        };
+        if let Some(said) = complaint(shell, arguments, completions, extension) {
+            assert!(said.contains("apply") && said.contains("normal"), "{shell}: {said}");
+            assert!(!said.to_lowercase().contains("error"), "{shell}: {said}");
+        }
+    }
 }
 
 #[test]

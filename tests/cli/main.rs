@@ -9,6 +9,7 @@ mod files;
 mod flows;
 mod help;
 mod library;
+mod man;
 mod scripted;
 mod serve;
 mod service;

@@ -146,6 +146,13 @@ pub(super) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Write the manual pages into a directory
+    #[command(after_help = MAN_HELP)]
+    Man {
+        /// The directory; it is made when it is not there
+        #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+        directory: PathBuf,
+    },
 }
 
 const COMPLETIONS_HELP: &str = "\
@@ -153,6 +160,11 @@ Examples:
   flumen completions bash > ~/.local/share/bash-completion/completions/flumen
   flumen completions zsh > \"${fpath[1]}/_flumen\"
   flumen completions fish > ~/.config/fish/completions/flumen.fish";
+
+const MAN_HELP: &str = "\
+Examples:
+  flumen man ~/.local/share/man/man1 && man flumen-flow-install
+  flumen man /tmp/flumen && man -l /tmp/flumen/flumen.toml.5";
 
 /// Takes one of the words of a closed vocabulary of the contract; help and completions show them.
 fn words<T>(all: &[T], as_str: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
