@@ -20,6 +20,7 @@ use super::decode::{Decode, View};
 use super::flow_file::{self, Fault, Form, Item};
 use super::output::shown;
 use super::token::TokenWork;
+use super::top::Top;
 use super::watch::Watch;
 use crate::client::{self, Client, ConnectError, Reconnect, Token, Url, UrlError};
 use crate::config::{self, ServeConfig};
@@ -37,6 +38,7 @@ pub(super) enum Job {
     /// A configuration file is to be written.
     ShowConfig,
     Watch(Box<Watch>),
+    Top(Box<Top>),
     Demo,
     /// A store is to be written to standard output.
     ExportStore(PathBuf),
@@ -159,6 +161,7 @@ pub(super) fn check(args: Args, classes: ClassTable) -> Result<Job, clap::Error>
             Question::Command(set_queues(SetQueues { node, port, max_rate_kbps: None, queues: Vec::new() }))
         }
         Typed::Watch(typed) => return Ok(Job::Watch(Box::new(watch(typed, &global)?))),
+        Typed::Top(typed) => return Ok(Job::Top(Box::new(top(&typed, &global)?))),
         Typed::Info => Question::Command(Command::GetInfo),
         Typed::Classes => Question::Classes,
     };
@@ -401,6 +404,16 @@ fn watch(watch: args::Watch, global: &Global) -> Result<Watch, clap::Error> {
     named.dedup();
     let topics = if named.is_empty() { all_but_stats() } else { named };
     Ok(Watch { connection: connection(global)?, topics, interval_ms, count, json: global.json })
+}
+
+fn top(typed: &args::Top, global: &Global) -> Result<Top, clap::Error> {
+    if global.json {
+        return Err(wrong(
+            ErrorKind::ArgumentConflict,
+            "'flumen top' has no --json: 'flumen watch --topic stats --json' has",
+        ));
+    }
+    Ok(Top { connection: connection(global)?, interval_ms: typed.interval_ms })
 }
 
 /// Checked only when a daemon is asked: a wrong FLUMEN_URL is no reason not to run the demonstration.

@@ -22,6 +22,7 @@ mod emulate;
 mod exit;
 mod export;
 mod flow_file;
+mod live;
 mod man;
 mod output;
 mod serve;
@@ -29,6 +30,7 @@ mod spelling;
 mod store;
 mod table;
 mod token;
+mod top;
 mod verdict;
 mod view;
 mod watch;
@@ -100,6 +102,7 @@ fn run_job(job: Job, output: &mut Output) -> Result<Exit, Failure> {
         Job::ImportStore(data) => on(runtime::Builder::new_current_thread(), store::import(&data, output)),
         Job::Lawful(file) => output.line(format_args!("{}: ok", file.display())).map(|()| Exit::Done),
         Job::ShowConfig => config::show(output).map(|()| Exit::Done),
+        Job::Top(top) => on(runtime::Builder::new_current_thread(), top::run(*top, output)),
         Job::Watch(watch) => on(runtime::Builder::new_current_thread(), watch::run(*watch, output)),
         Job::Demo => on(runtime::Builder::new_multi_thread(), demo::run(output)),
         Job::Emulate(emulate) => on(runtime::Builder::new_multi_thread(), emulate::run(emulate, output)),

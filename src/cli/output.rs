@@ -72,6 +72,11 @@ impl Output {
         self.width
     }
 
+    /// Whether standard output has colours.
+    pub(super) fn has_colour(&self) -> bool {
+        self.colour
+    }
+
     /// A text of standard output in a tone.
     pub(super) fn paint<T: fmt::Display>(&self, tone: Tone, text: T) -> Painted<T> {
         Painted { text, style: if self.colour { tone.style() } else { Style::new() } }

@@ -14,6 +14,7 @@ mod queues;
 mod serve;
 mod store;
 mod token;
+mod top;
 mod watch;
 
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ pub(super) use self::queues::{QueueCommand, SetQueues};
 pub(super) use self::serve::{Admission, LogFormat, Serve, TableMiss};
 pub(super) use self::store::{StoreCommand, StoreDir};
 pub(super) use self::token::{Token, TokenCommand};
+pub(super) use self::top::Top;
 pub(super) use self::watch::Watch;
 
 /// Where a daemon listens unless it was told otherwise.
@@ -127,6 +129,7 @@ pub(super) enum Command {
     /// Show the daemon's version, uptime and limits
     Info,
     Watch(Watch),
+    Top(Top),
     /// Show the classes of traffic that --traffic-type takes
     Classes,
     /// Check and write configuration files of the daemon

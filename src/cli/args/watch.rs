@@ -14,7 +14,10 @@ Examples:
 Exit status: 0 when it was interrupted or has shown what --count asks for, 1 when the daemon says no, 3 when the daemon
 cannot be reached at the start. A daemon that goes away later is waited for.";
 
-/// Show what happens, a line each: nodes, flows, ports and alarms
+/// Show what happens: nodes, flows, ports and alarms
+///
+/// On a terminal a table of the nodes and of the states of flows stands above the log; it is left with q. In a pipe and
+/// with --count there is a line for each event.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Watch {

@@ -70,7 +70,7 @@ pub(super) fn tone(state: FlowState) -> Tone {
 }
 
 /// `3 applied, 1 rejected`.
-fn counts<'a>(counts: impl IntoIterator<Item = (&'a FlowState, &'a u64)>) -> String {
+pub(super) fn counts<'a>(counts: impl IntoIterator<Item = (&'a FlowState, &'a u64)>) -> String {
     let parts: Vec<String> =
         counts.into_iter().filter(|(_, count)| **count > 0).map(|(state, count)| format!("{count} {state}")).collect();
     parts.join(", ")

@@ -1,13 +1,18 @@
-//! `flumen watch`: what happens, a line each, until a signal comes.
+//! `flumen watch`: what happens, until a signal comes: a line each, and on a terminal below a table that is kept up to date.
 //!
 //! A daemon that goes away is waited for; what happened meanwhile is asked for by number, and what cannot be told any
 //! more is shown as a gap.
+
+mod live;
+#[cfg(test)]
+mod tests;
 
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{failed, strange, unreachable};
 use super::check::Connection;
 use super::exit::{Exit, Failure};
+use super::live::is_possible;
 use super::output::{Output, Tone, shown};
 use super::verdict;
 use super::view::tone;
@@ -31,6 +36,10 @@ pub(super) async fn run(watch: Watch, output: &mut Output) -> Result<Exit, Failu
     let stop = CancellationToken::new();
     shutdown::on_signals(stop.clone())
         .map_err(|error| Failure::new(Exit::No, format!("cannot listen for signals: {error}")))?;
+    // What is counted is wanted as lines.
+    if !watch.json && watch.count.is_none() && is_possible() {
+        return live::run(&watch, &stop, output).await;
+    }
     match stop.run_until_cancelled(follow(&watch, output)).await {
         Some(result) => result,
         None => Ok(Exit::Done),
