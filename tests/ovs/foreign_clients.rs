@@ -1,5 +1,6 @@
 //! Clients that are not ours: PyPI's `websockets`, also with its `msgpack`, the WebSocket inside Node, a page in Chromium, curl and promtool.
 
+use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -136,4 +137,31 @@ fn curl_reads_the_paths_of_plain_http_and_promtool_finds_no_fault_with_the_metri
     let judged = promtool.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&judged.stdout) + String::from_utf8_lossy(&judged.stderr);
     assert!(judged.status.success() && said.trim().is_empty(), "{said}");
+}
+
+#[test]
+fn promtool_takes_the_alerting_rules_and_they_are_about_series_that_the_daemon_has() {
+    if !have(&["promtool"]) {
+        return;
+    }
+    let Some((lab, _client)) = Lab::with_two_nodes() else { return };
+    let rules = project().join("dist/alerts.yml");
+    output(Command::new("promtool").args(["check", "rules"]).arg(&rules));
+
+    let metrics = lab.daemon.get("/metrics");
+    let rules = fs::read_to_string(rules).unwrap();
+    let selectors =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("expr:")).filter(|rule| rule.contains("flumen_"));
+    let mut count = 0;
+    for selector in selectors {
+        let name = &selector[selector.find("flumen_").unwrap()..];
+        let name = &name[..name.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap()];
+        let values = selector.split('"').nth(1).unwrap_or_default();
+        for value in values.split('|') {
+            let has = |line: &str| line.starts_with(name) && line.contains(value);
+            assert!(metrics.lines().any(has), "{name} with {value:?} is not in\n{metrics}");
+            count += 1;
+        }
+    }
+    assert!(count >= 15, "{count} series");
 }
