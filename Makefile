@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ovs testbed-mininet testbed-containers test conformance lint advisories prerequisites sim cuts soak book tutorial bench contract
+.PHONY: help demo demo-ovs testbed-mininet testbed-containers test conformance lint advisories prerequisites sim cuts soak book tutorial bench contract autobahn
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -59,7 +59,7 @@ soak: ## FLUMEN_SOAK_KILLS (500), _RESTARTS (200) and _CUTS (1000) of daemon, Op
 cuts: ## a batch of 200 flows whose connection is cut at every byte, in either direction
 	FLUMEN_STRIDE=1 $(CARGO) test --profile sim --lib a_cut_in_a_batch_of_200_flows -- --nocapture
 
-lint: ## format, clippy, documentation, licences, workflows
+lint: ## format, clippy, documentation, licences, workflows autobahn
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet

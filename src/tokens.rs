@@ -124,6 +124,26 @@ impl Tokens {
         write().map_err(failed)
     }
 
+    /// Changes the file: reads it, and writes what was made of it. Others who do so at the same time take turns.
+    ///
+    /// # Errors
+    /// Those of [`Tokens::load`], [`Tokens::save`] and of the change.
+    pub fn change<T>(path: &Path, change: impl FnOnce(&mut Self) -> Result<T, TokensError>) -> Result<T, TokensError> {
+        let failed = |source| TokensError::Io { path: path.display().to_string(), source };
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory).map_err(failed)?;
+        }
+        // The file itself is replaced, so that whoever waits for a lock on it would wait for the wrong one.
+        let lock =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.with_extension("lock"));
+        let lock = lock.map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        let mut tokens = Self::load(path)?;
+        let changed = change(&mut tokens)?;
+        tokens.save(path)?;
+        Ok(changed)
+    }
+
     /// Makes a token. It is shown here once and never again.
     ///
     /// # Errors
@@ -244,6 +264,24 @@ mod tests {
         tokens.save(&path).unwrap();
         assert_eq!(Tokens::load(&path).unwrap(), tokens);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn changes_at_the_same_time_lose_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("data/tokens");
+        std::thread::scope(|scope| {
+            for number in 0..20 {
+                let path = &path;
+                scope.spawn(move || {
+                    let add = |tokens: &mut Tokens| tokens.add(name(&format!("t{number}")), Role::Viewer);
+                    Tokens::change(path, add).unwrap();
+                });
+            }
+        });
+        assert_eq!(Tokens::load(&path).unwrap().iter().count(), 20);
+        let taken = Tokens::change(&path, |tokens| tokens.add(name("t7"), Role::Admin));
+        assert!(matches!(taken, Err(TokensError::Taken(_))), "{taken:?}");
     }
 
     #[test]

@@ -6,17 +6,27 @@
 #![cfg(test)]
 
 mod batch;
+mod fair;
 mod frames;
+mod subscribers;
 #[path = "../../tests/ovs/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "a benchmark needs less of the laboratory than the tests")]
 mod support;
 
+use std::time::Duration;
+
 fn main() {
     let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let parts: [(&str, fn()); 1] = [("batch", batch::run)];
+    let parts: [(&str, fn()); 3] = [("batch", batch::run), ("fair", fair::run), ("subscribers", subscribers::run)];
     for (name, part) in parts {
         if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {
             part();
         }
     }
+}
+
+/// The time below which so many percent of the others lie.
+fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort();
+    times[(times.len() * percent / 100).min(times.len() - 1)]
 }

@@ -28,7 +28,8 @@ pub(super) async fn run(service: Service) -> Result<Exit, Failure> {
         let cannot = |error| Failure::new(Exit::No, format!("cannot write the audit log {}: {error}", path.display()));
         AuditLog::open(&path).map_err(cannot)
     });
-    log(filter, format, audit.transpose()?);
+    let audit = audit.transpose()?;
+    log(filter, format, audit.clone());
     crash_at.into_iter().for_each(crash::arm);
     // A panic is a line of the log like any other; what it ends is up to its task.
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
@@ -36,6 +37,7 @@ pub(super) async fn run(service: Service) -> Result<Exit, Failure> {
     shutdown::on_signals(stop.clone())
         .map_err(|error| Failure::new(Exit::No, format!("cannot listen for signals: {error}")))?;
     let ended = daemon::run(config, stop, |_listening| {}).await;
+    audit.iter().for_each(AuditLog::finish);
     ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::No, error.to_string()))
 }
 

@@ -20,26 +20,24 @@ pub(super) struct TokenWork {
 pub(super) fn run(work: TokenWork, output: &mut Output) -> Result<Exit, Failure> {
     let TokenWork { file, command, json } = work;
     let failed = |error: TokensError| Failure::new(Exit::No, error.to_string());
-    let mut tokens = Tokens::load(&file).map_err(failed)?;
+    let load = || Tokens::load(&file).map_err(failed);
     match command {
         TokenCommand::Add { name, role } => {
-            let token = tokens.add(name, role).map_err(failed)?;
-            tokens.save(&file).map_err(failed)?;
+            let token = Tokens::change(&file, |tokens| tokens.add(name, role)).map_err(failed)?;
             output.line(&token)?;
         }
         TokenCommand::Revoke { name } => {
-            tokens.revoke(&name).map_err(failed)?;
-            tokens.save(&file).map_err(failed)?;
+            Tokens::change(&file, |tokens| tokens.revoke(&name)).map_err(failed)?;
             output.data(format!("{name} revoked\n"))?;
         }
         TokenCommand::List if json => {
             let view = |holder: &Holder| serde_json::json!({"name": holder.name, "role": holder.role, "created": holder.created});
-            let list: Vec<_> = tokens.iter().map(view).collect();
+            let list: Vec<_> = load()?.iter().map(view).collect();
             output.line(serde_json::json!({ "tokens": list }))?;
         }
         TokenCommand::List => {
             let mut table = Table::new(&["NAME", "ROLE", "CREATED"]);
-            for holder in tokens.iter() {
+            for holder in load()?.iter() {
                 table.row([Cell::from(&holder.name), Cell::from(holder.role), Cell::from(holder.created)]);
             }
             output.data(table.render(output))?;

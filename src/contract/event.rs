@@ -187,7 +187,7 @@ pub enum EventPayload {
 /// Events that are gone, by their first and last number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
-    /// The first that is missing, in the numbers of the epoch that was asked for.
+    /// The first that is missing, in the numbers of the epoch of the event.
     pub from: u64,
     /// The last that is missing.
     pub to: u64,

@@ -4,8 +4,10 @@
 //! fails, the slow one reads the request again, level by level, to say what is wrong and where: the same for both.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::de::value::MapDeserializer;
+use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -13,12 +15,14 @@ use super::command::{Command, CommandName};
 use super::error::{ErrorBody, ErrorCode};
 use super::locate::{Entries, Fault, Located, Piece};
 use super::name::RequestId;
-use super::strict::Object;
 use super::text::quoted;
 use super::{json, msgpack};
 
 /// How deeply arrays and objects may be nested in a request, where it is not configured.
 pub const MAX_DEPTH: usize = 16;
+
+/// No lawful request is nested as deeply as that: the types of the payloads see to it.
+const LAWFUL_DEPTH: usize = 8;
 
 /// What is wrong with a request, and its `id` where it has a usable one.
 type Refusal = (Option<RequestId>, ErrorBody);
@@ -37,10 +41,11 @@ pub fn parse_request(text: &[u8]) -> Result<(RequestId, Command), (Option<Reques
 /// As [`parse_request`].
 pub fn parse_request_within(depth: usize, text: &[u8]) -> Result<(RequestId, Command), (Option<RequestId>, ErrorBody)> {
     let text = std::str::from_utf8(text).map_err(|_| unreadable("the request is not UTF-8"))?;
-    if json::is_deeper_than(depth, text) {
-        return Err(unreadable(format!("the request is nested more than {depth} levels deep")));
+    // What is lawful is nested less deeply than that; what is not is looked at once more.
+    if depth < LAWFUL_DEPTH && json::is_deeper_than(depth, text) {
+        return Err(too_deep(depth));
     }
-    checked(parse_json(text).or_else(|_| diagnose_json(text)))
+    checked(parse_json(text).or_else(|_| diagnose_json(depth, text)))
 }
 
 /// Reads one request in MessagePack, with the same verdict as on the same request in JSON.
@@ -63,6 +68,10 @@ pub fn parse_msgpack_request_within(
     checked(parse_msgpack(&request).ok_or(()).or_else(|()| diagnose(request.value)))
 }
 
+fn too_deep(depth: usize) -> Refusal {
+    unreadable(format!("the request is nested more than {depth} levels deep"))
+}
+
 /// It is not even a value.
 fn unreadable(message: impl Into<Cow<'static, str>>) -> Refusal {
     (None, ErrorBody::new(ErrorCode::InvalidJson, message))
@@ -77,25 +86,68 @@ fn checked(request: Result<(RequestId, Command), Refusal>) -> Result<(RequestId,
     }
 }
 
-/// The fast way. Its errors know no place and are not shown to anybody.
+/// The fast way. Its errors know no place and are not shown to anybody. The types bound how deeply it recurses.
 fn parse_json(text: &str) -> Result<(RequestId, Command), serde_json::Error> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Envelope<'a> {
-        r#type: CommandName,
-        id: RequestId,
-        #[serde(borrow, default, deserialize_with = "some_raw")]
-        payload: Option<&'a RawValue>,
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let request = deserializer.deserialize_map(Envelope)?;
+    deserializer.end()?;
+    Ok(request)
+}
+
+/// Reads the payload as what the type says it is, straight where the type comes before it.
+struct Envelope;
+
+impl<'de> Visitor<'de> for Envelope {
+    type Value = (RequestId, Command);
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
     }
 
-    /// `null` is not the same as a payload that is left out.
-    fn some_raw<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
-        <&RawValue>::deserialize(deserializer).map(Some)
-    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(field_identifier, rename_all = "snake_case")]
+        enum Field {
+            Type,
+            Id,
+            Payload,
+        }
 
-    let Object(Envelope { r#type, id, payload }) = serde_json::from_str(text)?;
-    let payload = payload.map_or("{}", RawValue::get);
-    Ok((id, Command::deserialize(r#type, &mut serde_json::Deserializer::from_str(payload))?))
+        let (mut name, mut id, mut command, mut later) = (None, None, None, None::<&RawValue>);
+        while let Some(field) = map.next_key()? {
+            let is_new = match (field, name) {
+                (Field::Type, _) => name.replace(map.next_value()?).is_none(),
+                (Field::Id, _) => id.replace(map.next_value()?).is_none(),
+                (Field::Payload, _) if command.is_some() => false,
+                (Field::Payload, Some(name)) => command.replace(map.next_value_seed(Payload(name))?).is_none(),
+                (Field::Payload, None) => later.replace(map.next_value()?).is_none(),
+            };
+            if !is_new || command.is_some() && later.is_some() {
+                return Err(A::Error::custom("a field is given twice"));
+            }
+        }
+        let (Some(name), Some(id)) = (name, id) else { return Err(A::Error::custom("a field is missing")) };
+        let command = match command {
+            Some(command) => command,
+            None => {
+                let payload = later.map_or("{}", RawValue::get);
+                let payload = &mut serde_json::Deserializer::from_str(payload);
+                Command::deserialize(name, payload).map_err(A::Error::custom)?
+            }
+        };
+        Ok((id, command))
+    }
+}
+
+/// The payload of a command that is known.
+struct Payload(CommandName);
+
+impl<'de> DeserializeSeed<'de> for Payload {
+    type Value = Command;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Command, D::Error> {
+        Command::deserialize(self.0, deserializer)
+    }
 }
 
 /// The fast way through what could be JSON as well.
@@ -121,7 +173,10 @@ fn parse_msgpack(request: &msgpack::Checked<'_>) -> Option<(RequestId, Command)>
 }
 
 /// The slow way through a text.
-fn diagnose_json(text: &str) -> Result<(RequestId, Command), Refusal> {
+fn diagnose_json(depth: usize, text: &str) -> Result<(RequestId, Command), Refusal> {
+    if json::is_deeper_than(depth, text) {
+        return Err(too_deep(depth));
+    }
     let request: &RawValue =
         serde_json::from_str(text).map_err(|error| unreadable(format!("the request is not valid JSON: {error}")))?;
     diagnose(request)
@@ -176,7 +231,7 @@ fn unknown_command(name: &str) -> ErrorBody {
 /// Whether the fast way and the slow one accept the same, for the tests.
 #[cfg(test)]
 pub(super) fn ways_agree(text: &str) -> bool {
-    json::is_deeper_than(MAX_DEPTH, text) || parse_json(text).ok() == diagnose_json(text).ok()
+    parse_json(text).ok() == diagnose_json(MAX_DEPTH, text).ok()
 }
 
 /// The same for MessagePack.

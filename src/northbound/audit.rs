@@ -23,6 +23,8 @@ pub(super) struct Change {
     id: RequestId,
     command: CommandName,
     subject: String,
+    /// The programmer has it, and what came of it is not written down yet.
+    is_open: bool,
 }
 
 impl Change {
@@ -43,16 +45,19 @@ impl Change {
             _ => return None,
         };
         let (who, role) = (grant.name().to_owned(), grant.role());
-        Some(Self { who, role, peer, id: id.clone(), command: command.kind(), subject })
+        Some(Self { who, role, peer, id: id.clone(), command: command.kind(), subject, is_open: false })
+    }
+
+    /// The programmer has it: from here on it has a line in any case.
+    pub(super) fn submitted(&mut self) {
+        self.is_open = true;
     }
 
     /// Writes down what came of it: a line for each flow that the answer tells of, and one for the whole.
-    pub(super) fn settle(&self, answer: &Result<Reply, ErrorBody>) {
-        let Self { who, peer, id, command, subject, .. } = self;
-        let role = self.role.map_or("none", Role::as_str);
-        let outcome = answer.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
-        let id = id.as_str();
-        info!(target: TARGET, who, role, %peer, request_id = id, command = command.as_str(), subject, outcome);
+    pub(super) fn settle(mut self, answer: &Result<Reply, ErrorBody>) {
+        self.is_open = false;
+        self.write(answer.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok"));
+        let (who, id, command) = (&self.who, self.id.as_str(), self.command);
         let flows: &[FlowView] = match answer {
             Ok(Reply::Flow { flow }) => std::slice::from_ref(flow),
             Ok(Reply::FlowsInstalled { flows, .. }) => flows,
@@ -64,6 +69,21 @@ impl Change {
                 let (node, cookie) = (node.node.as_str(), node.cookie.as_deref());
                 info!(target: TARGET, who, request_id = id, command = command.as_str(), flow_id, node, cookie, state);
             }
+        }
+    }
+
+    fn write(&self, outcome: &str) {
+        let Self { who, peer, id, command, subject, .. } = self;
+        let (role, id) = (self.role.map_or("none", Role::as_str), id.as_str());
+        info!(target: TARGET, who, role, %peer, request_id = id, command = command.as_str(), subject, outcome);
+    }
+}
+
+/// The daemon ends before the programmer has answered.
+impl Drop for Change {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.write("unknown");
         }
     }
 }

@@ -191,10 +191,14 @@ impl Auth {
         }
     }
 
-    /// Whose token it is. Somebody who has shown too many wrong ones is not listened to for a moment.
+    /// Whose token it is. A right one is always taken: who shares an address with somebody who guesses is not kept out.
+    /// Of wrong ones so many in a second are looked at and told of; the others are refused without a word in the log.
     pub(super) fn check(&self, token: &str, peer: IpAddr) -> Result<Grant, Denied> {
         if !self.is_required() {
             return Ok(Grant::Open);
+        }
+        if let Some(holder) = self.state.borrow().tokens.holder(token) {
+            return Ok(Grant::Token(holder.clone()));
         }
         let now = Instant::now();
         let origin = network(peer);
@@ -202,9 +206,6 @@ impl Auth {
         let is_recent = |failures: &Failures| now.duration_since(failures.since) < Duration::from_secs(1);
         if failures.get(&origin).is_some_and(|failures| is_recent(failures) && failures.count >= FAILURES_PER_SECOND) {
             return Err(Denied::TooMany);
-        }
-        if let Some(holder) = self.state.borrow().tokens.holder(token) {
-            return Ok(Grant::Token(holder.clone()));
         }
         if failures.len() >= ADDRESSES {
             failures.retain(|_, failures| is_recent(failures));

@@ -57,7 +57,7 @@ pub(super) async fn serve_connection<S>(socket: S, ends: Ends, server: &Server, 
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let peer = ends.peer;
+    let (peer, patience) = (ends.peer, server.handshake_timeout(is_reserved));
     let _open = server.metrics.connection();
     let upgraded = Mutex::new(None);
     let service = service_fn(|request| async {
@@ -69,7 +69,7 @@ where
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(server.config.handshake_timeout)
+        .header_read_timeout(patience)
         .max_headers(MAX_HEADERS)
         .max_buf_size(HEADER_BYTES)
         .serve_connection(TokioIo::new(socket), service)
@@ -77,7 +77,7 @@ where
     // The headers have a deadline of their own; a second one of the same length bounds the response.
     let served = async {
         tokio::select! {
-            served = timeout(server.config.handshake_timeout * 2, connection) => served,
+            served = timeout(patience * 2, connection) => served,
             () = overdue(server) => Ok(Ok(())),
         }
     };

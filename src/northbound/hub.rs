@@ -132,7 +132,8 @@ impl Hub {
             let asked = request.from_seq.get(&topic).copied();
             let (next, owed) = match asked {
                 None => (last + 1, None),
-                Some(from) if !is_of_this_start => (last + 1, Some(Gap { from, to: last })),
+                // Its numbers mean nothing here: all of this start is missing, and what the one before told after them.
+                Some(_) if !is_of_this_start => (last + 1, Some(Gap { from: last.min(1), to: last })),
                 Some(from) if from <= last + 1 => (from, None),
                 Some(from) => {
                     let message = format!("{topic} must be at most {}: there is no event {from} yet", last + 1);

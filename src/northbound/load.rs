@@ -91,6 +91,11 @@ impl Load {
         self.ids().insert(id.clone())
     }
 
+    /// Whether it is.
+    pub(super) fn is_in_flight(&self, id: &RequestId) -> bool {
+        self.ids().contains(id)
+    }
+
     /// Forgets an id, which from now on means nothing.
     pub(super) fn end(&self, id: &RequestId) {
         self.ids().remove(id);

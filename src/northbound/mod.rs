@@ -10,6 +10,8 @@
 //! | one for each connection (`http`, then `websocket`) | its peer closes, fails or is too slow | the same token, then after the deadline the `kill` token |
 //! | one that writes events (`hub`) | the programmer has ended | its `shutdown` token |
 //! | one that looks at the token file (`auth`) | never by itself | its `shutdown` token |
+//! | one for each large batch (`batch`) | every part of it is answered | none: the programmer ends first |
+//! | one for what a lost client had asked to change | the programmer has answered, which the audit log is told | none |
 //! | one for each refused connection, 64 at most | the 503 is written, or after a second | the same |
 //!
 //! A connection's task may be dropped at any await: commands that were submitted are carried out by the programmer,
@@ -17,6 +19,8 @@
 
 mod audit;
 mod auth;
+mod batch;
+mod commands;
 mod gate;
 mod http;
 mod hub;
@@ -61,6 +65,9 @@ use metrics::Metrics;
 use origin::Origins;
 pub use tls::{Tls, TlsError, TlsFiles};
 
+/// How long somebody on one of the connections that are kept for admins may take to show an admin's token. It is short, so
+/// that strangers cannot hold them.
+const RESERVED_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the listener rests when the system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How many connections beyond the limit are told so at a time; more are closed without a word.
@@ -181,8 +188,37 @@ struct Server {
     metrics: Metrics,
     hub: Hub,
     auth: Auth,
+    /// Long messages that may be read at a time.
+    parsers: Semaphore,
+    /// The parts of batches that may be under way.
+    turns: Arc<Semaphore>,
+    tasks: TaskTracker,
     /// Cancelled to end in order: answers in flight are delivered.
     shutdown: CancellationToken,
+}
+
+impl Server {
+    fn new(programmer: Programmer, config: NorthboundConfig, shutdown: CancellationToken) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            origins: Origins::new(&config.origins),
+            metrics: Metrics::default(),
+            hub: Hub::new(programmer.audience().clone(), config.subscriptions),
+            auth: Auth::new(config.tokens.clone(), config.query_tokens),
+            parsers: Semaphore::new(processors),
+            turns: Arc::new(Semaphore::new(batch::TURNS)),
+            tasks: TaskTracker::new(),
+            programmer,
+            config,
+            shutdown,
+        }
+    }
+
+    /// How long the handshake of a connection may take.
+    fn handshake_timeout(&self, is_reserved: bool) -> Duration {
+        let timeout = self.config.handshake_timeout;
+        if is_reserved { timeout.min(RESERVED_TIMEOUT) } else { timeout }
+    }
 }
 
 /// Serves clients until `shutdown` is cancelled, then delivers what is in flight, says goodbye and returns; stuck
@@ -194,15 +230,12 @@ pub async fn serve(
     config: NorthboundConfig,
     shutdown: CancellationToken,
 ) {
-    let auth = Auth::new(config.tokens.clone(), config.query_tokens);
     let gate = Gate::new(config.connections, config.connections_per_address);
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     let orderly_end = http::PROGRAMMER_TIMEOUT + config.drain_deadline + config.close_linger;
-    let origins = Origins::new(&config.origins);
-    let hub = Hub::new(programmer.audience().clone(), config.subscriptions);
-    let server = Arc::new(Server { programmer, config, origins, metrics: Metrics::default(), hub, auth, shutdown });
+    let server = Arc::new(Server::new(programmer, config, shutdown));
+    let tasks = server.tasks.clone();
     let kill = CancellationToken::new();
-    let tasks = TaskTracker::new();
     tasks.spawn({
         let server = Arc::clone(&server);
         async move { server.shutdown.run_until_cancelled(server.hub.run(news)).await }
@@ -245,7 +278,7 @@ async fn serve_socket(socket: TcpStream, ends: Ends, server: &Server, is_reserve
     let Some(tls) = &server.config.tls else {
         return http::serve_connection(socket, ends, server, is_reserved).await;
     };
-    match timeout(server.config.handshake_timeout, tls.acceptor().accept(socket)).await {
+    match timeout(server.handshake_timeout(is_reserved), tls.acceptor().accept(socket)).await {
         Ok(Ok(stream)) => http::serve_connection(stream, ends, server, is_reserved).await,
         Ok(Err(error)) => debug!(peer = %ends.peer, %error, "a TLS handshake failed"),
         Err(_) => debug!(peer = %ends.peer, "a TLS handshake took too long"),

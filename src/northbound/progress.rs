@@ -1,4 +1,5 @@
-//! A stream that counts what the peer has sent and taken, so that slow can be told from stuck.
+//! A stream that counts what the peer has sent and taken, so that slow can be told from stuck, and that reads only so much
+//! as may be read of somebody who is not known yet.
 
 use std::io;
 use std::pin::Pin;
@@ -18,19 +19,41 @@ impl Count {
     }
 }
 
+/// How much may be read before the peer is known.
+#[derive(Debug, Clone)]
+pub(super) struct Credit(Arc<AtomicU64>);
+
+impl Credit {
+    /// So many bytes.
+    pub(super) fn new(bytes: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(bytes)))
+    }
+
+    /// The peer is known.
+    pub(super) fn lift(&self) {
+        self.0.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// Whether so much is more than may be read.
+    pub(super) fn is_exceeded_by(&self, read: &Count) -> bool {
+        read.bytes() > self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The counting stream.
 #[derive(Debug)]
 pub(super) struct Counted<S> {
     stream: S,
     read: Count,
     written: Count,
+    credit: Credit,
 }
 
 impl<S> Counted<S> {
     /// The stream, and what is counted of what is read from it and written to it.
-    pub(super) fn new(stream: S) -> (Self, Count, Count) {
+    pub(super) fn new(stream: S, credit: Credit) -> (Self, Count, Count) {
         let (read, written) = (Count::default(), Count::default());
-        (Self { stream, read: read.clone(), written: written.clone() }, read, written)
+        (Self { stream, read: read.clone(), written: written.clone(), credit }, read, written)
     }
 }
 
@@ -40,6 +63,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
         this.read.0.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
+        if this.credit.is_exceeded_by(&this.read) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, "a stranger has sent too much")));
+        }
         Poll::Ready(Ok(()))
     }
 }

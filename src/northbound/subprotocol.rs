@@ -1,5 +1,6 @@
 //! The two subprotocols: the same objects as JSON in text frames or as MessagePack in binary ones.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -11,8 +12,12 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use super::NorthboundConfig;
 use super::websocket::Ending;
 use crate::contract::{
-    Command, ErrorBody, RequestId, ServerMessage, parse_msgpack_request_within, parse_request_within, to_msgpack,
+    Command, CommandName, ErrorBody, Reply, RequestId, ServerMessage, Timestamp, parse_msgpack_request_within,
+    parse_request_within, to_msgpack,
 };
+
+/// Messages longer than this are read where nobody else waits for the thread: some 100 microseconds of work.
+const LONG: usize = 64 << 10;
 
 /// How a connection writes its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +77,19 @@ impl Subprotocol {
         }
     }
 
+    /// A Reply of this moment.
+    pub(super) fn reply(self, id: RequestId, command: CommandName, payload: Reply) -> Message {
+        let command = Cow::Borrowed(command.as_str());
+        self.encode(&ServerMessage::Reply { id, command, payload, timestamp: Timestamp::now() })
+    }
+
+    /// An Error of this moment.
+    pub(super) fn error(self, id: Option<RequestId>, error: ErrorBody) -> Message {
+        self.encode(&ServerMessage::<Reply>::Error { id, error, timestamp: Timestamp::now() })
+    }
+
     /// The frame of a message.
-    pub(super) fn encode<P: Serialize>(self, message: &ServerMessage<P>) -> Message {
+    fn encode<P: Serialize>(self, message: &ServerMessage<P>) -> Message {
         match self {
             // The contract's types are strings, numbers and maps with string keys: writing them cannot fail.
             Self::Json => Message::text(serde_json::to_string(message).unwrap_or_default()),
@@ -83,11 +99,13 @@ impl Subprotocol {
 }
 
 impl Frame {
-    pub(super) fn len(&self) -> usize {
-        match self {
+    /// Whether reading it takes so long that others would notice.
+    pub(super) fn is_long(&self) -> bool {
+        let bytes = match self {
             Self::Text(text) => text.len(),
             Self::Binary(bytes) => bytes.len(),
-        }
+        };
+        bytes > LONG
     }
 
     /// What it says, if it is nested no deeper than that.

@@ -1,9 +1,11 @@
-//! One WebSocket: a reader that submits commands, a writer that sends answers, and the end of both.
+//! One WebSocket: a reader that hands messages to a desk, a writer that sends what comes back, and the end of both.
 //!
 //! The two halves run side by side in the connection's task and share only what is in flight ([`Load`]). A client that
 //! does not read is still read from until it has as much in flight as it may have; one that writes without
 //! reading, as a batch program does, is not a deadlock.
 
+use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 
@@ -17,25 +19,25 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError};
 use tracing::debug;
 
-use super::audit::Change;
-use super::auth::{Denied, Grant};
+use super::auth::Grant;
+use super::commands::Commands;
 use super::keepalive::{Keepalive, Pulse};
 use super::load::Load;
 use super::outbox::Outbox;
 use super::pace::Pace;
-use super::progress::Counted;
-use super::subprotocol::{Frame, Subprotocol};
-use super::writer::{FollowUp, Handed, Submitted, Writer, unavailable};
+use super::progress::{Counted, Credit};
+use super::subprotocol::Subprotocol;
+use super::writer::{Handed, Writer};
 use super::{NorthboundConfig, Server};
-use crate::contract::{Authenticate, Command, ErrorBody, ErrorCode, Reply, Role as Rank};
 
 /// Allocated for every connection at once; big enough for some ten requests a read.
 const READ_BUFFER_BYTES: usize = 8 << 10;
 /// How much is gathered before it is written without being flushed.
 const WRITE_BUFFER_BYTES: usize = 64 << 10;
 
-/// The longest message of somebody who has not shown a token: an `Authenticate` is far shorter.
-const STRANGERS_BYTES: usize = 8 << 10;
+/// What somebody may send in all before a token is shown: an `Authenticate` is far shorter. What was read together with
+/// it is on top.
+const STRANGERS_BYTES: u64 = 8 << 10;
 
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,43 +73,72 @@ impl From<&Error> for Ending {
     }
 }
 
-/// Runs the connection to its end.
+/// Who takes the messages of a connection: the commands of clients have theirs in `commands`.
+pub(super) trait Desk {
+    /// Takes a message; what comes of it is the writer's.
+    async fn take(&self, message: Message, permit: OwnedSemaphorePermit) -> Result<Handed, Ending>;
+}
+
+/// What the two halves of a connection share.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'a> {
+    pub(super) subprotocol: Subprotocol,
+    pub(super) load: &'a Load,
+    pub(super) server: &'a Server,
+    pub(super) peer: SocketAddr,
+}
+
+/// Runs the connection of a client to its end.
 pub(super) async fn run<S>(stream: S, peer: SocketAddr, grant: Grant, subprotocol: Subprotocol, server: &Server)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let config = &server.config;
     server.metrics.websocket();
-    let (stream, read, written) = Counted::new(stream);
+    let credit = Credit::new(STRANGERS_BYTES);
+    if grant != Grant::Nothing {
+        credit.lift();
+    }
+    let (granted, grants) = watch::channel(grant);
+    let load = Load::new(&server.config);
+    let line = Line { subprotocol, load: &load, server, peer };
+    let commands = Commands::new(line, granted, credit.clone());
+    carry(stream, line, credit, &commands, dishonoured(server, grants)).await;
+}
+
+/// Carries messages to the desk and answers back until either end has had enough, or until `revoked` says so.
+pub(super) async fn carry<S, D>(
+    stream: S,
+    line: Line<'_>,
+    credit: Credit,
+    desk: &D,
+    revoked: impl Future<Output = Ending>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+    D: Desk,
+{
+    let Line { subprotocol, load, server, peer } = line;
+    let config = &server.config;
+    let (stream, read, written) = Counted::new(stream, credit.clone());
     let limits = protocol_config(config, subprotocol.message_bytes(config));
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(limits)).await;
     let (sink, stream) = socket.split();
 
-    let load = Load::new(config);
     let pulse = Pulse::default();
     // Every request holds a permit of the load while it is in this channel, so there is always room.
     let (handed, from_reader) = mpsc::channel(load.limit());
     let keepalive = Keepalive::new(&pulse, config.ping_interval, config.pong_timeout);
-    let outbox = Outbox::new(sink, &load, written, config.stall_timeout);
-    let mut writer = Writer::new(outbox, subprotocol, from_reader, keepalive, &load, server);
-    let (granted, grants) = watch::channel(grant);
-    let mut reader = Reader {
-        stream,
-        subprotocol,
-        load: &load,
-        pulse: &pulse,
-        server,
-        peer,
-        granted,
-        pace: Pace::new(read, config),
-    };
+    let outbox = Outbox::new(sink, load, written, config.stall_timeout);
+    let mut writer = Writer::new(outbox, line, from_reader, keepalive);
+    let mut reader = Reader { stream, line, pulse: &pulse, pace: Pace::new(read, config), desk };
 
     let ending = tokio::select! {
         ending = serve(&mut reader, &mut writer, handed) => ending,
-        ending = dishonoured(server, grants) => ending,
+        ending = revoked => ending,
         () = overdue(server) => Ending::SHUTDOWN,
     };
     debug!(%peer, ?ending, "a WebSocket ends");
+    // What is still on its way is read to its end, and not kept.
+    credit.lift();
     // The halves came from one another.
     if let Ok(socket) = reader.stream.reunite(writer.into_sink()) {
         // Beyond that, nobody is listening.
@@ -116,9 +147,10 @@ where
 }
 
 /// Reads and writes until either ends; when the reader ends for the shutdown, what is in flight is still answered.
-async fn serve<S>(reader: &mut Reader<'_, S>, writer: &mut Writer<'_, S>, handed: mpsc::Sender<Handed>) -> Ending
+async fn serve<S, D>(reader: &mut Reader<'_, S, D>, writer: &mut Writer<'_, S>, handed: mpsc::Sender<Handed>) -> Ending
 where
     S: AsyncRead + AsyncWrite + Unpin,
+    D: Desk,
 {
     let mut writing = pin!(writer.run());
     let ending = tokio::select! {
@@ -189,43 +221,41 @@ where
 }
 
 /// The half that reads.
-struct Reader<'a, S> {
+struct Reader<'a, S, D> {
     stream: SplitStream<WebSocketStream<Counted<S>>>,
-    subprotocol: Subprotocol,
-    load: &'a Load,
+    line: Line<'a>,
     pulse: &'a Pulse,
-    server: &'a Server,
-    peer: SocketAddr,
-    /// Who asks.
-    granted: watch::Sender<Grant>,
     pace: Pace,
+    desk: &'a D,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
-    /// Submits what comes in until the client, the shutdown or a violation ends it.
+impl<S: AsyncRead + AsyncWrite + Unpin, D: Desk> Reader<'_, S, D> {
+    /// Hands on what comes in until the client, the shutdown or a violation ends it.
     async fn run(&mut self, handed: mpsc::Sender<Handed>) -> Ending {
         loop {
-            let Some(next) = self.server.shutdown.run_until_cancelled(self.next()).await else {
+            let server = self.line.server;
+            let Some(next) = server.shutdown.run_until_cancelled(self.next()).await else {
                 self.pulse.set_reading(false);
                 return Ending::SHUTDOWN;
             };
-            let (frame, permit) = match next {
-                Ok(request) => request,
+            let taken = match next {
+                Ok((message, permit)) => self.desk.take(message, permit).await,
+                Err(ending) => Err(ending),
+            };
+            let taken = match taken {
+                Ok(taken) => taken,
                 Err(ending) => return ending,
             };
-            if *self.granted.borrow() == Grant::Nothing && frame.len() > STRANGERS_BYTES {
-                return Ending::Close(CloseCode::Policy, "authenticate first");
-            }
-            if handed.send(self.submit(&frame, permit).await).await.is_err() {
+            if handed.send(taken).await.is_err() {
                 return Ending::Lost;
             }
         }
     }
 
-    /// The next request, as soon as there is room for one. May be dropped at any time without losing a request: the
+    /// The next message, as soon as there is room for one. May be dropped at any time without losing a message: the
     /// stream's `next` is cancel-safe, and nothing is awaited behind it.
-    async fn next(&mut self) -> Result<(Frame, OwnedSemaphorePermit), Ending> {
-        let permit = self.load.admit().await.ok_or(Ending::Lost)?;
+    async fn next(&mut self) -> Result<(Message, OwnedSemaphorePermit), Ending> {
+        let permit = self.line.load.admit().await.ok_or(Ending::Lost)?;
         self.pulse.set_reading(true);
         let message = loop {
             let message = tokio::select! {
@@ -242,73 +272,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<'_, S> {
         self.pulse.set_reading(false);
         self.pace.message();
         match message {
-            Some(Ok(message)) => self.subprotocol.accept(message).map(|frame| (frame, permit)),
+            Some(Ok(Message::Close(_))) | None => Err(Ending::ClosedByPeer),
+            Some(Ok(message)) => Ok((message, permit)),
+            Some(Err(Error::Io(error))) if error.kind() == io::ErrorKind::QuotaExceeded => {
+                Err(Ending::Close(CloseCode::Policy, "authenticate first"))
+            }
             Some(Err(error)) => Err(Ending::from(&error)),
-            None => Err(Ending::ClosedByPeer),
-        }
-    }
-
-    /// Takes a token. From here on the connection is its holder's.
-    fn authenticate(&self, request: &Authenticate) -> Result<Reply, ErrorBody> {
-        let denied = match self.server.auth.check(request.token.reveal(), self.peer.ip()) {
-            Ok(grant) => {
-                let role = grant.role().unwrap_or(Rank::Viewer);
-                self.granted.send_replace(grant);
-                return Ok(Reply::Authenticated { role });
-            }
-            Err(Denied::TooMany) => "too many wrong tokens from this address; wait a second",
-            Err(Denied::Wrong | Denied::InQuery) => "the token is not one that is known here",
-        };
-        Err(ErrorBody::new(ErrorCode::Unauthenticated, denied).at("payload.token"))
-    }
-
-    /// Whether whoever asks may.
-    fn authorize(&self, command: &Command) -> Result<(), ErrorBody> {
-        let Some(needed) = command.role() else { return Ok(()) };
-        match self.granted.borrow().role() {
-            Some(role) if role >= needed => Ok(()),
-            Some(role) => {
-                let message = format!("{} is for the role {needed}; this token's is {role}", command.name());
-                Err(ErrorBody::new(ErrorCode::Forbidden, message).at("type"))
-            }
-            None => {
-                let message = "show a token first: with Authenticate, or with the upgrade";
-                Err(ErrorBody::new(ErrorCode::Unauthenticated, message).at("type"))
-            }
-        }
-    }
-
-    /// Hands a request to the programmer, waiting while its inbox is full.
-    async fn submit(&self, frame: &Frame, permit: OwnedSemaphorePermit) -> Handed {
-        let (id, command) = match frame.parse(self.server.config.json_depth) {
-            Ok(request) => request,
-            Err((id, error)) => return Handed::Refused(id, None, error, permit),
-        };
-        let name = command.kind();
-        if let Command::Authenticate(request) = &command {
-            return match self.authenticate(request) {
-                Ok(reply) => Handed::Done(id, name, reply, permit),
-                Err(error) => Handed::Refused(Some(id), Some(name), error, permit),
-            };
-        }
-        let change = Change::of(&command, &id, &self.granted.borrow(), self.peer);
-        if let Err(error) = self.authorize(&command) {
-            change.inspect(|change| change.settle(&Err(error.clone())));
-            return Handed::Refused(Some(id), Some(name), error, permit);
-        }
-        if !self.load.begin(&id) {
-            let message = "a request with this id is in flight on this connection";
-            let error = ErrorBody::new(ErrorCode::Conflict, message).at("id");
-            return Handed::Refused(Some(id), Some(name), error, permit);
-        }
-        let permit = self.load.extend(permit, &command).await;
-        let follow_up = FollowUp::of(&command);
-        match self.server.programmer.submit(command).await {
-            Ok(answer) => Handed::Submitted(Submitted { id, command: name, permit, change, follow_up }, answer),
-            Err(closed) => {
-                self.load.end(&id);
-                Handed::Refused(Some(id), Some(name), unavailable(closed), permit)
-            }
         }
     }
 }

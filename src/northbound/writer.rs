@@ -1,6 +1,5 @@
 //! The half of a WebSocket that writes: answers in the order in which they come, many to a flush.
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,29 +9,30 @@ use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Server;
 use super::audit::Change;
 use super::keepalive::{Beat, Keepalive};
-use super::load::Load;
 use super::outbox::{Outbox, Sink};
 use super::subprotocol::Subprotocol;
 use super::subscriptions::Subscriptions;
-use super::websocket::Ending;
-use crate::contract::{
-    Command, CommandName, ErrorBody, ErrorCode, Reply, RequestId, ServerMessage, Subscribe, Timestamp, Unsubscribe,
-};
+use super::websocket::{Ending, Line};
+use crate::contract::{Command, CommandName, ErrorBody, ErrorCode, Reply, RequestId, Subscribe, Unsubscribe};
 use crate::programmer::{Answer, Closed};
+
+/// Answers with more than these are written where nobody else waits for the thread: some 100 microseconds of work.
+const LONG_FLOWS: usize = 100;
+const LONG_NODES: usize = 10;
 
 /// A request that the reader is done with. Its permit is its share of the connection's allowance, given back when the
 /// answer is written.
 #[derive(Debug)]
 pub(super) enum Handed {
-    /// It goes no further; its id and its command are known as far as they could be read.
-    Refused(Option<RequestId>, Option<CommandName>, ErrorBody, OwnedSemaphorePermit),
-    /// It was done at once.
-    Done(RequestId, CommandName, Reply, OwnedSemaphorePermit),
+    /// It is answered already.
+    Written(Message, OwnedSemaphorePermit),
     /// The programmer has it.
     Submitted(Submitted, oneshot::Receiver<Answer>),
 }
@@ -87,31 +87,58 @@ pub(super) fn unavailable(closed: Closed) -> ErrorBody {
     ErrorBody::new(ErrorCode::Unavailable, closed.to_string())
 }
 
+/// What has no answer yet.
+struct Pending<'a> {
+    handed: mpsc::Receiver<Handed>,
+    awaited: FuturesUnordered<Awaited>,
+    server: &'a Server,
+}
+
+/// What the programmer has is carried out although nobody waits for it any more: what comes of it is written down.
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        while let Ok(handed) = self.handed.try_recv() {
+            if let Handed::Submitted(request, answer) = handed {
+                self.awaited.push(Awaited { request: Some(request), answer });
+            }
+        }
+        let is_change = |awaited: &Awaited| awaited.request.as_ref().is_some_and(|request| request.change.is_some());
+        if self.awaited.iter().any(is_change) {
+            let mut awaited = std::mem::take(&mut self.awaited);
+            self.server.tasks.spawn(async move {
+                while let Some(answered) = awaited.next().await {
+                    let Some((Submitted { change: Some(change), .. }, answer)) = answered else { continue };
+                    change.settle(&answer);
+                }
+            });
+        }
+    }
+}
+
 /// The half that writes.
 pub(super) struct Writer<'a, S> {
     outbox: Outbox<'a, S>,
-    subprotocol: Subprotocol,
-    handed: mpsc::Receiver<Handed>,
-    awaited: FuturesUnordered<Awaited>,
+    line: Line<'a>,
+    pending: Pending<'a>,
+    /// Long answers that are being written elsewhere.
+    long: FuturesUnordered<JoinHandle<(Written, OwnedSemaphorePermit)>>,
     reader_ended: bool,
     keepalive: Keepalive<'a>,
     subscriptions: Subscriptions<'a>,
-    load: &'a Load,
-    server: &'a Server,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
     pub(super) fn new(
         outbox: Outbox<'a, S>,
-        subprotocol: Subprotocol,
+        line: Line<'a>,
         handed: mpsc::Receiver<Handed>,
         keepalive: Keepalive<'a>,
-        load: &'a Load,
-        server: &'a Server,
     ) -> Self {
+        let server = line.server;
         let subscriptions = Subscriptions::new(&server.hub);
-        let awaited = FuturesUnordered::new();
-        Self { outbox, subprotocol, handed, awaited, reader_ended: false, keepalive, subscriptions, load, server }
+        let pending = Pending { handed, awaited: FuturesUnordered::new(), server };
+        let long = FuturesUnordered::new();
+        Self { outbox, line, pending, long, reader_ended: false, keepalive, subscriptions }
     }
 
     pub(super) fn into_sink(self) -> Sink<S> {
@@ -121,7 +148,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
     /// Writes what there is to write until the client is lost; or, once the reader has ended, until everything is
     /// answered.
     pub(super) async fn run(&mut self) -> Ending {
-        while !(self.reader_ended && self.awaited.is_empty() && self.outbox.is_clear()) {
+        while !(self.reader_ended && self.is_idle()) {
             if let Err(ending) = self.turn().await {
                 return ending;
             }
@@ -129,15 +156,25 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
         Ending::SHUTDOWN
     }
 
+    /// Whether everything is answered.
+    fn is_idle(&self) -> bool {
+        self.pending.awaited.is_empty() && self.long.is_empty() && self.outbox.is_clear()
+    }
+
     /// Waits for something to do and does it. Answers that are ready at the same time share a flush. They are taken
     /// also while the client takes nothing, because only then is it known how much waits, and the reader stops in time.
     async fn turn(&mut self) -> Result<(), Ending> {
         tokio::select! {
-            handed = self.handed.recv(), if !self.reader_ended => match handed {
+            handed = self.pending.handed.recv(), if !self.reader_ended => match handed {
                 Some(handed) => self.take(handed),
                 None => self.reader_ended = true,
             },
-            Some(answered) = self.awaited.next() => self.answer(answered),
+            Some(answered) = self.pending.awaited.next() => self.answer(answered),
+            Some(written) = self.long.next() => match written {
+                Ok((written, permit)) => self.push(written, permit),
+                // Only a fault of the program leads here, and the answer went with it.
+                Err(_) => return Err(Ending::Close(CloseCode::Error, "an internal error")),
+            },
             beat = self.keepalive.next() => match beat {
                 Beat::Ping => self.outbox.push(Message::Ping(Bytes::new()), None),
                 Beat::Lost => return Err(Ending::TOO_SLOW),
@@ -148,13 +185,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
                 if self.outbox.is_clear() && !self.subscriptions.is_empty() && !self.reader_ended =>
             {
                 let events = self.subscriptions.read();
-                events.iter().for_each(|event| self.outbox.push(event.message(self.subprotocol), None));
+                events.iter().for_each(|event| self.outbox.push(event.message(self.line.subprotocol), None));
             }
         }
         loop {
-            if let Some(Some(answered)) = self.awaited.next().now_or_never() {
+            if let Some(Some(answered)) = self.pending.awaited.next().now_or_never() {
                 self.answer(answered);
-            } else if let Ok(handed) = self.handed.try_recv() {
+            } else if let Ok(handed) = self.pending.handed.try_recv() {
                 self.take(handed);
             } else {
                 break;
@@ -165,30 +202,33 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
 
     fn take(&mut self, handed: Handed) {
         match handed {
-            Handed::Refused(id, command, error, permit) => {
-                self.server.metrics.answered(command, Some(error.code));
-                self.outbox.push(self.encode_error(id, error), Some(permit));
-            }
-            Handed::Done(id, command, reply, permit) => {
-                self.server.metrics.answered(Some(command), None);
-                let message = self.encode_reply(id.clone(), command, reply);
-                let message = message.unwrap_or_else(|error| self.encode_error(Some(id), error));
-                self.outbox.push(message, Some(permit));
-            }
-            Handed::Submitted(request, answer) => self.awaited.push(Awaited { request: Some(request), answer }),
+            Handed::Written(message, permit) => self.outbox.push(message, Some(permit)),
+            Handed::Submitted(request, answer) => self.pending.awaited.push(Awaited { request: Some(request), answer }),
         }
     }
 
-    /// Queues the programmer's answer; from here on the id means nothing.
+    /// Takes the programmer's answer.
     fn answer(&mut self, answered: Option<(Submitted, Answer)>) {
         let Some((Submitted { id, command, permit, change, follow_up }, answer)) = answered else { return };
-        self.load.end(&id);
-        change.inspect(|change| change.settle(&answer));
+        change.into_iter().for_each(|change| change.settle(&answer));
         let answer = answer.and_then(|reply| self.follow_up(follow_up, reply));
-        let reply = answer.and_then(|payload| self.encode_reply(id.clone(), command, payload));
-        self.server.metrics.answered(Some(command), reply.as_ref().err().map(|error| error.code));
-        let message = reply.unwrap_or_else(|error| self.encode_error(Some(id), error));
+        let page = self.page();
+        if answer.as_ref().is_ok_and(is_long) {
+            self.long.push(spawn_blocking(move || (page.write(id, command, answer), permit)));
+        } else {
+            self.push(page.write(id, command, answer), permit);
+        }
+    }
+
+    /// Queues an answer; from here on the id means nothing.
+    fn push(&mut self, Written { id, command, outcome, message }: Written, permit: OwnedSemaphorePermit) {
+        self.line.load.end(&id);
+        self.line.server.metrics.answered(Some(command), outcome);
         self.outbox.push(message, Some(permit));
+    }
+
+    fn page(&self) -> Page {
+        Page { subprotocol: self.line.subprotocol, limit: self.line.server.config.outbound_bytes }
     }
 
     /// Does what is left to do here. The first event comes after the Reply, which is written first.
@@ -204,22 +244,54 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
         }
         Ok(reply)
     }
+}
 
-    /// A reply as it is written, if it may be that long.
-    fn encode_reply(&self, id: RequestId, command: CommandName, payload: Reply) -> Result<Message, ErrorBody> {
-        let message = self.subprotocol.encode(&ServerMessage::Reply {
-            id,
-            command: Cow::Borrowed(command.as_str()),
-            payload,
-            timestamp: Timestamp::now(),
-        });
-        if message.len() > self.server.config.outbound_bytes {
-            return Err(ErrorBody::new(ErrorCode::TooLarge, "the answer is too big to send; ask for less at a time"));
-        }
-        Ok(message)
+/// How the answers of a connection are written.
+#[derive(Debug, Clone, Copy)]
+struct Page {
+    subprotocol: Subprotocol,
+    /// How long an answer may be.
+    limit: usize,
+}
+
+/// An answer as it is written.
+#[derive(Debug)]
+struct Written {
+    id: RequestId,
+    command: CommandName,
+    outcome: Option<ErrorCode>,
+    message: Message,
+}
+
+impl Page {
+    fn write(self, id: RequestId, command: CommandName, answer: Answer) -> Written {
+        let error = match answer {
+            Ok(payload) => {
+                let message = self.subprotocol.reply(id.clone(), command, payload);
+                if message.len() <= self.limit {
+                    return Written { id, command, outcome: None, message };
+                }
+                ErrorBody::new(ErrorCode::TooLarge, "the answer is too big to send; ask for less at a time")
+            }
+            Err(error) => error,
+        };
+        let outcome = Some(error.code);
+        let message = self.subprotocol.error(Some(id.clone()), error);
+        Written { id, command, outcome, message }
     }
+}
 
-    fn encode_error(&self, id: Option<RequestId>, error: ErrorBody) -> Message {
-        self.subprotocol.encode(&ServerMessage::<Reply>::Error { id, error, timestamp: Timestamp::now() })
+/// Whether writing it takes so long that others would notice.
+fn is_long(reply: &Reply) -> bool {
+    match reply {
+        Reply::Flows { flows, .. } | Reply::FlowsInstalled { flows, .. } => flows.len() > LONG_FLOWS,
+        Reply::Nodes { nodes } => nodes.len() > LONG_NODES,
+        Reply::Node { .. }
+        | Reply::Flow { .. }
+        | Reply::FlowsRemoved { .. }
+        | Reply::Queues(_)
+        | Reply::Authenticated { .. }
+        | Reply::Subscribed { .. }
+        | Reply::Info(_) => false,
     }
 }

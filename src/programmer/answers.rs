@@ -81,7 +81,7 @@ impl Engine {
         self.wait_until(waiter, deadline);
     }
 
-    fn wait_until(&mut self, mut waiter: Waiter, deadline: Instant) {
+    pub(super) fn wait_until(&mut self, mut waiter: Waiter, deadline: Instant) {
         let ticket = waiter.ticket;
         let is_pending =
             |number: &FlowNumber| self.flows.get(number).is_some_and(|flow| !self.is_at_rest(flow, &waiter));
@@ -335,12 +335,15 @@ impl Engine {
                 flows.push(other);
                 place += 1;
             }
-            let is_meant = |flow: &FlowView| report == Report::All || flow.state != FlowState::Applied;
-            if let Some(mut flow) = self.flow_view(*number).filter(is_meant) {
+            place += 1;
+            let told = self.flows.get(number).and_then(Flow::told);
+            if report == Report::Problems && told == Some(FlowState::Applied) {
+                continue;
+            }
+            if let Some(mut flow) = self.flow_view(*number) {
                 flow.warnings.extend(self.warnings_of(*number));
                 flows.push(flow);
             }
-            place += 1;
         }
         flows.extend(others.map(|(_, other)| other));
         Reply::FlowsInstalled { flows, summary }

@@ -16,7 +16,7 @@ use super::commits::Commits;
 use super::engine::{Engine, Output, Ticket};
 use super::news::News;
 use super::node::NodeId;
-use super::{Answer, Reclassing, Request, Survey};
+use super::{Answer, Reclassing, Request, Slice, Survey};
 use crate::contract::{self, Timestamp, Topic};
 use crate::crash::{self, Place};
 use crate::ovsdb::{self, Ovsdb, Watch};
@@ -34,6 +34,7 @@ pub(super) struct Driver {
     pub(super) southbound: Southbound,
     pub(super) ovsdb: Ovsdb,
     pub(super) inbox: mpsc::Receiver<Request>,
+    pub(super) slices: mpsc::Receiver<Slice>,
     pub(super) surveys: mpsc::Receiver<oneshot::Sender<Survey>>,
     pub(super) reclassings: mpsc::Receiver<Reclassing>,
     pub(super) reports: mpsc::Receiver<Report>,
@@ -98,7 +99,7 @@ impl Driver {
     /// Runs until `shutdown` is cancelled or the store can no longer be trusted.
     pub(super) async fn run(self, shutdown: CancellationToken) -> Result<(), StoreError> {
         let Self { mut engine, mut store, southbound, ovsdb, .. } = self;
-        let Self { mut inbox, mut surveys, mut reclassings, mut reports, mut databases, news, .. } = self;
+        let Self { mut inbox, mut slices, mut surveys, mut reclassings, mut reports, mut databases, news, .. } = self;
         let mut ends = Ends::new(news);
         let mut commits = Commits::default();
         let mut commands = Vec::with_capacity(TAKE);
@@ -147,6 +148,18 @@ impl Driver {
                     }
                     // Whoever asked may have gone away meanwhile.
                     let _ = answer.send(result);
+                }
+                // One at a time: behind each of them whoever has waited has a turn.
+                Some(slice) = slices.recv(), if !commits.are_blocked() => {
+                    engine.set_time(Instant::now(), Timestamp::now());
+                    match slice {
+                        // Whoever asked may have gone away meanwhile.
+                        Slice::Check(part, answer) => drop(answer.send(engine.check_part(part))),
+                        Slice::Install(part, terms, answer) => {
+                            let ticket = ends.ticket(answer);
+                            engine.install_part(ticket, part, terms);
+                        }
+                    }
                 }
                 Some(answer) = surveys.recv() => {
                     // Whoever asked may have gone away meanwhile.

@@ -74,12 +74,7 @@ impl Engine {
         let InstallFlows { flows, atomic, report } = request;
         let wait = if flows.iter().any(|flow| flow.wait == Wait::Applied) { Wait::Applied } else { Wait::Accepted };
         let timeout_ms = flows.iter().map(|flow| flow.timeout_ms).max().unwrap_or(0);
-        let plans: Result<Vec<_>, _> = flows
-            .into_iter()
-            .enumerate()
-            .map(|(index, flow)| self.plan(flow, &format!("payload.flows[{index}]")))
-            .collect();
-        let plans = match plans {
+        let plans = match self.plan_all(flows, 0) {
             Ok(plans) => plans,
             Err(error) => return self.answer(ticket, Err(error)),
         };
@@ -92,7 +87,7 @@ impl Engine {
     }
 
     /// Each for itself. After an error, what was admitted before it is stored, and answered for by its flow id.
-    fn admit_each(&mut self, plans: Vec<Plan>) -> Result<Batch, ErrorBody> {
+    pub(super) fn admit_each(&mut self, plans: Vec<Plan>) -> Result<Batch, ErrorBody> {
         let mut batch = Batch::default();
         for (place, plan) in plans.into_iter().enumerate() {
             match self.admit(plan)? {
@@ -108,7 +103,7 @@ impl Engine {
     }
 
     /// Checks everything about a request but its conflicts.
-    fn plan(&self, request: InstallFlow, path: &str) -> Result<Plan, ErrorBody> {
+    pub(super) fn plan(&self, request: InstallFlow, path: &str) -> Result<Plan, ErrorBody> {
         let existing = request.flow_id.as_ref().and_then(|id| self.flows.get(&self.flows.by_id(id.as_str())?));
         if let Some(flow) = existing.filter(|flow| flow.freed) {
             let message =

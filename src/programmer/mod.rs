@@ -42,6 +42,7 @@ mod record;
 mod removal;
 mod restore;
 mod sample;
+mod slice;
 mod soon;
 mod table_miss;
 #[cfg(test)]
@@ -69,6 +70,8 @@ pub use engine::Config;
 pub use news::{Audience, INTERVALS_MS, News, Seat, interval_index};
 pub use reclass::{ReclassError, Reclassed};
 pub use record::RecordError;
+pub(crate) use slice::Slice;
+pub use slice::{Part, Terms};
 
 pub use crate::session::Counters;
 pub use crate::southbound::{Refusal, Totals};
@@ -82,6 +85,9 @@ const DATABASE_REPORTS: usize = 256;
 
 /// Flows that there may be, those that have ended and are remembered included: about a gigabyte of memory.
 pub const MAX_FLOWS: usize = 2_000_000;
+
+/// Parts of batches that wait for the programmer: it takes one at a time, and each client has few of them under way.
+const SLICES: usize = 64;
 
 /// Questions after the states of all nodes that wait for the programmer. Each costs it a look at every node.
 const SURVEYS: usize = 4;
@@ -172,6 +178,7 @@ impl Default for Survey {
 #[derive(Debug, Clone)]
 pub struct Programmer {
     inbox: mpsc::Sender<Request>,
+    slices: mpsc::Sender<Slice>,
     surveys: mpsc::Sender<oneshot::Sender<Survey>>,
     reclassings: mpsc::Sender<Reclassing>,
     southbound: Option<Southbound>,
@@ -182,8 +189,14 @@ impl Programmer {
     /// A handle whose commands go to `inbox`, where a test answers them.
     #[cfg(test)]
     pub(crate) fn new(inbox: mpsc::Sender<Request>) -> Self {
+        Self::with_slices(inbox, mpsc::channel(1).0)
+    }
+
+    /// The same for parts of batches too.
+    #[cfg(test)]
+    pub(crate) fn with_slices(inbox: mpsc::Sender<Request>, slices: mpsc::Sender<Slice>) -> Self {
         let (surveys, reclassings) = (mpsc::channel(1).0, mpsc::channel(1).0);
-        Self { inbox, surveys, reclassings, southbound: None, audience: Audience::default() }
+        Self { inbox, slices, surveys, reclassings, southbound: None, audience: Audience::default() }
     }
 
     /// What there is, counted; `None` when the programmer has stopped.
@@ -280,7 +293,9 @@ pub async fn start(
     let (inbox, receiver) = mpsc::channel(INBOX);
     let (surveys, surveyed) = mpsc::channel(SURVEYS);
     let (reclassings, reclassed) = mpsc::channel(RECLASSINGS);
-    let handle = Programmer { inbox, surveys, reclassings, southbound: Some(southbound.clone()), audience };
+    let (slices, sliced) = mpsc::channel(SLICES);
+    let southbound_handle = Some(southbound.clone());
+    let handle = Programmer { inbox, slices, surveys, reclassings, southbound: southbound_handle, audience };
     let news = Newsroom::new(news);
     let (database_reports, databases) = mpsc::channel(DATABASE_REPORTS);
     let ovsdb = Ovsdb::new(database_reports, secure(southbound.clone()), tracker, shutdown.clone());
@@ -290,6 +305,7 @@ pub async fn start(
         southbound,
         ovsdb,
         inbox: receiver,
+        slices: sliced,
         surveys: surveyed,
         reclassings: reclassed,
         reports,

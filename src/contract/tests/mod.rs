@@ -182,8 +182,75 @@ fn piece() -> impl Strategy<Value = &'static str> {
 }
 
 #[test]
-fn there_are_at_least_150_rows() {
-    assert!(ENVELOPES.len() + PAYLOADS.len() + ENDPOINTS.len() + INSTALL_FIELDS.len() >= 150);
+fn w10_there_are_at_least_300_rows() {
+    assert!(requests().len() >= 300);
+}
+
+/// Every number of a request: the command, its payload around the number, the number's place, and its bounds.
+const NUMBERS: [(&str, &str, &str, i128, i128); 19] = [
+    ("InstallFlow", r#"{FLOW,"priority":N}"#, "priority", 1, 0xffff),
+    ("InstallFlow", r#"{FLOW,"dscp":N}"#, "dscp", 0, 63),
+    ("InstallFlow", r#"{FLOW,"queue":N}"#, "queue", 0, 0xffff_fffe),
+    ("InstallFlow", r#"{FLOW,"protocol":"tcp","source_port":N}"#, "source_port", 0, 0xffff),
+    ("InstallFlow", r#"{FLOW,"protocol":"tcp","destination_port":N}"#, "destination_port", 0, 0xffff),
+    ("InstallFlow", r#"{FLOW,"rate_limit":{"rate_kbps":N}}"#, "rate_limit.rate_kbps", 1, 0xffff_ffff),
+    ("InstallFlow", r#"{FLOW,"rate_limit":{"rate_kbps":1,"burst_kb":N}}"#, "rate_limit.burst_kb", 1, 0xffff_ffff),
+    ("InstallFlow", r#"{FLOW,"forward":{"port":N}}"#, "forward.port", 0, 0xffff_ffff),
+    ("InstallFlow", r#"{FLOW,"forward":{"table":N}}"#, "forward.table", 0, 254),
+    ("InstallFlow", r#"{FLOW,"idle_timeout":N}"#, "idle_timeout", 0, 0xffff),
+    ("InstallFlow", r#"{FLOW,"hard_timeout":N}"#, "hard_timeout", 0, 0xffff),
+    ("InstallFlow", r#"{FLOW,"timeout_ms":N}"#, "timeout_ms", 0, 0xffff_ffff),
+    ("AddNode", r#"{"name":"a","datapath_id":N}"#, "datapath_id", 0, (1 << 53) - 1),
+    ("ListFlows", r#"{"limit":N}"#, "limit", 1, 10_000),
+    ("Subscribe", r#"{"topics":["stats"],"interval_ms":N}"#, "interval_ms", 100, 60_000),
+    ("Subscribe", r#"{"topics":["stats"],"epoch":"e","from_seq":{"stats":N}}"#, "from_seq.stats", 1, (1 << 53) - 1),
+    ("SetQueues", r#"{"node":"a","port":1,"queues":[{"queue":N}]}"#, "queues[0].queue", 0, 61_439),
+    ("SetQueues", r#"{"node":"a","port":1,"queues":[{"queue":1,"priority":N}]}"#, "queues[0].priority", 0, 7),
+    (
+        "SetQueues",
+        r#"{"node":"a","port":1,"max_rate_kbps":N,"queues":[{"queue":1}]}"#,
+        "max_rate_kbps",
+        12,
+        0xffff_ffff,
+    ),
+];
+
+/// Whether a number passes there, in both subprotocols, and is otherwise refused at its place.
+fn assert_bounds(row: Index, number: i128) {
+    let (command, payload, place, least, most) = *row.get(&NUMBERS);
+    let flow = r#""source":"any","destination":"any","traffic_type":"voice""#;
+    let text = request(command, &payload.replace("FLOW", flow).replace('N', &number.to_string()));
+    msgpack::assert_same_verdict(&text);
+    match parse_request(text.as_bytes()) {
+        Ok((id, command)) => {
+            assert!((least..=most).contains(&number), "{text}");
+            let written = serde_json::to_string(&super::Request { id: &id, command: &command }).unwrap();
+            assert_eq!(parse_request(written.as_bytes()), Ok((id, command)), "it is kept as it was: {text}");
+        }
+        Err((_, error)) => {
+            assert!(!(least..=most).contains(&number), "{text}: {error}");
+            assert_eq!(
+                (error.code, error.path),
+                (ErrorCode::InvalidRequest, Some(format!("payload.{place}"))),
+                "{text}"
+            );
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn w11_every_number_beyond_its_bounds_is_refused_at_its_place(
+        row in any::<Index>(),
+        any_number in any::<i64>(),
+        near in -3..=3_i128,
+        exponent in 0..66_u32,
+    ) {
+        let (.., least, most) = *row.get(&NUMBERS);
+        for number in [any_number.into(), least + near, most + near, (1 << exponent) + near, near - (1 << exponent)] {
+            assert_bounds(row, number);
+        }
+    }
 }
 
 #[test]

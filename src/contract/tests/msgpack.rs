@@ -131,7 +131,7 @@ fn comparable(verdict: Verdict, has_float: bool) -> Verdict {
     })
 }
 
-fn assert_same_verdict(text: &str) {
+pub(super) fn assert_same_verdict(text: &str) {
     let Some((tree, bytes)) = transcoded(text) else { return };
     let verdict = |verdict| comparable(verdict, tree.has_float());
     assert_eq!(verdict(parse_msgpack_request(&bytes)), verdict(parse_request(text.as_bytes())), "{text}: {bytes:x?}");

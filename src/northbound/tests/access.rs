@@ -172,12 +172,72 @@ async fn w02_a_client_that_shows_no_token_in_time_is_let_go() {
     let guarded = Guarded::start(config).await;
     assert_eq!(goodbye(&mut guarded.daemon.client().await).await, CloseCode::Policy);
     let mut talker = guarded.daemon.client().await;
-    talker.send(Message::text("x".repeat(10_000))).await.unwrap();
+    talker.send(Message::text("x".repeat(20_000))).await.unwrap();
     assert_eq!(goodbye(&mut talker).await, CloseCode::Policy, "nor is it listened to for long");
 }
 
 #[tokio::test]
-async fn w19_who_guesses_is_not_listened_to_even_when_the_guess_is_right() {
+async fn w02_of_a_stranger_no_more_is_read_than_a_token_needs_however_it_is_cut() {
+    let guarded = Guarded::start(NorthboundConfig::default()).await;
+    let begun_and_never_ended = [vec![0x81, 0xff, 0, 0, 0, 0, 0, 0x0f, 0, 0, 0, 0, 0, 0], vec![b'x'; 20_000]].concat();
+    let many_fragments = [frame(0x01, &[b'x'; 1_000]), frame(0x00, &[b'x'; 1_000]).repeat(20)].concat();
+    for bytes in [begun_and_never_ended, many_fragments] {
+        let mut socket = guarded.daemon.raw_client().await;
+        socket.write_all(&bytes).await.unwrap();
+        let mut answer = Vec::new();
+        within(socket.read_to_end(&mut answer)).await.unwrap();
+        assert_eq!(answer.get(..4), Some([0x88, answer[1], 0x03, 0xf0].as_slice()), "a Close with 1008: {answer:x?}");
+    }
+    let mut known = guarded.client(Role::Viewer).await;
+    known.send(Message::text(format!("{:60000}", r#"{"type":"ListNodes","id":"a"}"#))).await.unwrap();
+    assert_eq!(receive(&mut known).await["type"], "Reply", "who is known may say more");
+    let mut shown = guarded.daemon.client().await;
+    let token = json!({"token": guarded.token(Role::Viewer)});
+    assert_eq!(ask(&mut shown, "Authenticate", &token).await["type"], "Reply");
+    shown.send(Message::text(format!("{:60000}", r#"{"type":"ListNodes","id":"a"}"#))).await.unwrap();
+    assert_eq!(receive(&mut shown).await["type"], "Reply", "and who has shown a token, too");
+}
+
+#[tokio::test]
+async fn w14_a_place_that_is_kept_for_admins_is_held_by_no_stranger_for_long() {
+    let config = NorthboundConfig {
+        connections: 20,
+        handshake_timeout: Duration::from_secs(3_600),
+        ..NorthboundConfig::default()
+    };
+    let guarded = Guarded::start(config).await;
+    let mut crowd = Vec::new();
+    for _ in 0..20 {
+        crowd.push(guarded.daemon.socket().await);
+    }
+    // The last of them says nothing and is let go although the others may take an hour.
+    let last = crowd.last_mut().unwrap();
+    let mut nothing = Vec::new();
+    let _ = within(last.read_to_end(&mut nothing)).await;
+    let admin = format!("Authorization: Bearer {}\r\n", guarded.token(Role::Admin));
+    let mut response = guarded.upgrade("", &admin).await;
+    while response.starts_with("HTTP/1.1 503 ") {
+        response = guarded.upgrade("", &admin).await;
+    }
+    assert!(response.starts_with("HTTP/1.1 101 "), "{response}");
+}
+
+#[tokio::test]
+async fn an_id_in_flight_is_a_conflict_for_authenticate_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = NorthboundConfig { tokens: Some(directory.path().join("tokens")), ..NorthboundConfig::default() };
+    let (daemon, mut requests) = Daemon::start(config).await;
+    let mut client = daemon.client().await;
+    client.send(list_nodes("q")).await.unwrap();
+    let first = within(requests.recv()).await.unwrap();
+    assert_eq!(ask(&mut client, "Authenticate", &json!({"token": "x"})).await["error"]["code"], "conflict");
+    first.answer.send(answer_to(&Command::ListNodes)).unwrap();
+    assert_eq!(receive(&mut client).await["type"], "Reply");
+    assert_eq!(ask(&mut client, "Authenticate", &json!({"token": "x"})).await["type"], "Reply");
+}
+
+#[tokio::test]
+async fn w19_who_guesses_is_told_so_and_keeps_out_nobody_from_the_same_address() {
     let guarded = Guarded::start(NorthboundConfig::default()).await;
     let mut client = guarded.daemon.client().await;
     let wrong = json!({"token": "flumen_wrong"});
@@ -188,7 +248,8 @@ async fn w19_who_guesses_is_not_listened_to_even_when_the_guess_is_right() {
     assert!(messages[..5].iter().all(|message| message.contains("not one that is known")), "{messages:?}");
     assert!(messages[5].contains("too many"), "{messages:?}");
     let right = format!("Authorization: Bearer {}\r\n", guarded.token(Role::Admin));
-    assert!(guarded.upgrade("", &right).await.starts_with("HTTP/1.1 429 "));
+    assert!(guarded.upgrade("", &right).await.starts_with("HTTP/1.1 101 "), "another one's guesses are not ours");
+    assert!(guarded.upgrade("", "Authorization: Bearer flumen_wrong\r\n").await.starts_with("HTTP/1.1 429 "));
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ use crate::contract::{Command, ErrorBody, ErrorCode, Reply};
 use crate::programmer::Request;
 
 mod access;
+mod audit;
+mod autobahn;
 mod endings;
 mod events;
 mod floods;
@@ -25,6 +27,7 @@ mod frames;
 mod handshake;
 mod msgpack;
 mod requests;
+mod rfc6455;
 mod rows;
 
 type Client = WebSocketStream<TcpStream>;

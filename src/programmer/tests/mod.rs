@@ -16,6 +16,7 @@ mod queues;
 mod reclass;
 mod replace;
 mod simulator;
+mod slices;
 mod tables;
 mod warnings;
 mod world;

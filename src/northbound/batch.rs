@@ -1,0 +1,291 @@
+//! Large batches, cut into parts: the programmer has a few parts of each at a time, and of all of them together no more
+//! than it does in the time that anybody else's request may wait.
+//!
+//! Whose turn it is goes round: a batch that has had a part taken queues up behind the others. A part that waits long
+//! for its switch gives its turn back, so that a switch that does not answer holds up nobody else's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{FuturesOrdered, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
+
+use super::Server;
+use super::writer::unavailable;
+use crate::contract::{Atomic, ErrorBody, FlowState, FlowView, InstallFlow, InstallFlows, Reply, Wait};
+use crate::programmer::{Answer, Closed, Part, Programmer, Terms};
+
+/// Flows in a part: a millisecond or two of the programmer's time.
+const PART: usize = 256;
+/// Parts of one batch that are under way at a time: enough that neither the programmer nor the disk nor the switch waits
+/// for the next.
+const AHEAD: usize = 8;
+/// Parts of all batches that are under way at a time.
+pub(super) const TURNS: usize = 12;
+/// How long a part keeps its turn at most.
+const TURN: Duration = Duration::from_millis(20);
+
+/// A batch that is under way.
+struct Batch {
+    programmer: Programmer,
+    turns: Arc<Semaphore>,
+}
+
+/// Whether a batch is done in parts. Flows that stand or fall together are one piece.
+pub(super) fn is_large(request: &InstallFlows) -> bool {
+    request.atomic == Atomic::None && request.flows.len() > PART
+}
+
+/// Begins. What was begun is carried out whether or not anybody waits for the answer.
+pub(super) fn begin(server: &Server, request: InstallFlows) -> oneshot::Receiver<Answer> {
+    let (answer, receiver) = oneshot::channel();
+    let batch = Batch { programmer: server.programmer.clone(), turns: Arc::clone(&server.turns) };
+    server.tasks.spawn(async move {
+        // Whoever asked may have gone away meanwhile.
+        let _ = answer.send(batch.run(request).await);
+    });
+    receiver
+}
+
+impl Batch {
+    async fn run(self, request: InstallFlows) -> Answer {
+        let InstallFlows { flows, report, .. } = request;
+        let wait = if flows.iter().any(|flow| flow.wait == Wait::Applied) { Wait::Applied } else { Wait::Accepted };
+        let timeout_ms = flows.iter().map(|flow| flow.timeout_ms).max().unwrap_or(0);
+        let due = Instant::now() + Duration::from_millis(timeout_ms.into());
+        let parts = self.check(flows).await?;
+        self.install(parts, Terms { report, wait, due }).await
+    }
+
+    /// Checks all of it before any of it is installed.
+    async fn check(&self, flows: Vec<InstallFlow>) -> Result<Vec<Part>, ErrorBody> {
+        let mut under_way = FuturesOrdered::new();
+        let mut checked = Vec::with_capacity(flows.len().div_ceil(PART));
+        for part in parts(flows) {
+            if under_way.len() == AHEAD {
+                checked.extend(under_way.next().await.transpose()?);
+            }
+            let answer = self.programmer.check(part).await.map_err(unavailable)?;
+            under_way.push_back(async move { answer.await.unwrap_or_else(|_| Err(unavailable(Closed))) });
+        }
+        while let Some(part) = under_way.next().await {
+            checked.push(part?);
+        }
+        Ok(checked)
+    }
+
+    /// Installs the parts, and puts their answers together. After an error nothing more is begun.
+    async fn install(&self, parts: Vec<Part>, terms: Terms) -> Answer {
+        let mut parts = parts.into_iter();
+        let mut next = parts.next();
+        let mut under_way = FuturesOrdered::new();
+        let mut answer = Whole::default();
+        let take_turn = || Arc::clone(&self.turns).acquire_owned();
+        let mut turn = Box::pin(take_turn());
+        loop {
+            tokio::select! {
+                Some(part) = under_way.next() => {
+                    if !answer.add(part) {
+                        next = None;
+                    }
+                }
+                // The semaphore is never closed.
+                Ok(taken) = &mut turn, if next.is_some() && under_way.len() < AHEAD => {
+                    turn = Box::pin(take_turn());
+                    let Some(part) = next.take() else { continue };
+                    next = parts.next();
+                    let answer = self.programmer.install(part, terms).await.map_err(unavailable)?;
+                    under_way.push_back(settle(answer, taken));
+                }
+                else => return answer.finish(),
+            }
+        }
+    }
+}
+
+/// The flows in parts.
+fn parts(flows: Vec<InstallFlow>) -> impl Iterator<Item = Part> {
+    let mut flows = flows.into_iter();
+    (0..).step_by(PART).map_while(move |first| {
+        let flows: Vec<_> = flows.by_ref().take(PART).collect();
+        (!flows.is_empty()).then_some(Part { flows, first })
+    })
+}
+
+/// Waits for the answer to a part, for a while with the turn that it was given.
+async fn settle(mut answer: oneshot::Receiver<Answer>, turn: OwnedSemaphorePermit) -> Answer {
+    let answered = match timeout(TURN, &mut answer).await {
+        Ok(answered) => answered,
+        Err(_) => {
+            drop(turn);
+            answer.await
+        }
+    };
+    answered.unwrap_or_else(|_| Err(unavailable(Closed)))
+}
+
+/// The answer to all parts so far.
+#[derive(Default)]
+struct Whole {
+    flows: Vec<FlowView>,
+    summary: BTreeMap<FlowState, u64>,
+    error: Option<ErrorBody>,
+}
+
+impl Whole {
+    /// Adds the answer to a part; false when the whole has failed.
+    fn add(&mut self, part: Answer) -> bool {
+        match part {
+            Ok(Reply::FlowsInstalled { flows, summary }) => {
+                self.flows.extend(flows);
+                summary.into_iter().for_each(|(state, count)| *self.summary.entry(state).or_default() += count);
+            }
+            Ok(_) => {}
+            Err(error) => drop(self.error.get_or_insert(error)),
+        }
+        self.error.is_none()
+    }
+
+    fn finish(self) -> Answer {
+        let Self { flows, summary, error } = self;
+        error.map_or(Ok(Reply::FlowsInstalled { flows, summary }), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::contract::{Endpoint, ErrorCode, Report};
+    use crate::programmer::Slice;
+
+    /// A way to a programmer that the test plays itself.
+    fn batch(turns: &Arc<Semaphore>) -> (Batch, mpsc::Receiver<Slice>) {
+        let (sender, slices) = mpsc::channel(64);
+        let programmer = Programmer::with_slices(mpsc::channel(1).0, sender);
+        (Batch { programmer, turns: Arc::clone(turns) }, slices)
+    }
+
+    fn turns(count: usize) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(count))
+    }
+
+    fn request(flows: usize) -> InstallFlows {
+        let flow = InstallFlow::new(Endpoint::Any, Endpoint::Any, "voice");
+        InstallFlows { flows: vec![flow; flows], atomic: Atomic::None, report: Report::Problems }
+    }
+
+    fn applied(flows: usize) -> Answer {
+        let summary = BTreeMap::from([(FlowState::Applied, flows as u64)]);
+        Ok(Reply::FlowsInstalled { flows: Vec::new(), summary })
+    }
+
+    fn refused(message: &'static str) -> ErrorBody {
+        ErrorBody::new(ErrorCode::NotFound, message)
+    }
+
+    /// Says yes to every check, until a part is to be installed.
+    async fn pass_checks(slices: &mut mpsc::Receiver<Slice>) -> (Part, oneshot::Sender<Answer>) {
+        loop {
+            match slices.recv().await.unwrap() {
+                Slice::Check(part, answer) => answer.send(Ok(part)).unwrap(),
+                Slice::Install(part, _, answer) => return (part, answer),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn all_of_a_batch_is_checked_before_any_of_it_is_installed_and_the_answer_is_one() {
+        let (batch, mut slices) = batch(&turns(TURNS));
+        let count = 3 * PART + 1;
+        let answer = tokio::spawn(batch.run(request(count)));
+        let (mut checked, mut installed) = (0, 0);
+        while installed < count {
+            match slices.recv().await.unwrap() {
+                Slice::Check(part, answer) => {
+                    assert_eq!((part.first, installed), (checked, 0));
+                    checked += part.flows.len();
+                    answer.send(Ok(part)).unwrap();
+                }
+                Slice::Install(part, _, answer) => {
+                    assert_eq!((part.first, checked), (installed, count));
+                    installed += part.flows.len();
+                    answer.send(applied(part.flows.len())).unwrap();
+                }
+            }
+        }
+        assert_eq!(answer.await.unwrap(), applied(count));
+    }
+
+    #[tokio::test]
+    async fn one_flow_that_could_never_be_installed_refuses_the_whole_before_any_of_it_is() {
+        let (batch, mut slices) = batch(&turns(TURNS));
+        let answer = tokio::spawn(batch.run(request(20 * PART)));
+        while let Some(slice) = slices.recv().await {
+            match slice {
+                Slice::Check(part, answer) if part.first == 5 * PART => drop(answer.send(Err(refused("no")))),
+                Slice::Check(part, answer) => drop(answer.send(Ok(part))),
+                Slice::Install(..) => panic!("nothing is to be installed"),
+            }
+        }
+        assert_eq!(answer.await.unwrap(), Err(refused("no")));
+    }
+
+    #[tokio::test]
+    async fn after_a_part_that_fails_nothing_more_is_begun() {
+        let (batch, mut slices) = batch(&turns(TURNS));
+        let answer = tokio::spawn(batch.run(request(20 * PART)));
+        let (_, first) = pass_checks(&mut slices).await;
+        let mut begun = vec![first];
+        while begun.len() < AHEAD {
+            begun.push(pass_checks(&mut slices).await.1);
+        }
+        for (number, part) in begun.into_iter().enumerate() {
+            part.send(if number == 0 { Err(refused("gone")) } else { applied(PART) }).unwrap();
+        }
+        assert!(slices.recv().await.is_none(), "and nothing more was");
+        assert_eq!(answer.await.unwrap(), Err(refused("gone")));
+    }
+
+    #[tokio::test]
+    async fn turns_go_round_among_batches() {
+        let turns = turns(1);
+        let (first, mut of_first) = batch(&turns);
+        let (second, mut of_second) = batch(&turns);
+        tokio::spawn(first.run(request(4 * PART)));
+        let (_, part) = pass_checks(&mut of_first).await;
+        tokio::spawn(second.run(request(4 * PART)));
+        let mut waiting = Box::pin(pass_checks(&mut of_second));
+        // It is checked, and queues up.
+        assert!(timeout(Duration::ZERO, &mut waiting).await.is_err());
+        part.send(applied(PART)).unwrap();
+        // The first one had queued up again before the second came.
+        let (_, part) = pass_checks(&mut of_first).await;
+        part.send(applied(PART)).unwrap();
+        let (_, part) = waiting.await;
+        assert!(of_first.try_recv().is_err(), "the first one has had its turn");
+        part.send(applied(PART)).unwrap();
+        pass_checks(&mut of_first).await;
+        assert!(of_second.try_recv().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_whose_switch_does_not_answer_holds_up_nobody_else() {
+        let turns = turns(1);
+        let (stuck, mut of_stuck) = batch(&turns);
+        let (other, mut of_other) = batch(&turns);
+        let begun = tokio::time::Instant::now();
+        let first = tokio::spawn(stuck.run(request(1)));
+        let (_, never) = pass_checks(&mut of_stuck).await;
+        let second = tokio::spawn(other.run(request(1)));
+        let (_, part) = pass_checks(&mut of_other).await;
+        assert!(begun.elapsed() >= TURN);
+        part.send(applied(1)).unwrap();
+        assert_eq!(second.await.unwrap(), applied(1));
+        never.send(applied(1)).unwrap();
+        assert_eq!(first.await.unwrap(), applied(1), "its own answer still comes");
+    }
+}
