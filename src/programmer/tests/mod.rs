@@ -7,6 +7,7 @@ mod consistency;
 mod disk;
 mod disks;
 mod drift;
+mod hidden;
 mod install;
 mod meters;
 mod news;
