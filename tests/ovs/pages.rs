@@ -10,7 +10,7 @@ use flumen::contract::parse_request;
 use crate::support::{Lab, binary, project};
 
 /// Blocks that are not run here: a piece of the block, and where it is run, or why nowhere.
-const ELSEWHERE: [(&str, &str); 13] = [
+const ELSEWHERE: [(&str, &str); 14] = [
     ("make demo ", "CI runs both"),
     ("make lint ", "CI runs all three"),
     ("cargo install --path .", "the quick start has a test of its own, with network namespaces"),
@@ -23,6 +23,7 @@ const ELSEWHERE: [(&str, &str); 13] = [
     ("tcpdump -i any", "waits for packets without end; the tests of decode read captures"),
     ("flumen token add noc", "listens beyond loopback; the tests of tokens type the like on loopback"),
     ("ovs-vsctl set bridge br0 protocols=OpenFlow13 -- set-fail-mode", "every lab begins so, with its own address"),
+    ("/etc/systemd/system", "installs a service on the machine; its unit has tests of its own"),
     ("flumen store export", "needs a daemon that has ended; the tests of the store type the like"),
     ("openflow  <-  session", "a picture"),
     ("docs/qos.md\n", "the page has a test of its own, qos_page"),
