@@ -178,6 +178,12 @@ impl Engine {
         if placement.undecided().is_some() {
             return self.read_soon(id);
         }
+        // None of its rules is known to be there yet, so all of them are sent.
+        if !matches!(placement.stage, Stage::Applied | Stage::Drifted) {
+            placement.queued = true;
+            let rules = self.rules_on(number, id);
+            return self.push_install(number, id, rules);
+        }
         placement.stage = Stage::Drifted;
         placement.reason = Some(reason);
         let repair = has_just_connected || placement.more().repairs.may_repair(now);

@@ -341,3 +341,31 @@ fn a_rule_under_the_cookie_of_a_flow_that_moves_while_the_switch_is_read_is_swep
         assert_eq!(world.rule_count(0), usize::from(!goes), "{:?}", world.rules(0));
     }
 }
+
+#[test]
+fn a_flow_of_which_somebody_takes_a_place_before_it_was_ever_there_comes_whole() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    world.ok("InstallFlow", voice_with("a", 1, json!({"bidirectional": true})));
+    world.connect_until(0, |sync| matches!(sync, Sync::Reading { .. }));
+    let request = world.engine.flows.iter().next().unwrap().1.asked.request();
+    let rule = world.engine.rules_of(&request).remove(0);
+    let theirs = FlowUpdateFull {
+        event: FlowUpdateEvent::Added,
+        reason: 0,
+        priority: rule.priority,
+        idle_timeout: 0,
+        hard_timeout: 0,
+        table_id: rule.table_id,
+        cookie: 7,
+        flow_match: rule.flow_match,
+        form: MatchForm::Whole,
+        instructions: Vec::new(),
+    };
+    let event = Event::FlowUpdates(vec![theirs]);
+    world.engine.handle_report(Report::Happened { connection: ConnectionId(1), event });
+    world.run();
+    assert_eq!((world.state("a"), world.rule_count(0)), ("applied".to_owned(), 2));
+    world.restart();
+    assert_eq!(world.state("a"), "applied", "and the disk knows that");
+}
