@@ -42,6 +42,9 @@ use crate::session::{Command, Token};
 /// 10 s after which Open vSwitch forgets an idle bundle.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// How often a switch may forget the bundle of an atom before that is taken for a refusal.
+const MAX_FORGOTTEN: u8 = 3;
+
 /// Which atom it is: by its first flow, and by its node where each node decides for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::programmer) struct AtomId {
@@ -66,6 +69,7 @@ struct Atom {
     parts: BTreeMap<NodeId, Part>,
     phase: Phase,
     deadline: Option<Instant>,
+    forgotten: u8,
 }
 
 /// How far an atom is; the diagram is in the [module](self).
@@ -113,6 +117,8 @@ struct Refusal {
 enum Fate {
     Confirmed,
     Refused(Refusal),
+    /// The switch gave its bundle up before the commit, as Open vSwitch does with one that is idle for 10 s.
+    Forgotten(Refusal),
     NotSent,
     Unknown,
 }
@@ -252,7 +258,9 @@ impl Engine {
                 },
                 Part::Leaving => match self.take_fate(id, &atom.flows, node) {
                     Fate::Refused(refusal) => (Part::Idle, Fate::Refused(refusal)),
-                    Fate::Confirmed | Fate::NotSent | Fate::Unknown => (Part::Idle, Fate::Confirmed),
+                    Fate::Confirmed | Fate::Forgotten(_) | Fate::NotSent | Fate::Unknown => {
+                        (Part::Idle, Fate::Confirmed)
+                    }
                 },
                 Part::Queued if !is_live => (Part::Idle, Fate::NotSent),
                 Part::Idle | Part::Queued | Part::Committed | Part::Doubtful => (before, Fate::Confirmed),
@@ -325,7 +333,7 @@ impl Engine {
 
     /// What became of an atom's FLOW_MODs on a node, all of which are settled.
     fn take_fate(&mut self, id: AtomId, flows: &[FlowNumber], node: NodeId) -> Fate {
-        let (mut refusal, mut rolled_back, mut unknown, mut unsent) = (None, None, false, false);
+        let (mut refusal, mut rolled_back, mut forgotten, mut unknown, mut unsent) = (None, None, None, false, false);
         let mut unmetered = Vec::new();
         self.for_members(id, flows, node, |number, placement| {
             let tally = std::mem::take(&mut placement.tally);
@@ -335,7 +343,9 @@ impl Engine {
             }
             if tally.rolled_back {
                 let error = placement.more().cause.take().map_or_else(not_applied, |cause| switch_error(&cause));
-                rolled_back.get_or_insert(Refusal { culprit: None, error });
+                let is_forgotten = (error.error_type.as_str(), error.code.as_str()) == ("BUNDLE_FAILED", "BAD_ID");
+                let fate = if is_forgotten { &mut forgotten } else { &mut rolled_back };
+                fate.get_or_insert(Refusal { culprit: None, error });
             }
             unknown |= tally.lost;
             unsent |= tally.unsent;
@@ -348,19 +358,20 @@ impl Engine {
             (rolled_back, unsent) = (None, true);
             unmetered.into_iter().for_each(|number| self.doubt_meter_of(number, node));
         }
-        let fate = match (refusal.or(rolled_back), unknown, unsent) {
-            (Some(refusal), _, _) => Fate::Refused(refusal),
-            (None, true, _) => Fate::Unknown,
-            (None, false, true) => Fate::NotSent,
-            (None, false, false) => Fate::Confirmed,
+        let fate = match (refusal.or(rolled_back), forgotten, unknown, unsent) {
+            (Some(refusal), ..) => Fate::Refused(refusal),
+            (None, Some(refusal), ..) => Fate::Forgotten(refusal),
+            (None, None, true, _) => Fate::Unknown,
+            (None, None, false, true) => Fate::NotSent,
+            (None, None, false, false) => Fate::Confirmed,
         };
         self.for_members(id, flows, node, |_, placement| {
             placement.queued = false;
             match fate {
                 Fate::Unknown => placement.stage = Stage::Unknown,
                 Fate::Confirmed => {}
-                Fate::Refused(_) | Fate::NotSent if placement.stage == Stage::Unknown => {}
-                Fate::Refused(_) | Fate::NotSent => placement.stage = Stage::Waiting,
+                Fate::Refused(_) | Fate::Forgotten(_) | Fate::NotSent if placement.stage == Stage::Unknown => {}
+                Fate::Refused(_) | Fate::Forgotten(_) | Fate::NotSent => placement.stage = Stage::Waiting,
             }
         });
         fate
@@ -465,6 +476,10 @@ impl Atom {
         let refusal = match fate {
             Fate::Confirmed => return,
             Fate::Refused(refusal) => Some(refusal),
+            Fate::Forgotten(refusal) => {
+                self.forgotten += 1;
+                (self.forgotten > MAX_FORGOTTEN).then_some(refusal)
+            }
             Fate::NotSent | Fate::Unknown => None,
         };
         if !matches!(self.phase, Phase::Undoing(Some(_))) {

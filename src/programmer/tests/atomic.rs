@@ -461,3 +461,19 @@ fn the_flows_of_a_reply_come_in_the_order_of_the_request_whatever_became_of_them
         assert_eq!(states(&reply), ["planned", others, "rejected", others, "planned", "planned"], "{atomic}");
     }
 }
+
+#[test]
+fn a_bundle_that_a_switch_forgot_before_its_commit_is_sent_again() {
+    let mut forgotten = 0;
+    for steps in 1..12 {
+        let mut world = world(&[8]);
+        world.send("InstallFlows", batch("node", 4));
+        world.steps(steps);
+        forgotten += usize::from(world.rule_count(0) == 0);
+        world.switches[0].handle_timeout(world.now + Duration::from_secs(11));
+        world.run();
+        world.pass(Duration::from_secs(2));
+        assert_eq!((world.state("f1"), world.rule_count(0)), ("applied".to_owned(), 4), "after {steps} steps");
+    }
+    assert!(forgotten > 0);
+}
