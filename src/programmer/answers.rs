@@ -196,6 +196,7 @@ impl Engine {
                 self.flow_stored(number);
             }
         }
+        self.arrivals_recorded(durable);
         self.nodes_forgotten(durable);
         self.meters_recorded(durable);
         self.tell_held(durable);
@@ -227,6 +228,7 @@ impl Engine {
             }
             self.withdraw(number);
         }
+        self.arrivals_not_recorded(last);
         self.nodes_not_forgotten(last, &body);
         self.tell_held(last);
         let later = self.waiters.by_commit.split_off(&(last + 1));
@@ -264,6 +266,7 @@ impl Engine {
         flows.into_iter().for_each(|number| self.save_flow(number));
         let nodes: Vec<_> = self.nodes.keys().copied().collect();
         nodes.into_iter().for_each(|id| self.save_node(id));
+        self.record_arrivals_again();
         self.record_meters_again();
     }
 

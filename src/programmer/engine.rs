@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use openflow::DatapathId;
 
 use super::answers::Waiters;
+use super::arrival::Arrival;
 use super::atom::Atoms;
 use super::cookie::{FlowNumber, Tag};
 use super::counters::Queries;
@@ -117,6 +118,8 @@ pub(super) struct Engine {
     /// The names of nodes that are gone but stand in the last word on some flow.
     pub(super) retired: HashMap<NodeId, NodeName>,
     next_node: u32,
+    /// Nodes that the disk does not know yet as such that have been connected.
+    pub(super) arrivals: Vec<Arrival>,
     /// Nodes that the disk is to forget, and with which commit.
     pub(super) going: VecDeque<(u64, NodeId)>,
 
@@ -189,6 +192,7 @@ impl Engine {
             contenders: HashMap::new(),
             retired: HashMap::new(),
             next_node: 0,
+            arrivals: Vec::new(),
             going: VecDeque::new(),
             flows: Flows::default(),
             claims: Claims::default(),

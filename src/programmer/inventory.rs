@@ -257,16 +257,12 @@ impl Engine {
         node.about = Some(About { description, ports });
         node.warnings.remove("address");
         node.link = Link::Up(Live::new(connection, self.wall));
-        let is_new = !std::mem::replace(&mut node.was_seen, true);
-        if is_new {
-            self.save_node(id);
-        }
         self.connections.insert(connection, id);
         // In this order: what the monitor tells is about changes after the read began.
         let packet_in = self.config.table_miss == super::TableMiss::Controller;
         self.command(connection, Command::Control { packet_in });
         self.command(connection, Command::Monitor);
-        self.read_table(id);
+        self.arrived(id);
     }
 
     /// Something happened on a connection.

@@ -12,6 +12,9 @@ use crate::session::{CloseReason, Command, Outcome, UnknownReason, describe};
 pub(super) const UNCONFIRMED: &str =
     "the switch has not confirmed that the node's flows are gone; they are removed as soon as it lets us";
 
+/// What is said of a removal that waits for a switch to which nothing may be written yet.
+pub(super) const UNRECORDED: &str = "the disk has no room to write down that the switch has been connected, and so nothing may be sent to it; try again later";
+
 impl Engine {
     pub(super) fn remove_node(&mut self, ticket: Ticket, request: &RemoveNode) {
         let Some(id) = self.names.get(&request.name).copied() else {
@@ -138,6 +141,7 @@ impl Engine {
             self.dialed.remove(&switch_address(address));
         }
         self.ready.remove(&id);
+        self.forget_arrival(id);
         self.give_place(id);
         self.retired.insert(id, request.name.clone());
         for number in flows.iter() {

@@ -5,6 +5,7 @@
 //! disk. The decisions are all in `engine`, a pure state machine; `driver` is the task around it.
 
 mod answers;
+mod arrival;
 mod asked;
 mod atom;
 mod atomic;

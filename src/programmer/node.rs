@@ -126,6 +126,8 @@ pub(super) enum ListedMeters {
 /// How far the desired state and the switch have been brought together on this connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sync {
+    /// The disk is to know first that the switch has been connected. Nothing is written to it before.
+    Unrecorded,
     /// The switch is asked which meters it has, before its tables are read.
     ReadingMeters { began: u64, first: bool },
     /// The meters that rules need are being put there.
@@ -266,6 +268,7 @@ impl Live {
             Sync::Reading { first: true, .. }
             | Sync::ReadingMeters { first: true, .. }
             | Sync::Metering { first: true }
+            | Sync::Unrecorded
             | Sync::Unread
             | Sync::Restoring
             | Sync::Repairing { .. }

@@ -66,7 +66,7 @@ impl Engine {
     fn next_job(&mut self, id: NodeId, taken: usize) -> Option<Job> {
         let node = self.nodes.get_mut(&id)?;
         let live = node.live()?;
-        let has_credit = live.credit() > taken as u64;
+        let has_credit = live.credit() > taken as u64 && live.sync != Sync::Unrecorded;
         // A bundle overtakes what waits in the window, so it leaves when that is settled.
         if matches!(node.queue.front(), Some(Job::Prepare { .. })) && (taken > 0 || live.settled < live.sent) {
             return None;

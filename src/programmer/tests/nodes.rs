@@ -371,3 +371,39 @@ fn a_node_that_was_connected_before_the_daemon_died_may_have_our_table_miss_rule
     world.ok("RemoveNode", json!({"name": "s1"}));
     assert_eq!(world.rule_count(0), 0);
 }
+
+#[test]
+fn nothing_is_written_to_a_switch_before_the_disk_knows_that_it_was_connected() {
+    let mut world = World::new(1);
+    for dies in [true, false] {
+        world.add_node(1);
+        world.disk(Disk::Lags);
+        world.connect(0);
+        let install = world.ask("InstallFlow", voice("a", 1));
+        assert_eq!((world.answer(install), world.rule_count(0)), (None, 0));
+        assert_eq!(world.node("s1")["state"], "connecting");
+        if dies {
+            world.restart();
+        }
+        world.disk(Disk::Writes);
+        assert_eq!(world.rule_count(0), usize::from(!dies));
+        world.ok("RemoveNode", json!({"name": "s1"}));
+        assert_eq!(world.rule_count(0), 0, "the node is gone, and nothing of ours is left");
+    }
+}
+
+#[test]
+fn the_removal_of_a_node_that_a_full_disk_keeps_from_being_written_to_is_refused() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    world.disk(Disk::IsFull);
+    world.connect(0);
+    let removal = world.ask("RemoveNode", json!({"name": "s1"}));
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.answer(removal).unwrap()["error"]["code"], "unavailable");
+    world.disk(Disk::Writes);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.node("s1")["state"], "connected");
+    world.restart();
+    assert_eq!(world.error("RemoveNode", json!({"name": "s1"}))["code"], "unavailable", "something may be on it");
+}
