@@ -315,6 +315,15 @@ impl Placement {
         }
     }
 
+    /// The state that a client is told. What was applied and is refused when it is put back is not so any more, until
+    /// nothing is left of it.
+    pub(super) fn state(&self) -> FlowState {
+        match self.stage {
+            Stage::Undoing if self.applied_at.is_some() => FlowState::Drifted,
+            stage => stage.state(),
+        }
+    }
+
     /// Whether a job or an answer of the switch will move it on.
     pub(super) fn is_under_way(&self) -> bool {
         self.queued || self.tally.outstanding > 0
@@ -347,7 +356,7 @@ impl Placement {
 impl Flow {
     /// The flow's state: the worst of its nodes'.
     pub(super) fn state(&self) -> FlowState {
-        FlowState::worst(self.placements.iter().map(|placement| placement.stage.state())).unwrap_or(FlowState::Removed)
+        FlowState::worst(self.placements.iter().map(Placement::state)).unwrap_or(FlowState::Removed)
     }
 
     /// The state that is told: nothing as long as the disk does not know the flow.

@@ -420,7 +420,7 @@ impl Engine {
     /// From now on the flow is told of as it stands, unless the disk does not know that yet.
     pub(super) fn retell(&mut self, number: FlowNumber) {
         if self.flows.get(&number).is_some_and(|flow| flow.durable <= self.durable) {
-            self.tell(number, |placement| placement.stage.state());
+            self.tell(number, Placement::state);
         }
     }
 

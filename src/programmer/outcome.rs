@@ -119,16 +119,8 @@ impl Engine {
                     self.confirmed(number, id);
                 }
             }
-            Stage::Undoing => {
-                if is_unsure {
-                    self.read_soon(id);
-                }
-                if self.release_meter(number, id) {
-                    self.change_placement(number, id, |placement| placement.queued = true);
-                } else {
-                    self.reject(number, id);
-                }
-            }
+            Stage::Undoing if is_unsure => self.read_soon(id),
+            Stage::Undoing => self.undone(number, id),
             Stage::Removing if placement.queued => {}
             Stage::Removing if is_unsure => self.read_soon(id),
             Stage::Removing => self.rules_left(number, id),
@@ -182,8 +174,24 @@ impl Engine {
             || matches!(placement.stage, Stage::Drifted | Stage::Applied);
         if may_leave_rules && is_there {
             placement.stage = Stage::Undoing;
+            self.queue_undoing(number, id);
+        } else {
+            self.reject(number, id);
+        }
+    }
+
+    /// Queues the deletion of what the switch may have of a flow of which it refused a rule.
+    pub(super) fn queue_undoing(&mut self, number: FlowNumber, id: NodeId) {
+        if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
             placement.queued = true;
-            self.push_job(id, Job::Undo { number });
+        }
+        self.push_job(id, Job::Undo { number });
+    }
+
+    /// Nothing is on the switch of a flow that it refused: that is its verdict, once its meter is gone too.
+    pub(super) fn undone(&mut self, number: FlowNumber, id: NodeId) {
+        if self.release_meter(number, id) {
+            self.change_placement(number, id, |placement| placement.queued = true);
         } else {
             self.reject(number, id);
         }
@@ -269,8 +277,6 @@ impl Engine {
         if placement.stage == Stage::Undoing && placement.atom().is_some() {
             placement.stage = Stage::Unknown;
             placement.reason = Some(reason_of(UnknownReason::ConnectionLost));
-        } else if placement.stage == Stage::Undoing {
-            self.reject(number, id);
         }
         // The switch says nothing of it any more.
         self.save_unsaved(number);

@@ -106,7 +106,8 @@ impl Engine {
         }
         let stage = placement.stage;
         let is_moving = placement.touched > began || placement.is_under_way();
-        if stage != Stage::Removing && !stage.is_desired() {
+        let is_leaving = matches!(stage, Stage::Removing | Stage::Undoing);
+        if !is_leaving && !stage.is_desired() {
             return found;
         }
         let meter = self.meter_of(number, id);
@@ -121,8 +122,8 @@ impl Engine {
         if is_moving {
             return strays;
         }
-        if stage == Stage::Removing {
-            self.reconcile_removal(id, number, !found.is_empty());
+        if is_leaving {
+            self.reconcile_removal(id, number, stage, !found.is_empty());
             return strays;
         }
         // What is to be behind a meter and has none is not as asked, whatever its rules are.
@@ -176,11 +177,16 @@ impl Engine {
         self.flow_moved(number);
     }
 
-    fn reconcile_removal(&mut self, id: NodeId, number: FlowNumber, is_there: bool) {
-        if is_there {
-            self.queue_removal(number, id);
-        } else {
-            self.rules_left(number, id);
+    /// A flow that is to be off the switch is so, or has to be taken off once more.
+    fn reconcile_removal(&mut self, id: NodeId, number: FlowNumber, stage: Stage, is_there: bool) {
+        match (stage, is_there) {
+            (Stage::Undoing, true) => self.queue_undoing(number, id),
+            (Stage::Undoing, false) => {
+                self.undone(number, id);
+                self.flow_moved(number);
+            }
+            (_, true) => self.queue_removal(number, id),
+            (_, false) => self.rules_left(number, id),
         }
     }
 

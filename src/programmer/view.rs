@@ -56,7 +56,7 @@ impl Engine {
     fn placement_view(&self, number: FlowNumber, flow: &Flow, placement: &Placement) -> Option<FlowNodeView> {
         let node = self.nodes.get(&placement.node);
         let state = placement.told?;
-        let is_all = state == placement.stage.state();
+        let is_all = state == placement.state();
         Some(FlowNodeView {
             state,
             cookie: Some(Hex(self.tag.cookie(number)).to_string()),

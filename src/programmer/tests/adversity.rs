@@ -7,6 +7,7 @@ use openflow::{DatapathId, FlowMod, Message};
 use super::*;
 use crate::emulator::{Fault, Switch, SwitchConfig, WhenFull};
 use crate::programmer::cookie::{FlowNumber, Purpose, token};
+use crate::programmer::flow::Stage;
 use crate::programmer::node::WINDOW;
 use crate::programmer::reads::RECONCILING;
 use crate::session::{Event, Outcome, Settlement};
@@ -188,4 +189,28 @@ fn a_switch_that_goes_while_it_is_brought_up_to_date_gives_its_turn_to_the_next(
     assert_eq!(world.node(&last)["state"], "connecting");
     world.cut(silent[0]);
     assert_eq!(world.node(&last)["state"], "connected");
+}
+
+#[test]
+fn a_refused_flow_is_neither_rejected_nor_removed_before_a_switch_that_went_away_has_let_go_of_its_rules() {
+    for is_removed in [false, true] {
+        let mut world = World::new(1);
+        world.switches[0] = Switch::new(SwitchConfig { table_limit: 1, ..SwitchConfig::new(DatapathId(1)) });
+        world.add_node(1);
+        let connection = world.connect(0);
+        world.send("InstallFlow", voice_with("a", 1, json!({"bidirectional": true})));
+        let is_undoing =
+            |world: &World| world.engine.flows.iter().any(|(_, flow)| flow.placements[0].stage == Stage::Undoing);
+        while !is_undoing(&world) {
+            assert!(world.step(), "the second rule is not refused");
+        }
+        world.cut(connection);
+        assert_eq!((world.state("a"), world.rule_count(0)), ("accepted".to_owned(), 1));
+        if is_removed {
+            assert_eq!(world.ok("RemoveFlow", json!({"flow_id": "a"}))["flow"]["state"], "removing");
+        }
+        world.connect(0);
+        let end = if is_removed { "removed" } else { "rejected" };
+        assert_eq!((world.state("a"), world.rule_count(0)), (end.to_owned(), 0));
+    }
 }
