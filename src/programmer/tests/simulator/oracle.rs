@@ -30,6 +30,8 @@ pub(super) struct Asked {
     pub(super) is_lost: bool,
     /// Writes of others so far, by switch.
     meddlings: Vec<u64>,
+    /// Messages that had come to switches when it was asked.
+    pub(super) messages: u64,
     /// Nobody else wrote between the request and the answer.
     pub(super) is_undisturbed: bool,
 }
@@ -102,6 +104,7 @@ impl Oracle {
             answer: None,
             answered_before: 0,
             is_lost: false,
+            messages: self.appearances.messages,
             meddlings,
             is_undisturbed: false,
         });

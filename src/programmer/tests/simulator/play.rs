@@ -31,6 +31,8 @@ pub(super) struct Play {
     stage: Stage,
     oracle: Oracle,
     is_traced: bool,
+    /// How flows stand on nodes, as it was shown last.
+    shown: BTreeMap<(u64, usize), String>,
     /// How likely trouble is on this seed, by its kind.
     troubles: [usize; 8],
     pub(super) summary: Summary,
@@ -63,7 +65,7 @@ impl Play {
         let oracle = Oracle::new(seed, stage.engine.tag.0, has_table_miss, is_small);
         let mut troubles = [0; 8];
         troubles.fill_with(|| if rng.bool() { rng.usize(1..=6) } else { 0 });
-        Self { seed, rng, stage, oracle, is_traced, troubles, summary: Summary::default() }
+        Self { seed, rng, stage, oracle, is_traced, shown: BTreeMap::new(), troubles, summary: Summary::default() }
     }
 
     /// Plays everything, and says what is wrong, if anything is.
@@ -141,14 +143,18 @@ impl Play {
         if self.is_traced {
             println!("  {next:?} x{amount}");
         }
-        let Seen { answers, changed } = self.stage.make(next, amount);
+        let Seen { answers, changed, is_late } = self.stage.make(next, amount);
         if let Some((at, before)) = changed {
+            if is_late {
+                self.oracle.meddled(at);
+            }
             let after = self.stage.switches[at].flows(self.stage.now);
             if self.is_traced && before.len() != after.len() {
                 println!("    s{} has {} rules", at + 1, after.len());
             }
             self.oracle.switch_changed(at, &before, &after)?;
         }
+        self.trace_placements();
         if !answers.is_empty() {
             let tables = self.tables();
             for (ticket, answer) in answers {
@@ -340,6 +346,31 @@ impl Play {
         }
         self.summary.states.extend(self.oracle.states.iter().copied());
         self.oracle.conclude(views, &self.tables(), self.stage.now)
+    }
+
+    /// Shows which flows stand otherwise than before.
+    fn trace_placements(&mut self) {
+        if !self.is_traced {
+            return;
+        }
+        for (number, flow) in self.stage.engine.flows.iter() {
+            for (at, placement) in flow.placements.iter().enumerate() {
+                let (stage, tally) = (placement.stage, &placement.tally);
+                let node = self.stage.engine.node_name(placement.node).map(|name| name.as_str());
+                let now = format!(
+                    "{} ({number:?}) on {node:?}: {stage:?}, queued {}, {tally:?}, expired {}, replaces {:?}, atom {:?}",
+                    flow.asked.id(),
+                    placement.queued,
+                    placement.expired_rules(),
+                    placement.replaces(),
+                    placement.atom()
+                );
+                if self.shown.get(&(number.get(), at)) != Some(&now) {
+                    println!("      {now}");
+                    self.shown.insert((number.get(), at), now);
+                }
+            }
+        }
     }
 
     fn trace(&self, line: impl FnOnce() -> String) {

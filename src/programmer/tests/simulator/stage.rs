@@ -57,6 +57,8 @@ pub(super) struct Seen {
     pub(super) answers: Vec<(Ticket, Answer)>,
     /// A switch that took a message which may change its tables, and what it had before.
     pub(super) changed: Option<(usize, Vec<FlowStats>)>,
+    /// The daemon had given the connection up before that came.
+    pub(super) is_late: bool,
 }
 
 /// One connection. Either end may be gone before the other knows.
@@ -193,7 +195,10 @@ impl Stage {
                 self.drive(id);
                 Seen::default()
             }
-            Move::Down(id) => Seen { changed: self.deliver(id), answers: Vec::new() },
+            Move::Down(id) => {
+                let is_late = self.wires.get(&id).is_some_and(|wire| wire.session.is_none());
+                Seen { changed: self.deliver(id), answers: Vec::new(), is_late }
+            }
             Move::Disk => {
                 self.write(amount);
                 Seen::default()

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use openflow::FlowStats;
 
-use super::oracle::{Asked, Oracle, Verdict, cookie_of, has_id, items, switch_of, views};
+use super::oracle::{Asked, Oracle, Removal, Verdict, cookie_of, has_id, items, switch_of, views};
 use crate::contract::{Atomic, Command, FlowNodeView, FlowState, FlowView, Reply};
 
 /// When the first rule of each flow, by its cookie, came to each switch.
 pub(super) struct Appearances {
     by_switch: Vec<HashMap<u64, u64>>,
-    messages: u64,
+    pub(super) messages: u64,
 }
 
 impl Appearances {
@@ -36,7 +36,7 @@ impl Oracle {
                 && request.atomic != Atomic::None
             {
                 let made: Vec<_> = views(reply).iter().filter(|view| self.is_made_by(index, view)).collect();
-                self.check_arrival(&made)?;
+                self.check_arrival(index, &made)?;
                 self.check_decision(index, request.atomic, reply, &made)?;
             }
         }
@@ -74,7 +74,9 @@ impl Oracle {
         }
     }
 
-    fn check_arrival(&self, made: &[&FlowView]) -> Verdict {
+    /// Whether the flows came to each switch together, but for those whose removal had been asked for by then: one that
+    /// found no room on the disk takes a flow out of its batch for a while, and a restart brings it back.
+    fn check_arrival(&self, index: usize, made: &[&FlowView]) -> Verdict {
         for at in 0..self.switches() {
             let mut arrived: Option<(&FlowView, u64)> = None;
             for view in made {
@@ -82,6 +84,12 @@ impl Oracle {
                 let Some(when) = here.and_then(|cookie| self.appearances.by_switch[at].get(&cookie)).copied() else {
                     continue;
                 };
+                let takes_it_out = |(at, removal): (usize, Removal)| {
+                    at > index && removal != Removal::Missing && self.history[at].messages < when
+                };
+                if self.removals(view.flow_id.as_str()).any(takes_it_out) {
+                    continue;
+                }
                 let (first, expected) = *arrived.get_or_insert((view, when));
                 if when != expected {
                     let (first, second) = (&first.flow_id, &view.flow_id);
