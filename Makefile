@@ -52,9 +52,10 @@ conformance: ## Open vSwitch, tshark and os-ken judge what the codec writes
 sim: ## the programmer in a world where everything goes wrong: FLUMEN_SEEDS (100000) seeds from FLUMEN_FROM (0)
 	FLUMEN_SEEDS=$${FLUMEN_SEEDS:-100000} $(CARGO) test --profile sim --lib whatever_happens -- --nocapture
 
-soak: ## FLUMEN_SOAK_KILLS (500), _RESTARTS (200) and _CUTS (1000) of daemon, Open vSwitch and connections, all checked
+soak: ## FLUMEN_SOAK_KILLS (500), _RESTARTS (200), _CUTS (1000) of daemon, Open vSwitch and connections in _WORLDS (4), all checked
 	FLUMEN_SOAK_KILLS=$${FLUMEN_SOAK_KILLS:-500} FLUMEN_SOAK_RESTARTS=$${FLUMEN_SOAK_RESTARTS:-200} \
-	FLUMEN_SOAK_CUTS=$${FLUMEN_SOAK_CUTS:-1000} $(CARGO) test --profile sim --test ovs soak:: -- --nocapture
+	FLUMEN_SOAK_CUTS=$${FLUMEN_SOAK_CUTS:-1000} FLUMEN_SOAK_WORLDS=$${FLUMEN_SOAK_WORLDS:-4} \
+	$(CARGO) test --profile sim --test ovs soak:: -- --nocapture
 
 cuts: ## a batch of 200 flows whose connection is cut at every byte, in either direction
 	FLUMEN_STRIDE=1 $(CARGO) test --profile sim --lib a_cut_in_a_batch_of_200_flows -- --nocapture

@@ -46,6 +46,24 @@ pub(super) struct Tally {
     pub(super) rules: u64,
 }
 
+impl Tally {
+    pub(super) fn add(&mut self, other: Self) {
+        let Self { requests, lost, errors, flows, again, states, unknown, longest_unknown, reconnects, quiet, rules } =
+            other;
+        self.requests += requests;
+        self.lost += lost;
+        self.errors += errors;
+        self.flows += flows;
+        self.again += again;
+        states.into_iter().for_each(|(state, count)| *self.states.entry(state).or_default() += count);
+        self.unknown += unknown;
+        self.longest_unknown = self.longest_unknown.max(longest_unknown);
+        self.reconnects += reconnects;
+        self.quiet += quiet;
+        self.rules += rules;
+    }
+}
+
 /// Whether the daemon answers clients. What reconnects while it starts and does not answer anybody yet counts from the
 /// first answer to a request that was sent after its end had been noticed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

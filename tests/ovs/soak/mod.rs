@@ -7,8 +7,10 @@
 //! `forgery` plants bugs in a history, each of which the checker must find.
 //!
 //! `make soak` is the long run. `FLUMEN_SOAK_KILLS`, `FLUMEN_SOAK_RESTARTS` and `FLUMEN_SOAK_CUTS` say how much is
-//! broken, `FLUMEN_SOAK_SEED` what is asked and in which order it is broken, and `FLUMEN_SOAK_HISTORY` names a new file
-//! for the history, which is kept. `FLUMEN_SOAK_JUDGE` names one that is judged once more, and nothing else is done.
+//! broken, `FLUMEN_SOAK_WORLDS` in how many worlds side by side, each with a daemon, an Open vSwitch and a checker of its
+//! own. `FLUMEN_SOAK_SEED` says what is asked and in which order it is broken, and `FLUMEN_SOAK_HISTORY` how the files of
+//! the histories begin, which are kept then. `FLUMEN_SOAK_JUDGE` names one that is judged once more, and nothing else is
+//! done.
 
 mod checker;
 mod flow;
@@ -20,16 +22,19 @@ mod witness;
 mod workload;
 mod writer;
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use fastrand::Rng;
 
-use checker::Checker;
+use checker::{Checker, Tally};
 use forgery::Forgery;
 use history::{Entry, Event, Log, Reader};
-use storm::{Blow, Storm};
+use storm::{Blow, Done, Storm};
 
 /// The short form.
 const KILLS: usize = 3;
@@ -42,7 +47,7 @@ const ABREAST: usize = 6;
 /// Blows of one round, at most: each but the first falls before the one before it is healed.
 const BLOWS: usize = 4;
 
-/// Rounds after which a long run says how far it has come.
+/// Rounds of a world after which a long run says how far it has come.
 const PROGRESS: usize = 20;
 
 fn from_environment<T: FromStr>(name: &str) -> Option<T> {
@@ -50,7 +55,7 @@ fn from_environment<T: FromStr>(name: &str) -> Option<T> {
 }
 
 /// What is broken in each round: blows in random order, until everything has been done often enough.
-fn next_blows(rng: &mut Rng, kills: usize, restarts: usize, cuts: usize) -> Vec<Blow> {
+fn next_blows(rng: &mut Rng, Counts { kills, restarts, cuts }: Counts) -> Vec<Blow> {
     let mut left = [kills, restarts, cuts.div_ceil(ABREAST)];
     let count = rng.usize(1..=BLOWS);
     let mut blows = Vec::new();
@@ -79,10 +84,10 @@ fn judge(history: &[Entry]) -> Vec<String> {
 }
 
 /// Where the history goes, and what takes it away again when nobody wants to keep it.
-fn history_file() -> (PathBuf, Option<tempfile::TempDir>) {
-    match std::env::var_os("FLUMEN_SOAK_HISTORY") {
-        Some(path) => (PathBuf::from(path), None),
-        None => {
+fn history_file(number: usize) -> (PathBuf, Option<tempfile::TempDir>) {
+    match std::env::var("FLUMEN_SOAK_HISTORY") {
+        Ok(path) => (PathBuf::from(format!("{path}.{number}")), None),
+        Err(_) => {
             let directory = tempfile::Builder::new().prefix("flumen-soak-").tempdir().unwrap();
             (directory.path().join("history"), Some(directory))
         }
@@ -97,46 +102,118 @@ fn whatever_is_killed_or_cut_nothing_that_was_acknowledged_is_lost_changed_or_to
         println!("soak: {:?}", checker.tally);
         return assert_eq!(checker.findings, Vec::<String>::new());
     }
-    let kills = from_environment("FLUMEN_SOAK_KILLS").unwrap_or(KILLS);
-    let restarts = from_environment("FLUMEN_SOAK_RESTARTS").unwrap_or(RESTARTS);
-    let cuts = from_environment("FLUMEN_SOAK_CUTS").unwrap_or(CUTS);
+    let counts = Counts {
+        kills: from_environment("FLUMEN_SOAK_KILLS").unwrap_or(KILLS),
+        restarts: from_environment("FLUMEN_SOAK_RESTARTS").unwrap_or(RESTARTS),
+        cuts: from_environment("FLUMEN_SOAK_CUTS").unwrap_or(CUTS),
+    };
     let seed = from_environment("FLUMEN_SOAK_SEED").unwrap_or_else(|| fastrand::u64(..));
-    let (path, directory) = history_file();
-    let log = Log::create(&path);
-    let Some(mut storm) = Storm::begin(&log, seed) else { return };
-    let mut rng = Rng::with_seed(seed);
-    let mut checker = Checker::default();
-    let mut reader = Reader::open(&path);
+    let worlds = from_environment("FLUMEN_SOAK_WORLDS").unwrap_or(1);
+    println!("soak: seed {seed}, {counts:?} in {worlds} worlds");
     let began = Instant::now();
-    println!("soak: seed {seed}, {kills} kills, {restarts} restarts, {cuts} cuts");
-    for round in 1.. {
-        let done = &storm.done;
-        let left =
-            (kills.saturating_sub(done.kills), restarts.saturating_sub(done.restarts), cuts.saturating_sub(done.cuts));
-        if left == (0, 0, 0) {
-            break;
-        }
-        storm.round(&next_blows(&mut rng, left.0, left.1, left.2));
-        reader.by_ref().for_each(|entry| checker.take(entry));
-        if round % PROGRESS == 0 {
-            println!("soak: round {round}, {} s: {:?}", began.elapsed().as_secs(), storm.done);
-        }
-        if !checker.findings.is_empty() {
-            break;
-        }
+    // One after the other: each looks for ports that are free.
+    let Some(lanes): Option<Vec<_>> =
+        (0..worlds).map(|number| Lane::begin(number, seed, counts.of(number, worlds))).collect()
+    else {
+        return;
+    };
+    let is_over = AtomicBool::new(false);
+    let ends: Vec<_> = thread::scope(|scope| {
+        let lanes: Vec<_> = lanes.into_iter().map(|lane| scope.spawn(|| lane.run(&is_over))).collect();
+        lanes.into_iter().map(|lane| lane.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    let (mut done, mut tally, mut findings) = (Done::default(), Tally::default(), Vec::new());
+    for (lane_done, lane_tally, lane_findings) in ends {
+        done.add(lane_done);
+        tally.add(lane_tally);
+        findings.extend(lane_findings);
     }
-    println!("soak: {} s: {:?}\nsoak: {:?}", began.elapsed().as_secs(), storm.done, checker.tally);
-    if !checker.findings.is_empty() {
-        let kept = directory.map_or(path, tempfile::TempDir::keep);
-        panic!("seed {seed}, history in {}:\n{}", kept.display(), checker.findings.join("\n"));
-    }
-    // A checker that cannot fail proves nothing.
-    assert_finds_what_is_planted(&path, seed);
-    storm.delete_behind_its_back();
-    reader.for_each(|entry| checker.take(entry));
-    let has_found = |finding: &String| finding.contains("has lost a rule");
-    assert!(checker.findings.iter().any(has_found), "a deletion behind the daemon's back was not noticed");
+    println!("soak: {} s: {done:?}\nsoak: {tally:?}", began.elapsed().as_secs());
+    assert!(findings.is_empty(), "seed {seed}:\n{}", findings.join("\n"));
     println!("soak: nothing lost, nothing stray, no answer changed; every planted bug is found");
+}
+
+/// How much is to be broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Counts {
+    kills: usize,
+    restarts: usize,
+    cuts: usize,
+}
+
+impl Counts {
+    /// What falls to one of so many worlds.
+    fn of(self, number: usize, worlds: usize) -> Self {
+        let share = |total: usize| total / worlds + usize::from(number < total % worlds);
+        Self { kills: share(self.kills), restarts: share(self.restarts), cuts: share(self.cuts) }
+    }
+
+    fn without(self, done: &Done) -> Self {
+        Self {
+            kills: self.kills.saturating_sub(done.kills),
+            restarts: self.restarts.saturating_sub(done.restarts),
+            cuts: self.cuts.saturating_sub(done.cuts),
+        }
+    }
+
+    fn total(self) -> usize {
+        self.kills + self.restarts + self.cuts
+    }
+}
+
+/// A world of its own, and who watches it: a round waits for Open vSwitch most of the time, so several go side by side.
+struct Lane {
+    number: usize,
+    seed: u64,
+    counts: Counts,
+    storm: Storm,
+    checker: Checker,
+    reader: Reader,
+    path: PathBuf,
+    directory: Option<tempfile::TempDir>,
+}
+
+impl Lane {
+    /// `None` where Open vSwitch is missing.
+    fn begin(number: usize, seed: u64, counts: Counts) -> Option<Self> {
+        let seed = seed.wrapping_add(number as u64);
+        let (path, directory) = history_file(number);
+        let log = Log::create(&path);
+        let storm = Storm::begin(&log, seed)?;
+        let reader = Reader::open(&path);
+        Some(Self { number, seed, counts, storm, checker: Checker::default(), reader, path, directory })
+    }
+
+    /// Breaks everything that is to be broken, unless something is found before, here or in another world.
+    fn run(mut self, is_over: &AtomicBool) -> (Done, Tally, Vec<String>) {
+        let (number, began, mut rng) = (self.number, Instant::now(), Rng::with_seed(self.seed));
+        for round in 1.. {
+            let left = self.counts.without(&self.storm.done);
+            if left.total() == 0 || is_over.load(Ordering::Relaxed) {
+                break;
+            }
+            self.storm.round(&next_blows(&mut rng, left));
+            self.reader.by_ref().for_each(|entry| self.checker.take(entry));
+            if round % PROGRESS == 0 {
+                println!("soak: world {number}, round {round}, {} s: {:?}", began.elapsed().as_secs(), self.storm.done);
+            }
+            if !self.checker.findings.is_empty() {
+                is_over.store(true, Ordering::Relaxed);
+                let kept = self.directory.take().map_or(self.path, tempfile::TempDir::keep);
+                let findings = self.checker.findings.join("\n");
+                let findings = format!("world {number}, history in {}:\n{findings}", kept.display());
+                return (std::mem::take(&mut self.storm.done), self.checker.tally, vec![findings]);
+            }
+        }
+        let tally = std::mem::take(&mut self.checker.tally);
+        // A checker that cannot fail proves nothing.
+        assert_finds_what_is_planted(&self.path, self.seed);
+        self.storm.delete_behind_its_back();
+        self.reader.for_each(|entry| self.checker.take(entry));
+        let has_found = |finding: &String| finding.contains("has lost a rule");
+        assert!(self.checker.findings.iter().any(has_found), "a deletion behind the daemon's back was not noticed");
+        (std::mem::take(&mut self.storm.done), tally, Vec::new())
+    }
 }
 
 /// Plants every bug in the beginning of a history in which there are none.

@@ -63,6 +63,15 @@ pub(super) struct Done {
     pub(super) by_kind: BTreeMap<&'static str, usize>,
 }
 
+impl Done {
+    pub(super) fn add(&mut self, other: Self) {
+        self.kills += other.kills;
+        self.restarts += other.restarts;
+        self.cuts += other.cuts;
+        other.by_kind.into_iter().for_each(|(kind, count)| *self.by_kind.entry(kind).or_default() += count);
+    }
+}
+
 /// The world.
 pub(super) struct Storm {
     pub(super) done: Done,
