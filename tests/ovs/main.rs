@@ -32,6 +32,7 @@ mod readme;
 mod reconnects;
 mod reload;
 mod removals;
+mod shortages;
 mod soak;
 mod support;
 mod table_miss;

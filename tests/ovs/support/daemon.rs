@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -20,6 +21,8 @@ pub(crate) struct Daemon {
     pub(crate) process: Process,
     options: Vec<String>,
     data: TempDir,
+    /// Keeps the small disk on which the store is, and is gone with it.
+    disk: Option<Process>,
     /// The port of WebSocket and HTTP.
     pub(crate) northbound: u16,
     /// The port of OpenFlow.
@@ -30,12 +33,40 @@ impl Daemon {
     /// Starts a daemon with these options beside the addresses and the directory, and waits until it listens.
     pub(crate) fn start(options: &[&str]) -> Self {
         let data = tempfile::Builder::new().prefix("flumen-data-").tempdir().unwrap();
+        Self::start_with(data, None, options)
+    }
+
+    /// The same with its store on a disk of so many megabytes of its own, which takes root.
+    pub(crate) fn start_on_small_disk(megabytes: u32) -> Self {
+        let data = tempfile::Builder::new().prefix("flumen-data-").tempdir().unwrap();
+        let store = data.path().join("store");
+        std::fs::create_dir(&store).unwrap();
+        let mut command = spawned("unshare");
+        command.args(["--mount", "--", "sh", "-c"]).arg(format!(
+            "mount -t tmpfs -o size={megabytes}m tmpfs {0} && touch {0}/mounted && exec sleep infinity",
+            store.display()
+        ));
+        let mut disk = Process::start(&mut command, &data.path().join("disk.log"));
+        within(10, "the small disk", || {
+            disk.assert_running();
+            seen_by(&disk, &store).join("mounted").exists().then_some(())
+        });
+        std::fs::remove_file(seen_by(&disk, &store).join("mounted")).unwrap();
+        Self::start_with(data, Some(disk), &[])
+    }
+
+    fn start_with(data: TempDir, disk: Option<Process>, options: &[&str]) -> Self {
         let (northbound, openflow) = (free_port(), free_port());
         let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
-        let process = launch(&data, northbound, openflow, &options);
-        let mut daemon = Self { process, options, data, northbound, openflow };
+        let process = launch(&data, disk.as_ref(), northbound, openflow, &options);
+        let mut daemon = Self { process, options, data, disk, northbound, openflow };
         daemon.wait_until_listening();
         daemon
+    }
+
+    /// A file beside the store, on its small disk.
+    pub(crate) fn beside_the_store(&self, name: &str) -> PathBuf {
+        seen_by(self.disk.as_ref().unwrap(), &self.data.path().join("store")).join(name)
     }
 
     /// `kill -9`, then starts again on the same ports and data.
@@ -52,7 +83,7 @@ impl Daemon {
     /// Starts again on the same ports and data, to die at one of the places that the program names.
     pub(crate) fn restart_to_crash_at(&mut self, place: &str) {
         let options = [self.options.as_slice(), &["--crash-at".to_owned(), place.to_owned()]].concat();
-        self.process = launch(&self.data, self.northbound, self.openflow, &options);
+        self.process = launch(&self.data, self.disk.as_ref(), self.northbound, self.openflow, &options);
     }
 
     /// Waits until the daemon has ended by itself.
@@ -98,7 +129,7 @@ impl Daemon {
 
     /// Starts again on the same ports and data.
     pub(crate) fn restart(&mut self) {
-        self.process = launch(&self.data, self.northbound, self.openflow, &self.options);
+        self.process = launch(&self.data, self.disk.as_ref(), self.northbound, self.openflow, &self.options);
         self.wait_until_listening();
     }
 
@@ -111,8 +142,20 @@ impl Daemon {
     }
 }
 
-fn launch(data: &TempDir, northbound: u16, openflow: u16, options: &[String]) -> Process {
-    let mut command = spawned(binary());
+/// A path as a process sees it that has mounts of its own.
+fn seen_by(process: &Process, path: &Path) -> PathBuf {
+    Path::new(&format!("/proc/{}/root", process.id())).join(path.strip_prefix("/").unwrap())
+}
+
+fn launch(data: &TempDir, disk: Option<&Process>, northbound: u16, openflow: u16, options: &[String]) -> Process {
+    let mut command = match disk {
+        Some(disk) => {
+            let mut command = spawned("nsenter");
+            command.args(["--mount", "--target", &disk.id().to_string(), "--"]).arg(binary());
+            command
+        }
+        None => spawned(binary()),
+    };
     command
         .arg("serve")
         .args(["--listen", &format!("127.0.0.1:{northbound}"), "--openflow", &format!("127.0.0.1:{openflow}")])
