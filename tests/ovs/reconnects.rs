@@ -105,3 +105,18 @@ fn a_request_with_no_time_to_wait_is_answered_with_a_state_and_not_with_an_error
         assert!(["accepted", "applied"].contains(&flow["state"].as_str().unwrap()), "{flow}");
     }
 }
+
+#[test]
+fn a_switch_that_falls_silent_is_given_up_and_has_what_was_asked_meanwhile_when_it_speaks_again() {
+    let Some((lab, mut client)) = Lab::with_one_node() else { return };
+    lab.ovs.pause_switch(true);
+    let request = json!({"flow_id": "f", "source": "10.0.0.1", "destination": "any", "traffic_type": "voice",
+                         "wait": "accepted"});
+    assert_eq!(client.install(&request)["state"], "accepted");
+    client.wait_for_node("s1", "disconnected", 20);
+    assert!(["accepted", "unknown"].contains(&client.flow("f")["state"].as_str().unwrap()));
+    lab.ovs.pause_switch(false);
+    client.wait_for_node("s1", "connected", 20);
+    let flow = client.wait_for_flow("f", "applied", 5);
+    assert_eq!(flow_rules(&lab.ovs, "s1"), rules(&request, cookie(&flow["nodes"][0])));
+}
