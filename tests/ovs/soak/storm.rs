@@ -37,6 +37,13 @@ const SETTLED: Duration = Duration::from_millis(1_300);
 /// States of flows that have not come to rest.
 const RESTLESS: [&str; 4] = ["unknown", "accepted", "removing", "drifted"];
 
+/// Rounds after which somebody else writes to a bridge, to another one each time: what is taken away more than three times
+/// in a minute is held.
+const MEDDLE: usize = 2;
+
+/// Most of our rules, and none of theirs.
+const OURS: &str = "ip,nw_dst=10.0.0.2";
+
 /// How often the daemon is asked what is unknown.
 const WATCH: Duration = Duration::from_millis(30);
 
@@ -60,6 +67,8 @@ pub(super) struct Done {
     pub(super) kills: usize,
     pub(super) restarts: usize,
     pub(super) cuts: usize,
+    /// Times that somebody else deleted or changed what is ours on a bridge.
+    pub(super) meddlings: usize,
     pub(super) by_kind: BTreeMap<&'static str, usize>,
 }
 
@@ -68,6 +77,7 @@ impl Done {
         self.kills += other.kills;
         self.restarts += other.restarts;
         self.cuts += other.cuts;
+        self.meddlings += other.meddlings;
         other.by_kind.into_iter().for_each(|(kind, count)| *self.by_kind.entry(kind).or_default() += count);
     }
 }
@@ -81,6 +91,7 @@ pub(super) struct Storm {
     daemon: Daemon,
     wires: BTreeMap<&'static str, (Wire, Caller)>,
     writers: Vec<Writer>,
+    rounds: usize,
     /// Ends who asks what is unknown.
     is_over: Arc<AtomicBool>,
 }
@@ -125,7 +136,7 @@ impl Storm {
         };
         let writers = (0..WRITERS as u64).map(writer).collect();
         let rng = Rng::with_seed(seed);
-        Some(Self { done: Done::default(), log: log.clone(), rng, ovs, daemon, wires, writers, is_over })
+        Some(Self { done: Done::default(), log: log.clone(), rng, ovs, daemon, wires, writers, rounds: 0, is_over })
     }
 
     /// Strikes while clients work, one blow after the other; then lets everything come to rest and writes down what
@@ -160,12 +171,29 @@ impl Storm {
             await_more(&answers, rng.u64(1..60));
         });
         self.rest();
+        self.meddle();
         let listed = self.list();
         for writer in &mut self.writers {
             writer.repeat(|id| listed.iter().any(|flow| flow.flow_id == id));
         }
         self.rest();
         self.write_down(self.list());
+    }
+
+    /// Somebody else deletes or changes, on one bridge, what is ours.
+    fn meddle(&mut self) {
+        self.rounds += 1;
+        if !self.rounds.is_multiple_of(MEDDLE) {
+            return;
+        }
+        let name = ROOMY[self.rounds / MEDDLE % ROOMY.len()];
+        self.log.write(Event::Broken { what: format!("somebody else writes to {name}") });
+        if self.rng.bool() {
+            self.ovs.delete_flows(name, OURS);
+        } else {
+            self.ovs.modify_flows(name, &format!("{OURS},actions=drop"));
+        }
+        self.done.meddlings += 1;
     }
 
     /// Waits until every wire has carried for long enough, every node is connected and every flow has come to rest. What
