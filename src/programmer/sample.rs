@@ -157,11 +157,7 @@ impl Engine {
         let mut nodes = vec![of_node];
         let mut events: Vec<Stats> = changed
             .chunks(FLOWS_PER_EVENT)
-            .map(|chunk| Stats {
-                since: 0,
-                flows: chunk.iter().filter_map(of_flow).collect(),
-                nodes: mem::take(&mut nodes),
-            })
+            .map(|chunk| Stats { flows: chunk.iter().filter_map(of_flow).collect(), nodes: mem::take(&mut nodes) })
             .collect();
         if events.is_empty() {
             events.push(Stats { flows: Vec::new(), nodes });
