@@ -57,7 +57,13 @@ const SHOWN_BY: [(&str, &[&str]); 29] = [
         ],
     ),
     ("F03", &["a_rejected_flow_is_not_sent_again_and_its_id_is_free_after_remove_flow"]),
-    ("F04", &["a_flow_that_makes_room_for_another_is_drifted_put_back_three_times_and_then_held"]),
+    (
+        "F04",
+        &[
+            "a_flow_that_makes_room_for_another_is_drifted_put_back_three_times_and_then_held",
+            "a_flow_that_open_vswitch_evicts_is_put_back_three_times_and_then_held",
+        ],
+    ),
     (
         "F05",
         &[
@@ -106,7 +112,13 @@ const SHOWN_BY: [(&str, &[&str]); 29] = [
     ("F13", &["requests_made_while_the_first_read_is_under_way_are_neither_lost_nor_doubled"]),
     ("F14", &["what_an_old_connection_says_late_confirms_nothing_on_the_new_one"]),
     ("F15", &["ten_thousand_pipelined_requests_are_all_answered_applied_and_counted_by_the_switch"]),
-    ("F16", &["a_silent_switch_is_asked_after_5_seconds_and_given_up_after_10"]),
+    (
+        "F16",
+        &[
+            "a_silent_switch_is_asked_after_5_seconds_and_given_up_after_10",
+            "a_switch_that_falls_silent_is_given_up_and_has_what_was_asked_meanwhile_when_it_speaks_again",
+        ],
+    ),
     (
         "F21",
         &[
@@ -140,6 +152,7 @@ const SHOWN_BY: [(&str, &[&str]); 29] = [
             "a_cut_at_every_byte_of_a_bundle_towards_the_switch_leaves_all_or_none",
             "a_cut_at_every_byte_of_the_answers_to_a_bundle_leaves_all_or_none",
             "a_bundle_that_could_not_be_filled_for_long_is_given_up_before_the_switch_forgets_its_beginning",
+            "a_bundle_that_a_switch_forgot_before_its_commit_is_sent_again",
             "a_switch_that_dies_with_its_bundle_closed_and_not_committed_leaves_the_other_without_the_batch",
         ],
     ),
@@ -150,7 +163,14 @@ const SHOWN_BY: [(&str, &[&str]); 29] = [
             "flows_come_back_in_a_bundle_and_one_that_is_refused_then_does_not_keep_the_others_away",
         ],
     ),
-    ("F31", &["a_full_disk_refuses_new_flows_and_takes_them_off_the_switch_again", "a_failed_fsync_is_final"]),
+    (
+        "F31",
+        &[
+            "a_full_disk_refuses_new_flows_and_takes_them_off_the_switch_again",
+            "a_disk_without_room_refuses_what_is_new_and_loses_nothing_that_was_acknowledged",
+            "a_failed_fsync_is_final",
+        ],
+    ),
     ("F32", &["a_damaged_store_is_refused_or_read_right"]),
     (
         "F35",
