@@ -1,5 +1,8 @@
 //! The binary against a real daemon with emulated switches behind it.
 
+use std::process::Stdio;
+
+use crate::binary::flumen;
 use crate::stage::Stage;
 
 const VOICE: &str = "flow install --source 10.0.1.0/24 --destination 10.0.2.0/24 --traffic-type voice --flow-id voice";
@@ -160,4 +163,20 @@ fn what_happens_is_watched_line_by_line_and_as_the_daemon_wrote_it() {
     assert_eq!(events.iter().map(|event| event["seq"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
     let lines = people.join().unwrap().with(0).stdout;
     assert!(lines.lines().any(|line| line.contains("voice is applied  10.0.1.0/24 > 10.0.2.0/24 voice")), "{lines}");
+}
+
+#[test]
+fn watching_ends_quietly_when_its_reader_has_gone() {
+    let stage = Stage::set();
+    let _switch = stage.connected("s1", 1, 100);
+    let mut watching = flumen(["watch", "--topic", "flows"]);
+    watching.env("FLUMEN_URL", format!("ws://{}", stage.listening.northbound));
+    let mut watching = watching.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    stage.wait_for_subscriptions(1);
+    drop(watching.stdout.take());
+    // What happens next finds nobody who reads it.
+    stage.flumen(VOICE).with(0);
+    stage.flumen("flow remove voice").with(0);
+    let ended = watching.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), String::from_utf8(ended.stderr).unwrap().as_str()), (Some(0), ""));
 }

@@ -7,7 +7,7 @@ use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Axis, Block, Cell, Chart, Dataset, GraphType, Paragraph, Row, Table, TableState};
+use ratatui::widgets::{Axis, Block, Cell, Chart, Dataset, GraphType, Paragraph, Row, Table, TableState, Wrap};
 
 use super::super::live::{Board, FLOWS_MAX, FlowLine, HISTORY, Look, bits, packets};
 use super::super::output::{Tone, shown};
@@ -49,7 +49,7 @@ pub(super) fn view(frame: &mut Frame<'_>, view: &View<'_>) -> usize {
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let (width, height) = LEAST;
         let text = format!("{} x {} is too small for this: {width} x {height} is the least", area.width, area.height);
-        frame.render_widget(Paragraph::new(text), area);
+        frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
         return 0;
     }
     let plot = (area.height / 3).max(6);

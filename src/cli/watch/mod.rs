@@ -55,7 +55,7 @@ async fn follow(watch: &Watch, output: &mut Output) -> Result<Exit, Failure> {
     client.request(&command).await.map_err(|error| failed(&command, &error))?;
     let mut states = client.watch();
     let mut shown = 0;
-    while watch.count != Some(shown) {
+    while watch.count != Some(shown) && !output.reader_gone() {
         tokio::select! {
             event = events.recv() => match event {
                 Some(event) => {
