@@ -10,15 +10,11 @@ use flumen::contract::parse_request;
 use crate::support::{Lab, binary, project};
 
 /// Blocks that are not run here: a piece of the block, and where it is run, or why nowhere.
-const ELSEWHERE: [(&str, &str); 14] = [
+const ELSEWHERE: [(&str, &str); 13] = [
     ("make demo ", "CI runs both"),
     ("make lint ", "CI runs all three"),
     ("cargo install --path .", "the quick start has a test of its own, with network namespaces"),
     ("import asyncio", "a part of the quick start's test"),
-    (
-        "flumen queues set br0 eth1",
-        "needs a port eth1; the tests of the command line type such lines, those of queues ask for the same",
-    ),
     ("ovs-pki init", "writes below /var/lib; the tests of TLS make certificates so, in directories of their own"),
     ("tcpdump -i any", "waits for packets without end; the tests of decode read captures"),
     ("flumen token add noc", "listens beyond loopback; the tests of tokens type the like on loopback"),
