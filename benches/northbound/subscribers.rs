@@ -15,7 +15,6 @@ use tokio::net::TcpSocket;
 use tokio::sync::mpsc;
 
 use super::frames::{Bare, Form};
-use super::percentile;
 use super::support::{Lab, Process, spawned};
 
 const SUBSCRIBERS: usize = 9_500;
@@ -185,7 +184,7 @@ enum Part {
 
 impl Part {
     fn listening(number: usize, delays: Arc<Mutex<Vec<u64>>>) -> Self {
-        if number % SAMPLED == 0 { Self::Sampled(delays) } else { Self::Reading }
+        if number.is_multiple_of(SAMPLED) { Self::Sampled(delays) } else { Self::Reading }
     }
 }
 
@@ -231,7 +230,7 @@ async fn follow(port: u16, part: Part, ready: mpsc::Sender<()>) {
     held = 0;
     ready.send(()).await.unwrap();
     if matches!(part, Part::Stalled) {
-        std::future::pending().await
+        return std::future::pending().await;
     }
     let mut alive = tokio::time::interval(SIGN_OF_LIFE);
     loop {

@@ -356,7 +356,7 @@ impl Play {
         for (number, flow) in self.stage.engine.flows.iter() {
             for (at, placement) in flow.placements.iter().enumerate() {
                 let (stage, tally) = (placement.stage, &placement.tally);
-                let node = self.stage.engine.node_name(placement.node).map(|name| name.as_str());
+                let node = self.stage.engine.node_name(placement.node).map(crate::contract::NodeName::as_str);
                 let now = format!(
                     "{} ({number:?}) on {node:?}: {stage:?}, queued {}, {tally:?}, expired {}, replaces {:?}, atom {:?}",
                     flow.asked.id(),
