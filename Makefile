@@ -15,7 +15,7 @@ demo-ovs: ## Open vSwitch, two hosts and a packet capture (root; installs the pa
 	$(CARGO) build --release --quiet
 	testbed/demo-ovs
 
-testbed-mininet: ## five topologies of Mininet, and what their packets show (root); SHORT=1 in two minutes
+testbed-mininet: ## five topologies of Mininet, and what their packets show (root); SHORT=1 in three minutes
 	testbed/prerequisites
 	$(CARGO) build --release --quiet
 	testbed/leaves-nothing testbed/mininet/run $(if $(SHORT),--short)
