@@ -109,7 +109,13 @@ const SHOWN_BY: [(&str, &[&str]); 29] = [
             "m45_a_reply_that_falls_silent_in_the_middle_is_given_up",
         ],
     ),
-    ("F13", &["requests_made_while_the_first_read_is_under_way_are_neither_lost_nor_doubled"]),
+    (
+        "F13",
+        &[
+            "requests_made_while_the_first_read_is_under_way_are_neither_lost_nor_doubled",
+            "a_rule_under_the_cookie_of_a_flow_that_moves_while_the_switch_is_read_is_swept_too",
+        ],
+    ),
     ("F14", &["what_an_old_connection_says_late_confirms_nothing_on_the_new_one"]),
     ("F15", &["ten_thousand_pipelined_requests_are_all_answered_applied_and_counted_by_the_switch"]),
     (

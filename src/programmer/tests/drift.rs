@@ -175,6 +175,7 @@ fn when_a_foreign_table_miss_rule_goes_ours_takes_its_place() {
 fn foreign_rules_are_never_touched() {
     let mut world = World::new(1);
     world.meddle(0, &[foreign(5), foreign(50_000)]);
+    let theirs = world.rules(0);
     world.add_node(1);
     let first = world.connect(0);
     world.ok("InstallFlow", voice("a", 1));
@@ -182,7 +183,7 @@ fn foreign_rules_are_never_touched() {
     world.connect(0);
     world.ok("RemoveFlow", json!({"flow_id": "a"}));
     world.ok("RemoveNode", json!({"name": "s1"}));
-    assert_eq!(world.rule_count(0), 2);
+    assert_eq!((world.rules(0), world.rule_count(0)), (theirs, 2));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use openflow::{DatapathId, FlowMod, Message};
 
 use super::*;
 use crate::emulator::{Fault, SwitchConfig};
+use crate::programmer::node::Sync;
 use crate::southbound::Origin;
 
 #[test]
@@ -199,14 +200,20 @@ fn a_flow_that_was_not_on_disk_when_the_daemon_died_is_swept_off_the_switch() {
 
 #[test]
 fn cookies_are_not_used_again_after_a_restart() {
-    let mut world = World::connected();
-    let cookie = |flow: Value| flow["nodes"][0]["cookie"].as_str().unwrap().to_owned();
-    let first = cookie(world.ok("InstallFlow", voice("a", 1))["flow"].clone());
-    world.restart();
-    world.connect(0);
-    let second = cookie(world.ok("InstallFlow", voice("b", 2))["flow"].clone());
-    assert_eq!(first[..6], second[..6], "the tag of the installation stays");
-    assert_ne!(first, second);
+    // Also one that went to the switch before the disk knew of it.
+    for disk in [Disk::Writes, Disk::Lags] {
+        let mut world = World::connected();
+        world.disk(disk);
+        world.ask("InstallFlow", voice("a", 1));
+        let first = world.switches[0].flows(world.now)[0].cookie;
+        world.restart();
+        world.disk(Disk::Writes);
+        world.connect(0);
+        let flow = world.ok("InstallFlow", voice("b", 2))["flow"].clone();
+        let second = u64::from_str_radix(&flow["nodes"][0]["cookie"].as_str().unwrap()[2..], 16).unwrap();
+        assert_eq!(first >> 48, second >> 48, "the tag of the installation stays");
+        assert_ne!(first, second);
+    }
 }
 
 #[test]
@@ -234,7 +241,7 @@ fn requests_made_while_the_first_read_is_under_way_are_neither_lost_nor_doubled(
     let mut world = World::new(1);
     world.add_node(1);
     let early = world.send("InstallFlow", voice("early", 1));
-    world.connect(0);
+    world.connect_until(0, |sync| matches!(sync, Sync::Reading { .. }));
     let late = world.send("InstallFlow", voice("late", 2));
     world.run();
     for ticket in [early, late] {
