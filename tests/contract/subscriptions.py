@@ -99,7 +99,8 @@ def falling_behind(lab):
     daemon, connection, node = with_node(lab)
     subscribed = connection.reply("Subscribe", topics=["flows"])
     begin = subscribed["topics"]["flows"] + 1
-    for turn in range(10):
+    # The daemon keeps 16,384 events of a topic, and each flow is one at least.
+    for turn in range(20):
         items = [{**FLOW, "source": f"10.8.{k // 250}.{k % 250 + 1}", "flow_id": f"g{turn}-{k}", "priority": turn + 1, "nodes": [node]} for k in range(1000)]
         connection.reply("InstallFlows", flows=items)
     with daemon.connect() as later:
