@@ -179,6 +179,6 @@ class Daemon:
     def emulate(self, switches):
         """Emulated switches that dial this daemon, in a process of their own."""
         return Process(
-            [FLUMEN, "emulate", "--switches", str(switches), "--connect", f"127.0.0.1:{self.openflow}"],
+            [FLUMEN, "emulate", "--switches", str(switches), "--connect", f"127.0.0.1:{self.openflow}", "--table-limit", "2000000"],
             f"{self.data}/emulate.log",
         )
