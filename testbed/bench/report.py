@@ -1,4 +1,4 @@
-"""A table and pictures of the figures: docs/bench/README.md, and each picture as SVG and PNG."""
+"""A table and pictures of the figures: docs/bench/figures.md, and each picture as SVG and PNG."""
 
 import statistics
 
@@ -172,5 +172,5 @@ def write(figures, into):
     for name, section in SECTIONS.items():
         if name in figures:
             page += "\n" + section(figures[name], into)
-    with open(f"{into}/README.md", "w", encoding="utf-8") as file:
+    with open(f"{into}/figures.md", "w", encoding="utf-8") as file:
         file.write(page)
