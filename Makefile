@@ -30,7 +30,7 @@ tutorial: ## type docs/tutorial.md line by line, and compare (root; installs the
 	testbed/prerequisites packages
 	FLUMEN_BIN=$${FLUMEN_BIN:-target/release/flumen} testbed/tutorial
 
-bench: ## measure everything beside the raw limit and the peers, and write docs/bench (about 20 minutes; quiet machine)
+bench: ## measure everything beside the raw limit and the peers, and write docs/bench (some minutes; on a quiet machine)
 	testbed/prerequisites bench
 	$(CARGO) build --release --quiet
 	target/bench/venv/bin/python testbed/bench/run

@@ -2,7 +2,7 @@
 
 from checks import check
 from flows import FLOW, with_node
-from lab import holds, same, within
+from lab import holds, same
 
 TOPICS = ["nodes", "flows", "stats", "ports", "alarms"]
 
