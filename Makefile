@@ -28,7 +28,9 @@ testbed-containers: ## a daemon, three releases of Open vSwitch and two hosts in
 tutorial: ## type docs/tutorial.md line by line, and compare (root; installs the packages when they are missing)
 	$(CARGO) build --release --quiet
 	testbed/prerequisites packages
-	FLUMEN_BIN=$${FLUMEN_BIN:-target/release/flumen} testbed/tutorial
+	testbed/prerequisites containers
+	FLUMEN_BIN=$${FLUMEN_BIN:-target/release/flumen} testbed/leaves-nothing testbed/tutorial
+	FLUMEN_BIN=$${FLUMEN_BIN:-target/release/flumen} testbed/leaves-nothing testbed/tutorial --containers
 
 bench: ## measure everything beside the raw limit and the peers, and write docs/bench (some minutes; on a quiet machine)
 	testbed/prerequisites bench

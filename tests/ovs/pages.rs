@@ -10,7 +10,7 @@ use flumen::contract::parse_request;
 use crate::support::{Lab, binary, project};
 
 /// Blocks that are not run here: a piece of the block, and where it is run, or why nowhere.
-const ELSEWHERE: [(&str, &str); 13] = [
+const ELSEWHERE: [(&str, &str); 16] = [
     ("make demo ", "CI runs both"),
     ("make lint ", "CI runs all three"),
     ("cargo install --path .", "the quick start has a test of its own, with network namespaces"),
@@ -24,6 +24,9 @@ const ELSEWHERE: [(&str, &str); 13] = [
     ("openflow  <-  session", "a picture"),
     ("docs/qos.md\n", "the page has a test of its own, qos_page"),
     ("docs/tutorial.md\n", "the page has a test of its own, tutorial"),
+    ("sudo testbed/mininet/dumbbell.py", "a prompt for a person; the scenario alone_at_a_prompt types the like"),
+    ("h1 ──a── s1", "a picture"),
+    ("testbed/containers/images ", "the tutorial's part in containers types the like"),
 ];
 
 /// A fenced block: its page, its language and its text.
@@ -45,7 +48,9 @@ fn blocks() -> Vec<Block> {
     let of_docs = fs::read_dir(project().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let mut pages: Vec<_> =
         of_docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect();
-    pages.extend(["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"].map(|page| project().join(page)));
+    pages.extend(
+        ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "testbed/README.md"].map(|page| project().join(page)),
+    );
     pages.sort();
     pages.iter().flat_map(|path| blocks_of(path)).collect()
 }
