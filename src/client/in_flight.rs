@@ -13,9 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::subscriptions::Asked;
 use super::{Lost, RequestError};
-use crate::contract::{Command, InstallFlow};
+use crate::contract::{Command, InstallFlow, Subscription};
 
 /// What comes of a request.
 pub(super) type Answer = Result<Box<RawValue>, RequestError>;
@@ -31,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Pending {
     pub(super) text: Utf8Bytes,
     /// What it means for the subscriptions.
-    pub(super) asked: Option<Asked>,
+    pub(super) asked: Option<Subscription>,
     may_repeat: bool,
     own_wait: Duration,
     answer: oneshot::Sender<Answer>,
@@ -48,7 +47,7 @@ impl Pending {
         answer: oneshot::Sender<Answer>,
         places: [OwnedSemaphorePermit; 2],
     ) -> Self {
-        let (asked, may_repeat, own_wait) = (Asked::of(command), may_repeat(command), own_wait(command));
+        let (asked, may_repeat, own_wait) = (command.subscription(), may_repeat(command), own_wait(command));
         Self { text, asked, may_repeat, own_wait, answer, losses: 0, due: None, _places: places }
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::Lost;
 use crate::contract::{
-    Command, EventPayload, Gap, Reply, Request, RequestId, ServerMessage, Subscribe, Timestamp, Topic, Unsubscribe,
+    Command, EventPayload, Gap, Reply, Request, RequestId, ServerMessage, Subscribe, Subscription, Timestamp, Topic,
 };
 
 /// Events that wait for their reader; more become a gap.
@@ -36,23 +36,6 @@ pub struct Event {
     pub timestamp: Timestamp,
     /// The message, byte for byte as the daemon wrote it; a gap that arose here is written as the daemon would.
     pub text: String,
-}
-
-/// A request that changes what is subscribed to.
-#[derive(Debug)]
-pub(super) enum Asked {
-    Subscribe(Subscribe),
-    Unsubscribe(Unsubscribe),
-}
-
-impl Asked {
-    pub(super) fn of(command: &Command) -> Option<Self> {
-        match command {
-            Command::Subscribe(request) => Some(Self::Subscribe(request.clone())),
-            Command::Unsubscribe(request) => Some(Self::Unsubscribe(request.clone())),
-            _ => None,
-        }
-    }
 }
 
 /// A topic that is subscribed to.
@@ -126,10 +109,10 @@ impl Subscriptions {
     }
 
     /// The daemon has done what was asked.
-    pub(super) fn done(&self, asked: Asked, payload: &RawValue) -> Result<(), Lost> {
+    pub(super) fn done(&self, asked: Subscription, payload: &RawValue) -> Result<(), Lost> {
         let request = match asked {
-            Asked::Subscribe(request) => request,
-            Asked::Unsubscribe(request) => {
+            Subscription::Begin(request) => request,
+            Subscription::End(request) => {
                 let mut inner = self.lock();
                 request.topics.iter().for_each(|topic| drop(inner.standing.remove(topic)));
                 return Ok(());

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::access::Authenticate;
 use super::error::Invalid;
-use super::event::{Subscribe, Unsubscribe};
+use super::event::{Subscribe, Subscription, Unsubscribe};
 use super::install::{InstallFlow, is_default};
 use super::name::{DatapathId, FlowId, NodeName, OvsdbAddress, SwitchAddress};
 use super::queues::SetQueues;
@@ -115,6 +115,15 @@ impl Command {
             Self::Authenticate(_) => CommandName::Authenticate,
             Self::SetQueues(_) => CommandName::SetQueues,
             Self::GetInfo => CommandName::GetInfo,
+        }
+    }
+
+    /// What it changes of the subscriptions of the connection that carries it.
+    pub fn subscription(&self) -> Option<Subscription> {
+        match self {
+            Self::Subscribe(request) => Some(Subscription::Begin(request.clone())),
+            Self::Unsubscribe(request) => Some(Subscription::End(request.clone())),
+            _ => None,
         }
     }
 

@@ -93,6 +93,15 @@ impl Unsubscribe {
     }
 }
 
+/// A command that changes what a connection is subscribed to: [`Command::subscription`](super::Command::subscription).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subscription {
+    /// More, or anew.
+    Begin(Subscribe),
+    /// Less.
+    End(Unsubscribe),
+}
+
 fn check_topics(topics: &[Topic]) -> Result<(), Invalid> {
     if topics.is_empty() {
         return Err(Invalid::new("topics", "must name at least one topic"));

@@ -38,8 +38,8 @@ pub use command::{
 pub use endpoint::{Endpoint, PortRange};
 pub use error::{ErrorBody, ErrorCode, Invalid};
 pub use event::{
-    Alarm, AlarmKind, DEFAULT_INTERVAL_MS, EventPayload, FlowStats, Gap, NodeStats, Stats, Subscribe, Topic,
-    Unsubscribe,
+    Alarm, AlarmKind, DEFAULT_INTERVAL_MS, EventPayload, FlowStats, Gap, NodeStats, Stats, Subscribe, Subscription,
+    Topic, Unsubscribe,
 };
 pub use install::{DEFAULT_TIMEOUT_MS, Forward, InstallFlow, OnConflict, Protocol, RateLimit, Wait};
 pub use message::{Request, ServerMessage};

@@ -11,7 +11,7 @@ use super::batch;
 use super::progress::Credit;
 use super::subprotocol::Frame;
 use super::websocket::{Desk, Ending, Line};
-use super::writer::{FollowUp, Handed, Submitted, unavailable};
+use super::writer::{Handed, Submitted, unavailable};
 use crate::contract::{Authenticate, Command, CommandName, ErrorBody, ErrorCode, Reply, RequestId, Role};
 
 /// Where the commands of one connection are taken.
@@ -66,7 +66,7 @@ impl<'a> Commands<'a> {
             return self.refuse(Some(id), Some(name), in_flight(), permit);
         }
         let permit = self.line.load.extend(permit, &command).await;
-        let follow_up = FollowUp::of(&command);
+        let follow_up = command.subscription();
         let submitted = match command {
             Command::InstallFlows(request) if batch::is_large(&request) => Ok(batch::begin(self.line.server, request)),
             command => self.line.server.programmer.submit(command).await,

@@ -20,7 +20,7 @@ use super::outbox::{Outbox, Sink};
 use super::subprotocol::Subprotocol;
 use super::subscriptions::Subscriptions;
 use super::websocket::{Ending, Line};
-use crate::contract::{Command, CommandName, ErrorBody, ErrorCode, Reply, RequestId, Subscribe, Unsubscribe};
+use crate::contract::{CommandName, ErrorBody, ErrorCode, Reply, RequestId, Subscription};
 use crate::programmer::{Answer, Closed};
 
 /// Answers with more than these are written where nobody else waits for the thread: some 100 microseconds of work.
@@ -46,24 +46,7 @@ pub(super) struct Submitted {
     /// What is written down of it.
     pub(super) change: Option<Change>,
     /// What is to be done here once the programmer has answered.
-    pub(super) follow_up: Option<FollowUp>,
-}
-
-/// What the connection itself does with a command.
-#[derive(Debug)]
-pub(super) enum FollowUp {
-    Subscribe(Subscribe),
-    Unsubscribe(Unsubscribe),
-}
-
-impl FollowUp {
-    pub(super) fn of(command: &Command) -> Option<Self> {
-        match command {
-            Command::Subscribe(request) => Some(Self::Subscribe(request.clone())),
-            Command::Unsubscribe(request) => Some(Self::Unsubscribe(request.clone())),
-            _ => None,
-        }
-    }
+    pub(super) follow_up: Option<Subscription>,
 }
 
 /// Yields the programmer's answer together with the request, once.
@@ -232,15 +215,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
     }
 
     /// Does what is left to do here. The first event comes after the Reply, which is written first.
-    fn follow_up(&mut self, follow_up: Option<FollowUp>, reply: Reply) -> Answer {
+    fn follow_up(&mut self, follow_up: Option<Subscription>, reply: Reply) -> Answer {
         match (follow_up, &reply) {
-            (Some(FollowUp::Subscribe(request)), Reply::Subscribed { topics, .. }) => {
+            (Some(Subscription::Begin(request)), Reply::Subscribed { topics, .. }) => {
                 self.subscriptions.add(&request, topics)?;
             }
-            (Some(FollowUp::Unsubscribe(request)), _) => {
+            (Some(Subscription::End(request)), _) => {
                 request.topics.into_iter().for_each(|topic| self.subscriptions.remove(topic));
             }
-            (Some(FollowUp::Subscribe(_)) | None, _) => {}
+            (Some(Subscription::Begin(_)) | None, _) => {}
         }
         Ok(reply)
     }
