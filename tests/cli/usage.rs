@@ -134,7 +134,15 @@ fn without_a_place_for_the_state_the_daemon_does_not_start() {
 fn a_daemon_that_cannot_be_reached_ends_with_3_and_a_hint() {
     for (url, words) in [
         ("ws://127.0.0.1:1", ["connection refused", "flumen serve"]),
-        ("ws://localhost", ["connection refused", "--url ws://localhost:8653"]),
+        (
+            "ws://localhost",
+            ["connection refused", "that is port 80; a daemon listens on 8653 by default: --url ws://localhost:8653"],
+        ),
+        (
+            "wss://localhost",
+            ["connection refused", "that is port 443; a daemon listens on 8653 by default: --url wss://localhost:8653"],
+        ),
+        ("wss://[::1]", ["--url", "that is port 443; a daemon listens on 8653 by default: --url wss://[::1]:8653"]),
         ("ws://host.invalid:8653", ["cannot be resolved", "--url"]),
     ] {
         for command in [&["info"][..], &["flow", "list", "--json"], &["node", "show", "s1"]] {
