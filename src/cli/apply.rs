@@ -17,14 +17,16 @@ use super::output::{Output, shown};
 use super::{verdict, view};
 use crate::client::Client;
 use crate::contract::{
-    Atomic, Command, FlowId, FlowState, FlowView, Info, InstallFlow, InstallFlows, ListFlows, MAX_LIST_LIMIT,
-    RemoveFlows, Reply, Report, Wait,
+    Atomic, Command, FlowId, FlowState, FlowView, GetFlow, Info, InstallFlow, InstallFlows, Limits, ListFlows,
+    MAX_LIST_LIMIT, RemoveFlows, Reply, Report, Wait,
 };
 
 /// Flows in one message: enough that its overhead is small, few enough that progress is seen.
 const BATCH: usize = 1_000;
 /// Batches that are out at once: the daemon has the next before it has answered the last.
 const OUT_AT_ONCE: usize = 4;
+/// What one flow in an answer takes: itself, and on each node. It is more than it usually takes.
+const TOLD_BYTES: (usize, usize) = (1_024, 512);
 /// Troubles that are told one by one.
 const TOLD: usize = 20;
 /// How often the flow of one made id may have come to its end. Ids of what has ended are kept for a day.
@@ -93,37 +95,43 @@ impl Apply {
     /// Asks for the flows, and waits for the verdict on each.
     async fn install(&self, client: &Client, flows: Vec<InstallFlow>, info: &Info) -> Result<Vec<FlowView>, Failure> {
         let bar = progress(flows.len(), self.atomic);
-        let limit = usize::try_from(info.limits.message_bytes).unwrap_or(usize::MAX);
         let mut views = Vec::with_capacity(flows.len());
         let mut out = VecDeque::new();
-        for flows in self.batches(flows, limit)? {
+        for flows in self.batches(flows, &info.limits)? {
             let command = Command::InstallFlows(InstallFlows { flows, atomic: self.atomic, report: Report::All });
             if out.len() == OUT_AT_ONCE {
-                receive(&mut out, &mut views, &bar).await?;
+                receive(client, &mut out, &mut views, &bar).await?;
             }
             let in_flight = client.send(&command).await.map_err(|error| failed(&command, &error))?;
             out.push_back((command, in_flight));
         }
         while !out.is_empty() {
-            receive(&mut out, &mut views, &bar).await?;
+            receive(client, &mut out, &mut views, &bar).await?;
         }
         bar.finish_and_clear();
         Ok(views)
     }
 
-    /// What belongs together is one message; the rest is cut so that each message stays below half the daemon's limit.
-    fn batches(&self, flows: Vec<InstallFlow>, limit: usize) -> Result<Vec<Vec<InstallFlow>>, Failure> {
+    /// What belongs together is one message; the rest is cut so that each message stays below half the daemon's limit,
+    /// and its answer too.
+    fn batches(&self, flows: Vec<InstallFlow>, limits: &Limits) -> Result<Vec<Vec<InstallFlow>>, Failure> {
         if self.atomic != Atomic::None {
             return Ok(vec![flows]);
         }
-        let (mut batches, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let half = |limit: u64| usize::try_from(limit / 2).unwrap_or(usize::MAX);
+        let (most_asked, most_told) = (half(limits.message_bytes), half(limits.outbound_bytes));
+        let (mut batches, mut batch, mut asked, mut told) = (Vec::new(), Vec::new(), 0, 0);
         for flow in flows {
-            let length = to_raw_value(&flow).map_err(|error| Failure::new(Exit::No, error.to_string()))?.get().len();
-            if batch.len() == BATCH || (bytes + length > limit / 2 && !batch.is_empty()) {
+            let bytes = to_raw_value(&flow).map_err(|error| Failure::new(Exit::No, error.to_string()))?.get().len();
+            let (each, on_node) = TOLD_BYTES;
+            let answer = each + on_node * flow.nodes.as_ref().map_or(1, Vec::len);
+            let is_full = batch.len() == BATCH || asked + bytes > most_asked || told + answer > most_told;
+            if is_full && !batch.is_empty() {
                 batches.push(std::mem::take(&mut batch));
-                bytes = 0;
+                (asked, told) = (0, 0);
             }
-            bytes += length;
+            asked += bytes;
+            told += answer;
             batch.push(flow);
         }
         if !batch.is_empty() {
@@ -221,7 +229,7 @@ impl Apply {
         }
         let exit = if troubled.is_empty() { Exit::Done } else { Exit::No };
         if json {
-            let payload = to_raw_value(&Reply::FlowsInstalled { flows, summary });
+            let payload = to_raw_value(&Reply::FlowsInstalled { flows, summary, left_out: 0 });
             output.line(payload.map_err(|error| Failure::new(Exit::No, error.to_string()))?.get())?;
         } else {
             if self.dry_run {
@@ -235,16 +243,33 @@ impl Apply {
 
 /// Takes the oldest answer.
 async fn receive(
+    client: &Client,
     out: &mut VecDeque<(Command, crate::client::InFlight)>,
     views: &mut Vec<FlowView>,
     bar: &ProgressBar,
 ) -> Result<(), Failure> {
     let Some((command, in_flight)) = out.pop_front() else { return Ok(()) };
     let payload = in_flight.answer().await.map_err(|error| failed(&command, &error))?;
-    let Reply::FlowsInstalled { flows, .. } = understood(&payload)? else { return Err(strange()) };
+    let Reply::FlowsInstalled { mut flows, left_out, .. } = understood(&payload)? else { return Err(strange()) };
+    if left_out > 0 {
+        flows.extend(not_among(client, &command, &flows).await?);
+    }
     bar.inc(flows.len().try_into().unwrap_or_default());
     views.extend(flows);
     Ok(())
+}
+
+/// The flows that an answer had no room for, one by one.
+async fn not_among(client: &Client, command: &Command, told: &[FlowView]) -> Result<Vec<FlowView>, Failure> {
+    let Command::InstallFlows(InstallFlows { flows, .. }) = command else { return Ok(Vec::new()) };
+    let told: HashSet<&FlowId> = told.iter().map(|flow| &flow.flow_id).collect();
+    let mut views = Vec::new();
+    for flow_id in flows.iter().filter_map(|flow| flow.flow_id.as_ref()).filter(|id| !told.contains(id)) {
+        let payload = request(client, &Command::GetFlow(GetFlow { flow_id: flow_id.clone() })).await?;
+        let Reply::Flow { flow } = understood(&payload)? else { return Err(strange()) };
+        views.push(*flow);
+    }
+    Ok(views)
 }
 
 /// A bar on a terminal, where there is something to wait for.

@@ -63,10 +63,18 @@ async fn one(
     Ok(verdict::judge(command, &reply, output))
 }
 
+/// Every page. Where one is longer than the daemon may send, the next ones are half as long.
 pub(super) async fn all_flows(client: &Client, mut list: ListFlows) -> Result<Vec<FlowView>, Failure> {
     let mut all = Vec::new();
     loop {
-        let payload = request(client, &Command::ListFlows(list.clone())).await?;
+        let command = Command::ListFlows(list.clone());
+        let payload = match in_time(client, &command).await? {
+            Err(RequestError::Refused(refusal)) if refusal.code == ErrorCode::TooLarge && list.limit > 1 => {
+                list.limit /= 2;
+                continue;
+            }
+            answer => answer.map_err(|error| failed(&command, &error))?,
+        };
         let Reply::Flows { flows, next_cursor } = understood(&payload)? else { return Err(strange()) };
         all.extend(flows);
         match next_cursor {
@@ -77,6 +85,11 @@ pub(super) async fn all_flows(client: &Client, mut list: ListFlows) -> Result<Ve
 }
 
 pub(super) async fn request(client: &Client, command: &Command) -> Result<Box<RawValue>, Failure> {
+    in_time(client, command).await?.map_err(|error| failed(command, &error))
+}
+
+/// The answer, if it comes before a daemon must be taken to be stuck.
+async fn in_time(client: &Client, command: &Command) -> Result<Result<Box<RawValue>, RequestError>, Failure> {
     let own = match command {
         Command::InstallFlow(install) => Duration::from_millis(install.timeout_ms.into()),
         Command::InstallFlows(install) => {
@@ -85,13 +98,10 @@ pub(super) async fn request(client: &Client, command: &Command) -> Result<Box<Ra
         }
         _ => Duration::ZERO,
     };
-    match timeout(own + PATIENCE, client.request(command)).await {
-        Ok(answer) => answer.map_err(|error| failed(command, &error)),
-        Err(_) => {
-            let what = format!("the daemon has not answered {} in time: the outcome is not known", command.name());
-            Err(Failure::new(Exit::No, what))
-        }
-    }
+    timeout(own + PATIENCE, client.request(command)).await.map_err(|_| {
+        let what = format!("the daemon has not answered {} in time: the outcome is not known", command.name());
+        Failure::new(Exit::No, what)
+    })
 }
 
 pub(super) fn understood(payload: &RawValue) -> Result<Reply, Failure> {

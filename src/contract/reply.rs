@@ -46,6 +46,10 @@ pub enum Reply {
         flows: Vec<FlowView>,
         /// How many flows are in each state.
         summary: BTreeMap<FlowState, u64>,
+        /// How many flows are not among `flows` although they were to be reported, because the answer would have been
+        /// too long: those that are `applied`, or else all. `GetFlow` and `ListFlows` show them.
+        #[serde(default, skip_serializing_if = "is_default")]
+        left_out: u64,
     },
     /// To `RemoveFlows`.
     #[schemars(title = "FlowsRemoved")]

@@ -138,7 +138,7 @@ impl Whole {
     /// Adds the answer to a part; false when the whole has failed.
     fn add(&mut self, part: Answer) -> bool {
         match part {
-            Ok(Reply::FlowsInstalled { flows, summary }) => {
+            Ok(Reply::FlowsInstalled { flows, summary, .. }) => {
                 self.flows.extend(flows);
                 summary.into_iter().for_each(|(state, count)| *self.summary.entry(state).or_default() += count);
             }
@@ -150,7 +150,7 @@ impl Whole {
 
     fn finish(self) -> Answer {
         let Self { flows, summary, error } = self;
-        error.map_or(Ok(Reply::FlowsInstalled { flows, summary }), Err)
+        error.map_or(Ok(Reply::FlowsInstalled { flows, summary, left_out: 0 }), Err)
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
 
     fn applied(flows: usize) -> Answer {
         let summary = BTreeMap::from([(FlowState::Applied, flows as u64)]);
-        Ok(Reply::FlowsInstalled { flows: Vec::new(), summary })
+        Ok(Reply::FlowsInstalled { flows: Vec::new(), summary, left_out: 0 })
     }
 
     fn refused(message: &'static str) -> ErrorBody {

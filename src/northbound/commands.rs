@@ -51,13 +51,14 @@ impl<'a> Commands<'a> {
             return match self.authenticate(request) {
                 Ok(reply) => {
                     self.line.server.metrics.answered(Some(name), None);
-                    Handed::Written(self.line.subprotocol.reply(id, name, reply), permit)
+                    Handed::Written(self.line.subprotocol.reply(id, name, &reply), permit)
                 }
                 Err(error) => self.refuse(Some(id), Some(name), error, permit),
             };
         }
         let mut change = Change::of(&command, &id, &self.granted.borrow(), self.line.peer);
-        if let Err(error) = self.authorize(&command) {
+        let admitted = self.authorize(&command).and_then(|()| self.line.page().foresee(&command));
+        if let Err(error) = admitted {
             let answer = Err(error.clone());
             change.into_iter().for_each(|change| change.settle(&answer));
             return self.refuse(Some(id), Some(name), error, permit);

@@ -30,6 +30,7 @@ mod metrics;
 mod origin;
 mod outbox;
 mod pace;
+mod page;
 mod progress;
 mod ring;
 mod statistics;

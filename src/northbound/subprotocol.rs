@@ -78,7 +78,7 @@ impl Subprotocol {
     }
 
     /// A Reply of this moment.
-    pub(super) fn reply(self, id: RequestId, command: CommandName, payload: Reply) -> Message {
+    pub(super) fn reply(self, id: RequestId, command: CommandName, payload: &Reply) -> Message {
         let command = Cow::Borrowed(command.as_str());
         self.encode(&ServerMessage::Reply { id, command, payload, timestamp: Timestamp::now() })
     }

@@ -25,6 +25,7 @@ use super::keepalive::{Keepalive, Pulse};
 use super::load::Load;
 use super::outbox::Outbox;
 use super::pace::Pace;
+use super::page::Page;
 use super::progress::{Counted, Credit};
 use super::subprotocol::Subprotocol;
 use super::writer::{Handed, Writer};
@@ -86,6 +87,13 @@ pub(super) struct Line<'a> {
     pub(super) load: &'a Load,
     pub(super) server: &'a Server,
     pub(super) peer: SocketAddr,
+}
+
+impl Line<'_> {
+    /// How its answers are written.
+    pub(super) fn page(self) -> Page {
+        Page { subprotocol: self.subprotocol, limit: self.server.config.outbound_bytes }
+    }
 }
 
 /// Runs the connection of a client to its end.

@@ -17,15 +17,11 @@ use super::Server;
 use super::audit::Change;
 use super::keepalive::{Beat, Keepalive};
 use super::outbox::{Outbox, Sink};
-use super::subprotocol::Subprotocol;
+use super::page::{Written, is_long};
 use super::subscriptions::Subscriptions;
 use super::websocket::{Ending, Line};
 use crate::contract::{CommandName, ErrorBody, ErrorCode, Reply, RequestId, Subscription};
 use crate::programmer::{Answer, Closed};
-
-/// Answers with more than these are written where nobody else waits for the thread: some 100 microseconds of work.
-const LONG_FLOWS: usize = 100;
-const LONG_NODES: usize = 10;
 
 /// A request that the reader is done with. Its permit is its share of the connection's allowance, given back when the
 /// answer is written.
@@ -195,7 +191,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
         let Some((Submitted { id, command, permit, change, follow_up }, answer)) = answered else { return };
         change.into_iter().for_each(|change| change.settle(&answer));
         let answer = answer.and_then(|reply| self.follow_up(follow_up, reply));
-        let page = self.page();
+        let page = self.line.page();
         if answer.as_ref().is_ok_and(is_long) {
             self.long.push(spawn_blocking(move || (page.write(id, command, answer), permit)));
         } else {
@@ -210,10 +206,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
         self.outbox.push(message, Some(permit));
     }
 
-    fn page(&self) -> Page {
-        Page { subprotocol: self.line.subprotocol, limit: self.line.server.config.outbound_bytes }
-    }
-
     /// Does what is left to do here. The first event comes after the Reply, which is written first.
     fn follow_up(&mut self, follow_up: Option<Subscription>, reply: Reply) -> Answer {
         match (follow_up, &reply) {
@@ -226,55 +218,5 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
             (Some(Subscription::Begin(_)) | None, _) => {}
         }
         Ok(reply)
-    }
-}
-
-/// How the answers of a connection are written.
-#[derive(Debug, Clone, Copy)]
-struct Page {
-    subprotocol: Subprotocol,
-    /// How long an answer may be.
-    limit: usize,
-}
-
-/// An answer as it is written.
-#[derive(Debug)]
-struct Written {
-    id: RequestId,
-    command: CommandName,
-    outcome: Option<ErrorCode>,
-    message: Message,
-}
-
-impl Page {
-    fn write(self, id: RequestId, command: CommandName, answer: Answer) -> Written {
-        let error = match answer {
-            Ok(payload) => {
-                let message = self.subprotocol.reply(id.clone(), command, payload);
-                if message.len() <= self.limit {
-                    return Written { id, command, outcome: None, message };
-                }
-                ErrorBody::new(ErrorCode::TooLarge, "the answer is too big to send; ask for less at a time")
-            }
-            Err(error) => error,
-        };
-        let outcome = Some(error.code);
-        let message = self.subprotocol.error(Some(id.clone()), error);
-        Written { id, command, outcome, message }
-    }
-}
-
-/// Whether writing it takes so long that others would notice.
-fn is_long(reply: &Reply) -> bool {
-    match reply {
-        Reply::Flows { flows, .. } | Reply::FlowsInstalled { flows, .. } => flows.len() > LONG_FLOWS,
-        Reply::Nodes { nodes } => nodes.len() > LONG_NODES,
-        Reply::Node { .. }
-        | Reply::Flow { .. }
-        | Reply::FlowsRemoved { .. }
-        | Reply::Queues(_)
-        | Reply::Authenticated { .. }
-        | Reply::Subscribed { .. }
-        | Reply::Info(_) => false,
     }
 }

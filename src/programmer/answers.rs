@@ -349,7 +349,7 @@ impl Engine {
             }
         }
         flows.extend(others.map(|(_, other)| other));
-        Reply::FlowsInstalled { flows, summary }
+        Reply::FlowsInstalled { flows, summary, left_out: 0 }
     }
 
     /// Whether nothing is to be expected of the flow soon: it is durable, and no node that is there is still at it.

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use flumen::config::ClientLimits;
 use tempfile::TempDir;
 
 use crate::stage::Stage;
@@ -147,4 +148,33 @@ fn thousands_of_flows_go_out_in_several_messages() {
     assert_eq!(payload["summary"]["applied"], 2_500);
     assert_eq!(payload["flows"].as_array().unwrap().len(), 2_500);
     assert_eq!(switch.flows_as_text().matches("set_queue:1").count(), 2_500);
+}
+
+#[test]
+fn a_daemon_that_may_send_little_at_a_time_is_asked_for_little_at_a_time() {
+    let limits = ClientLimits { outbound_bytes: 65_536, ..ClientLimits::default() };
+    let (stage, files) = (Stage::allowing(limits), Files::new());
+    let _switch = stage.connected("s1", 1, 1_000);
+    let rows: String = (0..400).map(|n| format!("10.0.{}.{},any,bulk\n", n / 250, n % 250)).collect();
+    let file = files.write("many.csv", &format!("source,destination,traffic_type\n{rows}"));
+    assert_eq!(stage.flumen(&format!("flow apply -f {file}")).with(0).stdout, "400 applied\n");
+    assert_eq!(stage.flumen(&format!("flow diff -f {file}")).with(0).stdout, "");
+}
+
+#[test]
+fn flows_that_an_answer_had_no_room_for_are_asked_after_one_by_one() {
+    let limits = ClientLimits { outbound_bytes: 65_536, ..ClientLimits::default() };
+    let (stage, files) = (Stage::allowing(limits), Files::new());
+    let nodes = 40;
+    (1..=nodes).for_each(|n| drop(stage.flumen(&format!("node add s{n} --datapath-id {n}")).with(0)));
+    let flows: String = (0..20)
+        .map(|n| format!("- {{source: 10.0.0.{n}, destination: any, traffic_type: bulk, wait: accepted}}\n"))
+        .collect();
+    let file = files.write("everywhere.yaml", &flows);
+    let payload = stage.flumen(&format!("flow apply -f {file} --json")).with(0).stdout;
+    assert!(payload.len() > 65_536, "one answer could not have held it");
+    let payload: serde_json::Value = serde_json::from_str(&payload).unwrap();
+    assert_eq!(payload["summary"], serde_json::json!({"accepted": 20}));
+    let told = payload["flows"].as_array().unwrap();
+    assert!(told.len() == 20 && told.iter().all(|flow| flow["nodes"].as_array().unwrap().len() == nodes));
 }

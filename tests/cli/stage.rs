@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use flumen::config::ServeConfig;
+use flumen::config::{ClientLimits, ServeConfig};
 use flumen::daemon::{self, Listening};
 use flumen::emulator::{self, Backoff, EmulatedSwitch, SwitchConfig};
 use openflow::DatapathId;
@@ -23,10 +23,15 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn set() -> Self {
+        Self::allowing(ClientLimits::default())
+    }
+
+    /// A daemon that allows its clients so much.
+    pub(crate) fn allowing(client_limits: ClientLimits) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let shutdown = CancellationToken::new();
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let config = ServeConfig { listen: any_port, openflow: any_port, ..ServeConfig::default() };
+        let config = ServeConfig { listen: any_port, openflow: any_port, client_limits, ..ServeConfig::default() };
         let (ready, is_ready) = mpsc::channel();
         runtime.spawn(daemon::run(config, shutdown.clone(), move |listening| ready.send(listening).unwrap()));
         let listening = is_ready.recv_timeout(PATIENCE).unwrap();

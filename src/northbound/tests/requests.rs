@@ -1,8 +1,11 @@
 //! Requests and answers: one for each, in any order, as many in flight as are allowed.
 
+use std::collections::BTreeMap;
+
 use tokio::net::TcpSocket;
 
 use super::*;
+use crate::contract::FlowState;
 
 #[tokio::test]
 async fn a_wrong_request_is_answered_and_the_connection_goes_on() {
@@ -179,4 +182,27 @@ async fn a_client_that_takes_no_answers_is_not_read_from_beyond_the_outbound_lim
         assert!(matches!(within(stream.next()).await, Some(Ok(Message::Text(_)))));
     }
     drop(sending.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_batch_whose_answer_could_never_be_sent_does_not_reach_the_programmer() {
+    let config = NorthboundConfig { outbound_bytes: 2_000, ..NorthboundConfig::default() };
+    let (daemon, mut requests) = Daemon::start(config).await;
+    let mut client = daemon.client().await;
+    let install = |id: &str, report: &str| {
+        let flow = serde_json::json!({"source": "any", "destination": "any", "traffic_type": "voice"});
+        let payload = serde_json::json!({"flows": vec![flow; 20], "report": report});
+        Message::text(serde_json::json!({"type": "InstallFlows", "id": id, "payload": payload}).to_string())
+    };
+    client.send(install("a", "all")).await.unwrap();
+    let answer = receive(&mut client).await;
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&"a".into(), &"too_large".into()));
+    assert_eq!(answer["error"]["path"], "payload.flows");
+    client.send(install("a", "problems")).await.unwrap();
+    let Request { command, answer } = within(requests.recv()).await.unwrap();
+    let Command::InstallFlows(request) = &command else { panic!("{command:?}") };
+    assert_eq!(request.report, crate::contract::Report::Problems, "and nothing before it");
+    let summary = BTreeMap::from([(FlowState::Applied, 20)]);
+    answer.send(Ok(Reply::FlowsInstalled { flows: Vec::new(), summary, left_out: 0 })).unwrap();
+    assert_eq!(receive(&mut client).await["payload"]["summary"], serde_json::json!({"applied": 20}));
 }

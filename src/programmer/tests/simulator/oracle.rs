@@ -173,7 +173,7 @@ impl Oracle {
             (Command::InstallFlow(request), Reply::Flow { flow }) if flow.queue != request.queue => {
                 return Err(format!("asked for {request:?} and answered with another flow: {flow:?}"));
             }
-            (Command::InstallFlows(request), Reply::FlowsInstalled { flows, summary }) => {
+            (Command::InstallFlows(request), Reply::FlowsInstalled { flows, summary, .. }) => {
                 if summary.values().sum::<u64>() != request.flows.len() as u64 {
                     return Err(format!("{} flows asked for, and answered: {summary:?}", request.flows.len()));
                 }
