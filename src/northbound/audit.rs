@@ -2,14 +2,15 @@
 //!
 //! Each change is an event of the target [`TARGET`], which the daemon writes to a file of its own where it is asked to;
 //! nobody else sees it. It names the request by its id, its flows by their ids and, as the switches know them, their
-//! cookies. A token is named by its name.
+//! cookies and the transaction ids of the FLOW_MODs. A token is named by its name.
 
 use std::net::SocketAddr;
 
 use tracing::{enabled, info};
 
 use super::auth::Grant;
-use crate::contract::{Command, CommandName, ErrorBody, FlowView, Reply, RequestId, Role};
+use crate::contract::{Command, CommandName, ErrorBody, Reply, RequestId, Role};
+use crate::programmer::Step;
 
 /// The target of the events.
 pub const TARGET: &str = "flumen::audit";
@@ -53,22 +54,17 @@ impl Change {
         self.is_open = true;
     }
 
-    /// Writes down what came of it: a line for each flow that the answer tells of, and one for the whole.
-    pub(super) fn settle(mut self, answer: &Result<Reply, ErrorBody>) {
+    /// Writes down what came of it: one line for the whole, and one for each flow on each node.
+    pub(super) fn settle(mut self, answer: &Result<Reply, ErrorBody>, trail: &[Step]) {
         self.is_open = false;
         self.write(answer.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok"));
-        let (who, id, command) = (&self.who, self.id.as_str(), self.command);
-        let flows: &[FlowView] = match answer {
-            Ok(Reply::Flow { flow }) => std::slice::from_ref(flow),
-            Ok(Reply::FlowsInstalled { flows, .. }) => flows,
-            _ => &[],
-        };
-        for flow in flows {
-            for node in &flow.nodes {
-                let (flow_id, state) = (flow.flow_id.as_str(), node.state.as_str());
-                let (node, cookie) = (node.node.as_str(), node.cookie.as_deref());
-                info!(target: TARGET, who, request_id = id, command = command.as_str(), flow_id, node, cookie, state);
-            }
+        let (who, id, command) = (&self.who, self.id.as_str(), self.command.as_str());
+        for Step { flow_id, node, state, cookie, xids } in trail {
+            let (flow_id, node, state) = (flow_id.as_str(), node.as_str(), state.as_str());
+            let xids: Vec<String> = xids.iter().map(|xid| format!("{:#x}", xid.0)).collect();
+            let xids = (!xids.is_empty()).then(|| xids.join(" "));
+            let (cookie, xid) = (cookie.as_deref(), xids.as_deref());
+            info!(target: TARGET, who, request_id = id, command, flow_id, node, cookie, xid, state);
         }
     }
 

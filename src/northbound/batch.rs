@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::Server;
 use super::writer::unavailable;
 use crate::contract::{Atomic, ErrorBody, FlowState, FlowView, InstallFlow, InstallFlows, Reply, Wait};
-use crate::programmer::{Answer, Closed, Part, Programmer, Terms};
+use crate::programmer::{Answer, Closed, Part, Programmer, Step, Terms, TrailSender};
 
 /// Flows in a part: a millisecond or two of the programmer's time.
 const PART: usize = 256;
@@ -39,24 +39,29 @@ pub(super) fn is_large(request: &InstallFlows) -> bool {
 }
 
 /// Begins. What was begun is carried out whether or not anybody waits for the answer.
-pub(super) fn begin(server: &Server, request: InstallFlows) -> oneshot::Receiver<Answer> {
+pub(super) fn begin(server: &Server, request: InstallFlows, trail: Option<TrailSender>) -> oneshot::Receiver<Answer> {
     let (answer, receiver) = oneshot::channel();
     let batch = Batch { programmer: server.programmer.clone(), turns: Arc::clone(&server.turns) };
     server.tasks.spawn(async move {
+        let (whole, steps) = batch.run(request, trail.is_some()).await;
         // Whoever asked may have gone away meanwhile.
-        let _ = answer.send(batch.run(request).await);
+        let _ = trail.map(|trail| trail.send(steps));
+        let _ = answer.send(whole);
     });
     receiver
 }
 
 impl Batch {
-    async fn run(self, request: InstallFlows) -> Answer {
+    /// The answer, and what was sent to switches where that is wanted.
+    async fn run(self, request: InstallFlows, is_followed: bool) -> (Answer, Vec<Step>) {
         let InstallFlows { flows, report, .. } = request;
         let wait = if flows.iter().any(|flow| flow.wait == Wait::Applied) { Wait::Applied } else { Wait::Accepted };
         let timeout_ms = flows.iter().map(|flow| flow.timeout_ms).max().unwrap_or(0);
         let due = Instant::now() + Duration::from_millis(timeout_ms.into());
-        let parts = self.check(flows).await?;
-        self.install(parts, Terms { report, wait, due }).await
+        match self.check(flows).await {
+            Ok(parts) => self.install(parts, Terms { report, wait, due }, is_followed).await,
+            Err(error) => (Err(error), Vec::new()),
+        }
     }
 
     /// Checks all of it before any of it is installed.
@@ -77,7 +82,7 @@ impl Batch {
     }
 
     /// Installs the parts, and puts their answers together. After an error nothing more is begun.
-    async fn install(&self, parts: Vec<Part>, terms: Terms) -> Answer {
+    async fn install(&self, parts: Vec<Part>, terms: Terms, is_followed: bool) -> (Answer, Vec<Step>) {
         let mut parts = parts.into_iter();
         let mut next = parts.next();
         let mut under_way = FuturesOrdered::new();
@@ -96,8 +101,14 @@ impl Batch {
                     turn = Box::pin(take_turn());
                     let Some(part) = next.take() else { continue };
                     next = parts.next();
-                    let answer = self.programmer.install(part, terms).await.map_err(unavailable)?;
-                    under_way.push_back(settle(answer, taken));
+                    let (sender, trail) = is_followed.then(oneshot::channel).unzip();
+                    match self.programmer.install(part, terms, sender).await {
+                        Ok(answer) => under_way.push_back(settle(answer, trail, taken)),
+                        Err(closed) => {
+                            answer.add((Err(unavailable(closed)), Vec::new()));
+                            next = None;
+                        }
+                    }
                 }
                 else => return answer.finish(),
             }
@@ -115,7 +126,11 @@ fn parts(flows: Vec<InstallFlow>) -> impl Iterator<Item = Part> {
 }
 
 /// Waits for the answer to a part, for a while with the turn that it was given.
-async fn settle(mut answer: oneshot::Receiver<Answer>, turn: OwnedSemaphorePermit) -> Answer {
+async fn settle(
+    mut answer: oneshot::Receiver<Answer>,
+    trail: Option<oneshot::Receiver<Vec<Step>>>,
+    turn: OwnedSemaphorePermit,
+) -> (Answer, Vec<Step>) {
     let answered = match timeout(TURN, &mut answer).await {
         Ok(answered) => answered,
         Err(_) => {
@@ -123,7 +138,9 @@ async fn settle(mut answer: oneshot::Receiver<Answer>, turn: OwnedSemaphorePermi
             answer.await
         }
     };
-    answered.unwrap_or_else(|_| Err(unavailable(Closed)))
+    // The trail comes before the answer.
+    let steps = trail.and_then(|mut trail| trail.try_recv().ok()).unwrap_or_default();
+    (answered.unwrap_or_else(|_| Err(unavailable(Closed))), steps)
 }
 
 /// The answer to all parts so far.
@@ -132,11 +149,13 @@ struct Whole {
     flows: Vec<FlowView>,
     summary: BTreeMap<FlowState, u64>,
     error: Option<ErrorBody>,
+    steps: Vec<Step>,
 }
 
 impl Whole {
     /// Adds the answer to a part; false when the whole has failed.
-    fn add(&mut self, part: Answer) -> bool {
+    fn add(&mut self, (part, steps): (Answer, Vec<Step>)) -> bool {
+        self.steps.extend(steps);
         match part {
             Ok(Reply::FlowsInstalled { flows, summary, .. }) => {
                 self.flows.extend(flows);
@@ -148,9 +167,9 @@ impl Whole {
         self.error.is_none()
     }
 
-    fn finish(self) -> Answer {
-        let Self { flows, summary, error } = self;
-        error.map_or(Ok(Reply::FlowsInstalled { flows, summary, left_out: 0 }), Err)
+    fn finish(self) -> (Answer, Vec<Step>) {
+        let Self { flows, summary, error, steps } = self;
+        (error.map_or(Ok(Reply::FlowsInstalled { flows, summary, left_out: 0 }), Err), steps)
     }
 }
 
@@ -178,6 +197,10 @@ mod tests {
         InstallFlows { flows: vec![flow; flows], atomic: Atomic::None, report: Report::Problems }
     }
 
+    async fn run(batch: Batch, flows: usize) -> Answer {
+        batch.run(request(flows), false).await.0
+    }
+
     fn applied(flows: usize) -> Answer {
         let summary = BTreeMap::from([(FlowState::Applied, flows as u64)]);
         Ok(Reply::FlowsInstalled { flows: Vec::new(), summary, left_out: 0 })
@@ -192,7 +215,7 @@ mod tests {
         loop {
             match slices.recv().await.unwrap() {
                 Slice::Check(part, answer) => answer.send(Ok(part)).unwrap(),
-                Slice::Install(part, _, answer) => return (part, answer),
+                Slice::Install(part, _, answer, _) => return (part, answer),
             }
         }
     }
@@ -201,7 +224,7 @@ mod tests {
     async fn all_of_a_batch_is_checked_before_any_of_it_is_installed_and_the_answer_is_one() {
         let (batch, mut slices) = batch(&turns(TURNS));
         let count = 3 * PART + 1;
-        let answer = tokio::spawn(batch.run(request(count)));
+        let answer = tokio::spawn(run(batch, count));
         let (mut checked, mut installed) = (0, 0);
         while installed < count {
             match slices.recv().await.unwrap() {
@@ -210,7 +233,7 @@ mod tests {
                     checked += part.flows.len();
                     answer.send(Ok(part)).unwrap();
                 }
-                Slice::Install(part, _, answer) => {
+                Slice::Install(part, _, answer, _) => {
                     assert_eq!((part.first, checked), (installed, count));
                     installed += part.flows.len();
                     answer.send(applied(part.flows.len())).unwrap();
@@ -223,7 +246,7 @@ mod tests {
     #[tokio::test]
     async fn one_flow_that_could_never_be_installed_refuses_the_whole_before_any_of_it_is() {
         let (batch, mut slices) = batch(&turns(TURNS));
-        let answer = tokio::spawn(batch.run(request(20 * PART)));
+        let answer = tokio::spawn(run(batch, 20 * PART));
         while let Some(slice) = slices.recv().await {
             match slice {
                 Slice::Check(part, answer) if part.first == 5 * PART => drop(answer.send(Err(refused("no")))),
@@ -237,7 +260,7 @@ mod tests {
     #[tokio::test]
     async fn after_a_part_that_fails_nothing_more_is_begun() {
         let (batch, mut slices) = batch(&turns(TURNS));
-        let answer = tokio::spawn(batch.run(request(20 * PART)));
+        let answer = tokio::spawn(run(batch, 20 * PART));
         let (_, first) = pass_checks(&mut slices).await;
         let mut begun = vec![first];
         while begun.len() < AHEAD {
@@ -255,9 +278,9 @@ mod tests {
         let turns = turns(1);
         let (first, mut of_first) = batch(&turns);
         let (second, mut of_second) = batch(&turns);
-        tokio::spawn(first.run(request(4 * PART)));
+        tokio::spawn(run(first, 4 * PART));
         let (_, part) = pass_checks(&mut of_first).await;
-        tokio::spawn(second.run(request(4 * PART)));
+        tokio::spawn(run(second, 4 * PART));
         let mut waiting = Box::pin(pass_checks(&mut of_second));
         // It is checked, and queues up.
         assert!(timeout(Duration::ZERO, &mut waiting).await.is_err());
@@ -278,9 +301,9 @@ mod tests {
         let (stuck, mut of_stuck) = batch(&turns);
         let (other, mut of_other) = batch(&turns);
         let begun = tokio::time::Instant::now();
-        let first = tokio::spawn(stuck.run(request(1)));
+        let first = tokio::spawn(run(stuck, 1));
         let (_, never) = pass_checks(&mut of_stuck).await;
-        let second = tokio::spawn(other.run(request(1)));
+        let second = tokio::spawn(run(other, 1));
         let (_, part) = pass_checks(&mut of_other).await;
         assert!(begun.elapsed() >= TURN);
         part.send(applied(1)).unwrap();

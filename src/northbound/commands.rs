@@ -1,6 +1,6 @@
 //! The commands of a client: read, admitted, and handed to the programmer.
 
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio_tungstenite::tungstenite::Message;
 use tracing::error;
@@ -60,7 +60,7 @@ impl<'a> Commands<'a> {
         let admitted = self.authorize(&command).and_then(|()| self.line.page().foresee(&command));
         if let Err(error) = admitted {
             let answer = Err(error.clone());
-            change.into_iter().for_each(|change| change.settle(&answer));
+            change.into_iter().for_each(|change| change.settle(&answer, &[]));
             return self.refuse(Some(id), Some(name), error, permit);
         }
         if !self.line.load.begin(&id) {
@@ -68,14 +68,17 @@ impl<'a> Commands<'a> {
         }
         let permit = self.line.load.extend(permit, &command).await;
         let follow_up = command.subscription();
+        let (sender, trail) = change.as_ref().map(|_| oneshot::channel()).unzip();
         let submitted = match command {
-            Command::InstallFlows(request) if batch::is_large(&request) => Ok(batch::begin(self.line.server, request)),
-            command => self.line.server.programmer.submit(command).await,
+            Command::InstallFlows(request) if batch::is_large(&request) => {
+                Ok(batch::begin(self.line.server, request, sender))
+            }
+            command => self.line.server.programmer.submit_followed(command, sender).await,
         };
         match submitted {
             Ok(answer) => {
                 change.iter_mut().for_each(Change::submitted);
-                Handed::Submitted(Submitted { id, command: name, permit, change, follow_up }, answer)
+                Handed::Submitted(Submitted { id, command: name, permit, change, trail, follow_up }, answer)
             }
             Err(closed) => {
                 self.line.load.end(&id);

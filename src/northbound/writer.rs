@@ -21,7 +21,7 @@ use super::page::{Written, is_long};
 use super::subscriptions::Subscriptions;
 use super::websocket::{Ending, Line};
 use crate::contract::{CommandName, ErrorBody, ErrorCode, Reply, RequestId, Subscription};
-use crate::programmer::{Answer, Closed};
+use crate::programmer::{Answer, Closed, Step};
 
 /// A request that the reader is done with. Its permit is its share of the connection's allowance, given back when the
 /// answer is written.
@@ -41,8 +41,19 @@ pub(super) struct Submitted {
     pub(super) permit: OwnedSemaphorePermit,
     /// What is written down of it.
     pub(super) change: Option<Change>,
+    /// What was sent for it, which is there before its answer.
+    pub(super) trail: Option<oneshot::Receiver<Vec<Step>>>,
     /// What is to be done here once the programmer has answered.
     pub(super) follow_up: Option<Subscription>,
+}
+
+impl Submitted {
+    /// Writes down what came of it, where that is wanted.
+    fn write_down(&mut self, answer: &Answer) {
+        let Some(change) = self.change.take() else { return };
+        let steps = self.trail.take().and_then(|mut trail| trail.try_recv().ok());
+        change.settle(answer, &steps.unwrap_or_default());
+    }
 }
 
 /// Yields the programmer's answer together with the request, once.
@@ -86,8 +97,8 @@ impl Drop for Pending<'_> {
             let mut awaited = std::mem::take(&mut self.awaited);
             self.server.tasks.spawn(async move {
                 while let Some(answered) = awaited.next().await {
-                    let Some((Submitted { change: Some(change), .. }, answer)) = answered else { continue };
-                    change.settle(&answer);
+                    let Some((mut request, answer)) = answered else { continue };
+                    request.write_down(&answer);
                 }
             });
         }
@@ -188,8 +199,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
 
     /// Takes the programmer's answer.
     fn answer(&mut self, answered: Option<(Submitted, Answer)>) {
-        let Some((Submitted { id, command, permit, change, follow_up }, answer)) = answered else { return };
-        change.into_iter().for_each(|change| change.settle(&answer));
+        let Some((mut request, answer)) = answered else { return };
+        request.write_down(&answer);
+        let Submitted { id, command, permit, follow_up, .. } = request;
         let answer = answer.and_then(|reply| self.follow_up(follow_up, reply));
         let page = self.line.page();
         if answer.as_ref().is_ok_and(is_long) {

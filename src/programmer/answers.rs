@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::Answer;
 use super::cookie::FlowNumber;
-use super::engine::{Engine, Ticket, Undurable};
+use super::engine::{Engine, Output, Ticket, Undurable};
 use super::flow::{Flow, Placement, Stage};
 use crate::contract::{AlarmKind, ErrorBody, ErrorCode, FlowState, FlowView, Reply, Report, Wait};
 use crate::store::StoreError;
@@ -35,6 +35,8 @@ pub(super) struct Waiter {
     deadline: Option<Instant>,
     /// Its time is up, and only the disk is waited for.
     is_late: bool,
+    /// What is sent for it is kept.
+    is_followed: bool,
 }
 
 /// What the answer looks like.
@@ -64,7 +66,7 @@ pub(super) struct Waiters {
 
 impl Waiter {
     pub(super) fn new(ticket: Ticket, kind: Kind, flows: Vec<FlowNumber>, wait: Wait) -> Self {
-        Self { ticket, kind, flows, wait, pending: 0, deadline: None, is_late: false }
+        Self { ticket, kind, flows, wait, pending: 0, deadline: None, is_late: false, is_followed: false }
     }
 }
 
@@ -83,6 +85,7 @@ impl Engine {
 
     pub(super) fn wait_until(&mut self, mut waiter: Waiter, deadline: Instant) {
         let ticket = waiter.ticket;
+        waiter.is_followed |= self.trails.begin(ticket, &waiter.flows);
         let is_pending =
             |number: &FlowNumber| self.flows.get(number).is_some_and(|flow| !self.is_at_rest(flow, &waiter));
         let pending: Vec<FlowNumber> = waiter.flows.iter().copied().filter(is_pending).collect();
@@ -271,7 +274,8 @@ impl Engine {
     }
 
     fn drop_waiter(&mut self, ticket: Ticket, body: &ErrorBody) {
-        if self.take_waiter(ticket).is_some() {
+        if let Some(waiter) = self.take_waiter(ticket) {
+            self.end_trail(&waiter);
             self.answer(ticket, Err(body.clone()));
         }
     }
@@ -298,7 +302,17 @@ impl Engine {
         Some(waiter)
     }
 
+    /// Tells what was sent, if that is wanted.
+    fn end_trail(&mut self, waiter: &Waiter) {
+        if waiter.is_followed {
+            let steps = self.trail(&waiter.flows, &waiter.kind);
+            self.outputs.push_back(Output::Trail { ticket: waiter.ticket, steps });
+            self.trails.end(&waiter.flows);
+        }
+    }
+
     fn give_answer(&mut self, waiter: Waiter) {
+        self.end_trail(&waiter);
         let is_on_disk = self.are_on_disk(&waiter);
         let Waiter { ticket, kind, flows, .. } = waiter;
         if !is_on_disk {

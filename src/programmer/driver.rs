@@ -16,7 +16,7 @@ use super::commits::Commits;
 use super::engine::{Engine, Output, Ticket};
 use super::news::News;
 use super::node::NodeId;
-use super::{Answer, Reclassing, Request, Slice, Survey};
+use super::{Answer, Reclassing, Request, Slice, Survey, TrailSender};
 use crate::contract::{self, Timestamp, Topic};
 use crate::crash::{self, Place};
 use crate::ovsdb::{self, Ovsdb, Watch};
@@ -87,6 +87,7 @@ impl Newsroom {
 struct Ends {
     news: Newsroom,
     answers: HashMap<Ticket, oneshot::Sender<Answer>>,
+    trails: HashMap<Ticket, TrailSender>,
     connections: HashMap<ConnectionId, mpsc::Sender<Command>>,
     dials: HashMap<NodeId, Dial>,
     watches: HashMap<NodeId, Watch>,
@@ -155,8 +156,8 @@ impl Driver {
                     match slice {
                         // Whoever asked may have gone away meanwhile.
                         Slice::Check(part, answer) => drop(answer.send(engine.check_part(part))),
-                        Slice::Install(part, terms, answer) => {
-                            let ticket = ends.ticket(answer);
+                        Slice::Install(part, terms, answer, trail) => {
+                            let ticket = ends.ticket(&mut engine, answer, trail);
                             engine.install_part(ticket, part, terms);
                         }
                     }
@@ -192,6 +193,7 @@ impl Ends {
         Self {
             news,
             answers: HashMap::new(),
+            trails: HashMap::new(),
             connections: HashMap::new(),
             dials: HashMap::new(),
             watches: HashMap::new(),
@@ -205,18 +207,22 @@ impl Ends {
         engine.set_time(Instant::now(), Timestamp::now());
         let mut taken = 0;
         while taken < TAKE
-            && let Some(Request { command, answer }) = waiting.pop_front()
+            && let Some(Request { command, answer, trail }) = waiting.pop_front()
         {
             taken += weight(&command);
-            let ticket = self.ticket(answer);
+            let ticket = self.ticket(engine, answer, trail);
             engine.handle_command(ticket, command);
         }
     }
 
-    fn ticket(&mut self, answer: oneshot::Sender<Answer>) -> Ticket {
+    fn ticket(&mut self, engine: &mut Engine, answer: oneshot::Sender<Answer>, trail: Option<TrailSender>) -> Ticket {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         self.answers.insert(ticket, answer);
+        if let Some(trail) = trail {
+            engine.trails.follow(ticket);
+            self.trails.insert(ticket, trail);
+        }
         ticket
     }
 
@@ -237,8 +243,17 @@ impl Ends {
 
     fn carry_out(&mut self, output: Output, commits: &mut Commits, southbound: &Southbound, ovsdb: &Ovsdb) {
         match output {
+            Output::Trail { ticket, steps } => {
+                if let Some(channel) = self.trails.remove(&ticket) {
+                    // Whoever asked may have gone away meanwhile.
+                    let _ = channel.send(steps);
+                }
+            }
             Output::Answer { ticket, answer } => {
                 crash::pass(Place::BeforeAnswer);
+                if !self.trails.is_empty() {
+                    self.trails.remove(&ticket);
+                }
                 if let Some(channel) = self.answers.remove(&ticket) {
                     // Whoever asked may have gone away meanwhile.
                     let _ = channel.send(answer);

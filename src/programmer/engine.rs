@@ -23,6 +23,7 @@ use super::queues::QueueRequests;
 use super::reads::Reads;
 use super::record::Loaded;
 use super::soon::Soon;
+use super::trail::{Step, Trails};
 use super::{Admission, Answer, StartError, TableMiss};
 use crate::contract::{Command, ErrorBody, ErrorCode, FlowId, Limits, NodeName, Timestamp};
 use crate::ovsdb;
@@ -59,6 +60,8 @@ pub(super) struct Ticket(pub(super) u64);
 /// What the driver is to do.
 #[derive(Debug)]
 pub(super) enum Output {
+    /// What was sent for a command that is followed: its answer is next.
+    Trail { ticket: Ticket, steps: Vec<Step> },
     /// The one answer to a command.
     Answer { ticket: Ticket, answer: Answer },
     /// A command for a connection.
@@ -135,6 +138,7 @@ pub(super) struct Engine {
     pub(super) recording: VecDeque<Recorded>,
 
     pub(super) waiters: Waiters,
+    pub(super) trails: Trails,
     pub(super) atoms: Atoms,
     pub(super) queries: Queries,
     pub(super) desk: Desk,
@@ -201,6 +205,7 @@ impl Engine {
             reserving: false,
             recording: VecDeque::new(),
             waiters: Waiters::default(),
+            trails: Trails::default(),
             atoms: Atoms::default(),
             queries: Queries::default(),
             desk: Desk::new(audience),
@@ -333,6 +338,7 @@ impl Engine {
     }
 
     pub(super) fn answer(&mut self, ticket: Ticket, answer: Answer) {
+        self.trails.forget(ticket);
         self.outputs.push_back(Output::Answer { ticket, answer });
     }
 

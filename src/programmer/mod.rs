@@ -48,6 +48,7 @@ mod soon;
 mod table_miss;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod view;
 mod warnings;
 
@@ -73,6 +74,7 @@ pub use reclass::{ReclassError, Reclassed};
 pub use record::RecordError;
 pub(crate) use slice::Slice;
 pub use slice::{Part, Terms};
+pub use trail::Step;
 
 pub use crate::session::Counters;
 pub use crate::southbound::{Refusal, Totals};
@@ -145,7 +147,11 @@ pub struct Closed;
 pub(crate) struct Request {
     pub(crate) command: Command,
     pub(crate) answer: oneshot::Sender<Answer>,
+    pub(crate) trail: Option<TrailSender>,
 }
+
+/// Where what was sent to switches for a command is told, right before its answer.
+pub type TrailSender = oneshot::Sender<Vec<Step>>;
 
 /// Classes of traffic on their way in, and where the word on them goes.
 #[derive(Debug)]
@@ -236,8 +242,20 @@ impl Programmer {
     /// # Errors
     /// [`Closed`] when the programmer has stopped.
     pub async fn submit(&self, command: Command) -> Result<oneshot::Receiver<Answer>, Closed> {
+        self.submit_followed(command, None).await
+    }
+
+    /// The same, where somebody may want to know what was sent to switches for it.
+    ///
+    /// # Errors
+    /// [`Closed`] when the programmer has stopped.
+    pub async fn submit_followed(
+        &self,
+        command: Command,
+        trail: Option<TrailSender>,
+    ) -> Result<oneshot::Receiver<Answer>, Closed> {
         let (answer, receiver) = oneshot::channel();
-        self.inbox.send(Request { command, answer }).await.map_err(|_| Closed)?;
+        self.inbox.send(Request { command, answer, trail }).await.map_err(|_| Closed)?;
         Ok(receiver)
     }
 }

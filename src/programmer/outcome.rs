@@ -1,7 +1,7 @@
 //! What switches say: FLOW_MODs confirmed, refused or lost, rules gone, connections ended.
 
 use bytes::Bytes;
-use openflow::{ErrorCode, ErrorMsg};
+use openflow::{ErrorCode, ErrorMsg, Xid};
 use tracing::{error, warn};
 
 use super::cookie::{FlowNumber, Purpose, from_token};
@@ -15,7 +15,7 @@ use crate::session::{Outcome, Settlement, Token, UnknownReason, describe};
 impl Engine {
     /// FLOW_MODs of a node have settled.
     pub(super) fn settled(&mut self, id: NodeId, settlements: Vec<Settlement>) {
-        for Settlement { token, outcome } in settlements {
+        for Settlement { token, xid, outcome } in settlements {
             let is_final = !matches!(outcome, Outcome::Unknown(UnknownReason::BarrierOverdue));
             let purpose = from_token(token);
             if is_final && let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
@@ -26,7 +26,7 @@ impl Engine {
             }
             match purpose {
                 Some((purpose @ (Purpose::Install | Purpose::Bundled | Purpose::Remove | Purpose::Undo), number)) => {
-                    self.flow_settled(purpose, number, id, outcome);
+                    self.flow_settled(purpose, number, id, xid, outcome);
                 }
                 Some((Purpose::TableMiss, _)) => self.table_miss_settled(id, &outcome),
                 Some((Purpose::Sweep, _)) => self.sweep_settled(id, &outcome),
@@ -46,7 +46,7 @@ impl Engine {
         self.drop_meters_when_settled(id);
     }
 
-    fn flow_settled(&mut self, purpose: Purpose, number: FlowNumber, id: NodeId, outcome: Outcome) {
+    fn flow_settled(&mut self, purpose: Purpose, number: FlowNumber, id: NodeId, xid: Option<Xid>, outcome: Outcome) {
         let is_limited = self.meter_of(number, id).is_some();
         let connection = self.nodes.get(&id).and_then(|node| node.live()).map(|live| live.connection);
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
@@ -54,6 +54,7 @@ impl Engine {
         if placement.connection() != connection || placement.tally.outstanding == 0 {
             return;
         }
+        self.trails.note(number, id, xid);
         if let Outcome::Unknown(reason @ UnknownReason::BarrierOverdue) = outcome {
             if placement.stage == Stage::Sent {
                 placement.stage = Stage::Unknown;

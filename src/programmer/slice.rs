@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::answers::{Kind, Waiter};
 use super::engine::{Engine, Ticket};
 use super::install::{Batch, Plan};
-use super::{Answer, Closed, Programmer};
+use super::{Answer, Closed, Programmer, TrailSender};
 use crate::contract::{ErrorBody, InstallFlow, Report, Wait};
 
 /// Some flows of a batch, in their order.
@@ -40,7 +40,7 @@ pub(crate) enum Slice {
     /// Could it be installed?
     Check(Part, oneshot::Sender<Result<Part, ErrorBody>>),
     /// Install it.
-    Install(Part, Terms, oneshot::Sender<Answer>),
+    Install(Part, Terms, oneshot::Sender<Answer>, Option<TrailSender>),
 }
 
 impl Programmer {
@@ -54,13 +54,18 @@ impl Programmer {
         Ok(receiver)
     }
 
-    /// Installs flows, each for itself, with the answer of an `InstallFlows`.
+    /// Installs flows, each for itself, with the answer of an `InstallFlows`, and tells what was sent where that is wanted.
     ///
     /// # Errors
     /// [`Closed`] when the programmer has stopped.
-    pub async fn install(&self, part: Part, terms: Terms) -> Result<oneshot::Receiver<Answer>, Closed> {
+    pub async fn install(
+        &self,
+        part: Part,
+        terms: Terms,
+        trail: Option<TrailSender>,
+    ) -> Result<oneshot::Receiver<Answer>, Closed> {
         let (answer, receiver) = oneshot::channel();
-        self.slices.send(Slice::Install(part, terms, answer)).await.map_err(|_| Closed)?;
+        self.slices.send(Slice::Install(part, terms, answer, trail)).await.map_err(|_| Closed)?;
         Ok(receiver)
     }
 }

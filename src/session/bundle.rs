@@ -129,7 +129,7 @@ impl Bundles {
     pub(super) fn discard(&mut self, name: Token, events: &mut VecDeque<Event>) {
         let waiting = self.waiting.iter().position(|order| order.name == Some(name));
         if let Some(order) = waiting.and_then(|at| self.waiting.remove(at)) {
-            tell(events, order.mods.into_iter().map(|(token, _)| not_sent(token)));
+            tell(events, order.mods.into_iter().map(|(token, _)| not_sent((token, None))));
         }
         let is_it = |bundle: &mut Bundle| bundle.name == Some(name) && !bundle.is_committed();
         let found = self.current.take_if(is_it).or_else(|| self.closed.extract_if(.., is_it).next());
@@ -200,15 +200,16 @@ impl Bundles {
     fn give_up_for(&mut self, token: Token, events: &mut VecDeque<Event>) {
         let Some(bundle) = self.current.take() else { return };
         self.discarded.push(bundle.id);
-        let culprit = Settlement { token, outcome: Outcome::Unencodable };
-        let others = bundle.into_tokens().map(|token| Settlement { token, outcome: Outcome::RolledBack(None) });
+        let culprit = Settlement { token, xid: None, outcome: Outcome::Unencodable };
+        let others =
+            bundle.into_mods().map(|(token, xid)| Settlement { token, xid, outcome: Outcome::RolledBack(None) });
         tell(events, std::iter::once(culprit).chain(others));
     }
 
     /// Gives a bundle up for no fault of its own.
     fn abandon(&mut self, bundle: Bundle, events: &mut VecDeque<Event>) {
         self.discarded.push(bundle.id);
-        tell(events, bundle.into_tokens().map(not_sent));
+        tell(events, bundle.into_mods().map(not_sent));
     }
 
     /// Takes the reply to a request about a bundle; false for one that nobody waits for.
@@ -334,7 +335,8 @@ impl Bundles {
             is_late = true;
             if is_committed {
                 let outcome = Outcome::Unknown(UnknownReason::BarrierOverdue);
-                let unknown = |added: &Added| Settlement { token: added.token, outcome: outcome.clone() };
+                let unknown =
+                    |added: &Added| Settlement { token: added.token, xid: Some(added.xid), outcome: outcome.clone() };
                 tell(events, bundle.sent.iter().map(unknown));
             }
         }
@@ -348,11 +350,11 @@ impl Bundles {
             if bundle.is_committed() {
                 bundle.settle(events, |_| Outcome::Unknown(UnknownReason::ConnectionLost));
             } else {
-                tell(events, bundle.into_tokens().map(not_sent));
+                tell(events, bundle.into_mods().map(not_sent));
             }
         }
         let waiting = std::mem::take(&mut self.waiting).into_iter().flat_map(|order| order.mods);
-        tell(events, waiting.map(|(token, _)| not_sent(token)));
+        tell(events, waiting.map(|(token, _)| not_sent((token, None))));
     }
 }
 
@@ -392,13 +394,15 @@ impl Bundle {
     }
 
     fn settle(self, events: &mut VecDeque<Event>, outcome: impl Fn(Heard) -> Outcome) {
-        let settle = |added: Added| Settlement { token: added.token, outcome: outcome(added.answer) };
+        let settle =
+            |added: Added| Settlement { token: added.token, xid: Some(added.xid), outcome: outcome(added.answer) };
         tell(events, self.sent.into_iter().map(settle));
     }
 
-    /// What it is about, in order.
-    fn into_tokens(self) -> impl Iterator<Item = Token> {
-        self.sent.into_iter().map(|added| added.token).chain(self.unsent.into_iter().map(|(token, _)| token))
+    /// What it is about, in order, and what of it was written.
+    fn into_mods(self) -> impl Iterator<Item = (Token, Option<Xid>)> {
+        let sent = self.sent.into_iter().map(|added| (added.token, Some(added.xid)));
+        sent.chain(self.unsent.into_iter().map(|(token, _)| (token, None)))
     }
 }
 
@@ -416,8 +420,8 @@ fn request(
     Request { xid, sent: now, overdue: false }
 }
 
-fn not_sent(token: Token) -> Settlement {
-    Settlement { token, outcome: Outcome::NotSent }
+fn not_sent((token, xid): (Token, Option<Xid>)) -> Settlement {
+    Settlement { token, xid, outcome: Outcome::NotSent }
 }
 
 fn tell(events: &mut VecDeque<Event>, settlements: impl Iterator<Item = Settlement>) {

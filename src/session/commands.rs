@@ -72,7 +72,7 @@ impl Session {
     }
 
     fn leave_unsent<T>(&mut self, mods: Vec<(Token, T)>) {
-        let unsent = |(token, _)| Settlement { token, outcome: Outcome::NotSent };
+        let unsent = |(token, _)| Settlement { token, xid: None, outcome: Outcome::NotSent };
         self.events.push_back(Event::Settled(mods.into_iter().map(unsent).collect()));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use openflow::{
     ControllerRole, DecodeError, ErrorCode, ErrorMsg, FeaturesReply, FlowMod, FlowRemoved, FlowStats, FlowStatsRequest,
     FlowUpdateFull, FrameError, GroupFeatures, MeterConfig, MeterFeatures, MeterId, MeterMod, MeterStats, Port,
-    PortStatus,
+    PortStatus, Xid,
 };
 use thiserror::Error;
 
@@ -200,6 +200,8 @@ impl Description {
 pub struct Settlement {
     /// The FLOW_MOD's token.
     pub token: Token,
+    /// The transaction id that it was written with; none if it was not.
+    pub xid: Option<Xid>,
     /// What became of it.
     pub outcome: Outcome,
 }

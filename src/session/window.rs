@@ -102,7 +102,7 @@ impl Window {
         {
             let xid = take_xid(next_xid);
             if request.encode(xid, out).is_err() {
-                events.push_back(settled(vec![Settlement { token, outcome: Outcome::Unencodable }]));
+                events.push_back(settled(vec![Settlement { token, xid: None, outcome: Outcome::Unencodable }]));
                 continue;
             }
             self.in_flight.push_back(InFlight { xid, token, answer: Heard::Nothing });
@@ -135,7 +135,7 @@ impl Window {
             if matches!(outcome, Outcome::Confirmed) {
                 self.confirmed.push_back((flight.xid, flight.token));
             }
-            settlements.push(Settlement { token: flight.token, outcome });
+            settlements.push(Settlement { token: flight.token, xid: Some(flight.xid), outcome });
         }
         let surplus = self.confirmed.len().saturating_sub(REMEMBERED);
         self.confirmed.drain(..surplus);
@@ -220,6 +220,7 @@ impl Window {
                 group.overdue = true;
                 overdue.extend(self.in_flight.iter().skip(start).take(group.size).map(|flight| Settlement {
                     token: flight.token,
+                    xid: Some(flight.xid),
                     outcome: Outcome::Unknown(UnknownReason::BarrierOverdue),
                 }));
             }
@@ -236,7 +237,8 @@ impl Window {
     pub(super) fn close(&mut self, events: &mut VecDeque<Event>) {
         self.groups.clear();
         let sent = self.in_flight.drain(..).map(|flight| flight.unanswered(UnknownReason::ConnectionLost));
-        let unsent = self.backlog.drain(..).map(|(token, _)| Settlement { token, outcome: Outcome::NotSent });
+        let unsent =
+            self.backlog.drain(..).map(|(token, _)| Settlement { token, xid: None, outcome: Outcome::NotSent });
         let settlements: Vec<_> = sent.chain(unsent).collect();
         if !settlements.is_empty() {
             events.push_back(settled(settlements));
@@ -246,7 +248,8 @@ impl Window {
 
 impl InFlight {
     fn unanswered(self, reason: UnknownReason) -> Settlement {
-        Settlement { token: self.token, outcome: self.answer.or(Outcome::Unknown(reason)) }
+        let outcome = self.answer.or(Outcome::Unknown(reason));
+        Settlement { token: self.token, xid: Some(self.xid), outcome }
     }
 }
 

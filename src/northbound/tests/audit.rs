@@ -1,11 +1,15 @@
 //! The audit log: each change has its line, whatever becomes of whoever asked for it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
+use openflow::Xid;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
+use crate::contract::FlowState;
+use crate::programmer::Step;
 
 /// What was written down.
 #[derive(Debug, Clone, Default)]
@@ -105,4 +109,39 @@ async fn what_changes_nothing_has_no_line_and_what_is_refused_has_one() {
     client.send(remove_node("b")).await.unwrap();
     assert_eq!(receive(&mut client).await["error"]["code"], "not_found");
     assert_eq!(lines.outcomes(1).await, ["not_found"]);
+}
+
+#[tokio::test]
+async fn each_flow_of_a_change_has_a_line_with_what_the_switch_knows_it_by() {
+    let (lines, _guard) = kept();
+    let (daemon, mut requests) = Daemon::start(NorthboundConfig::default()).await;
+    let mut client = daemon.client().await;
+    client.send(Message::text(r#"{"type":"RemoveFlows","id":"r-7","payload":{"all":true}}"#)).await.unwrap();
+    let Request { answer, trail, .. } = within(requests.recv()).await.unwrap();
+    let step = |flow: &str, xids: &[u32]| Step {
+        flow_id: flow.parse().unwrap(),
+        node: "s1".parse().unwrap(),
+        state: FlowState::Removed,
+        cookie: Some("0x0001000000000002".to_owned()),
+        xids: xids.iter().map(|xid| Xid(*xid)).collect(),
+    };
+    trail.unwrap().send(vec![step("a", &[0x1f, 0x20]), step("b", &[])]).unwrap();
+    answer.send(Ok(Reply::FlowsRemoved { summary: BTreeMap::from([(FlowState::Removed, 2)]) })).unwrap();
+    receive(&mut client).await;
+    lines.outcomes(3).await;
+    let entries = lines.entries();
+    assert!(entries.iter().all(|entry| entry["request_id"] == "r-7"), "{entries:?}");
+    let [whole, first, second] = &entries[..] else { panic!("{entries:?}") };
+    assert_eq!((&whole["outcome"], &whole["subject"]), (&"ok".into(), &r#"{"all":true}"#.into()));
+    assert_eq!((&first["flow_id"], &first["node"], &first["state"]), (&"a".into(), &"s1".into(), &"removed".into()));
+    assert_eq!((&first["cookie"], &first["xid"]), (&"0x0001000000000002".into(), &"0x1f 0x20".into()));
+    assert_eq!((&second["flow_id"], second.get("xid")), (&"b".into(), None), "nothing was sent for it");
+}
+
+#[tokio::test]
+async fn without_a_log_nobody_asks_what_was_sent() {
+    let (daemon, mut requests) = Daemon::start(NorthboundConfig::default()).await;
+    let mut client = daemon.client().await;
+    client.send(remove_node("a")).await.unwrap();
+    assert!(within(requests.recv()).await.unwrap().trail.is_none());
 }

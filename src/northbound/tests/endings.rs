@@ -94,7 +94,7 @@ async fn a_pipelined_client_gets_every_answer_before_the_goodbye_whoever_is_stuc
     }
     daemon.shutdown.cancel();
     // None was answered before the shutdown.
-    for Request { command, answer } in in_flight {
+    for Request { command, answer, .. } in in_flight {
         answer.send(answer_to(&command)).unwrap();
     }
     let mut answered = std::collections::BTreeSet::new();

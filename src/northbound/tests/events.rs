@@ -9,7 +9,7 @@ use crate::contract::{Alarm, AlarmKind, EventPayload, FlowStats, Stats, Timestam
 pub(super) async fn daemon(config: NorthboundConfig, standing: u64) -> Daemon {
     let (daemon, mut requests) = Daemon::start(config).await;
     tokio::spawn(async move {
-        while let Some(Request { command, answer }) = requests.recv().await {
+        while let Some(Request { command, answer, .. }) = requests.recv().await {
             let topics = match &command {
                 Command::Subscribe(request) => &request.topics,
                 Command::Unsubscribe(request) => &request.topics,

@@ -123,7 +123,7 @@ async fn health_readiness_and_metrics_are_served_beside() {
     let (daemon, mut requests) = Daemon::start(NorthboundConfig::default()).await;
     assert!(daemon.get("/healthz").await.contains("200 OK"));
     let programmer = tokio::spawn(async move {
-        while let Some(Request { command, answer }) = requests.recv().await {
+        while let Some(Request { command, answer, .. }) = requests.recv().await {
             let _ = match command {
                 Command::GetInfo => answer.send(Ok(Reply::Nodes { nodes: Vec::new() })),
                 command => answer.send(answer_to(&command)),

@@ -60,7 +60,7 @@ impl Daemon {
     async fn answering(config: NorthboundConfig) -> Self {
         let (daemon, mut requests) = Self::start(config).await;
         tokio::spawn(async move {
-            while let Some(Request { command, answer }) = requests.recv().await {
+            while let Some(Request { command, answer, .. }) = requests.recv().await {
                 let _ = answer.send(answer_to(&command));
             }
         });

@@ -153,7 +153,7 @@ async fn a_client_that_takes_no_answers_is_not_read_from_beyond_the_outbound_lim
     let (daemon, mut requests) = Daemon::start(config).await;
     let (answered, mut count) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        while let Some(Request { command, answer }) = requests.recv().await {
+        while let Some(Request { command, answer, .. }) = requests.recv().await {
             let _ = answer.send(answer_to(&command));
             let _ = answered.send(());
         }
@@ -199,7 +199,7 @@ async fn a_batch_whose_answer_could_never_be_sent_does_not_reach_the_programmer(
     assert_eq!((&answer["id"], &answer["error"]["code"]), (&"a".into(), &"too_large".into()));
     assert_eq!(answer["error"]["path"], "payload.flows");
     client.send(install("a", "problems")).await.unwrap();
-    let Request { command, answer } = within(requests.recv()).await.unwrap();
+    let Request { command, answer, .. } = within(requests.recv()).await.unwrap();
     let Command::InstallFlows(request) = &command else { panic!("{command:?}") };
     assert_eq!(request.report, crate::contract::Report::Problems, "and nothing before it");
     let summary = BTreeMap::from([(FlowState::Applied, 20)]);

@@ -100,7 +100,11 @@ fn what_an_old_connection_says_late_confirms_nothing_on_the_new_one() {
     let number = FlowNumber::new(1).unwrap();
     let settled = |connection| Report::Happened {
         connection,
-        event: Event::Settled(vec![Settlement { token: token(Purpose::Install, number), outcome: Outcome::Confirmed }]),
+        event: Event::Settled(vec![Settlement {
+            token: token(Purpose::Install, number),
+            xid: None,
+            outcome: Outcome::Confirmed,
+        }]),
     };
     world.engine.handle_report(settled(old));
     world.run();

@@ -19,6 +19,7 @@ mod replace;
 mod simulator;
 mod slices;
 mod tables;
+mod trail;
 mod warnings;
 mod world;
 

@@ -20,7 +20,7 @@ use crate::policy::{ClassTable, Pipeline};
 use crate::programmer::cookie::{Purpose, from_token};
 use crate::programmer::engine::{Config, Engine, Output, Ticket};
 use crate::programmer::node::{NodeId, Sync};
-use crate::programmer::{Admission, News, TableMiss};
+use crate::programmer::{Admission, News, Step, TableMiss};
 use crate::session::{self, CloseReason, Event, Outcome, Session};
 use crate::southbound::{ConnectionId, Origin, Report, SwitchAddress};
 use crate::store::{Batch, Memory, Store};
@@ -42,7 +42,8 @@ pub(super) struct World {
     pub(super) watched: BTreeMap<NodeId, ovsdb::Target>,
     pub(super) wishes: Vec<(NodeId, ovsdb::Command)>,
     answers: HashMap<Ticket, Value>,
-    next_ticket: u64,
+    pub(super) trails: HashMap<Ticket, Vec<Step>>,
+    pub(super) next_ticket: u64,
     next_connection: u64,
     /// Switches refuse what is sent for this purpose.
     pub(super) refused: Option<Purpose>,
@@ -114,6 +115,7 @@ impl World {
             watched: BTreeMap::new(),
             wishes: Vec::new(),
             answers: HashMap::new(),
+            trails: HashMap::new(),
             next_ticket: 0,
             next_connection: 1,
             refused: None,
@@ -404,6 +406,10 @@ impl World {
 
     fn carry_out(&mut self, output: Output) {
         match output {
+            Output::Trail { ticket, steps } => {
+                assert!(!self.answers.contains_key(&ticket), "a trail comes before its answer");
+                self.trails.insert(ticket, steps);
+            }
             Output::Answer { ticket, answer } => {
                 let value = match answer {
                     Ok(reply) => serde_json::to_value(reply).unwrap(),

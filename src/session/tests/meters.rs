@@ -47,7 +47,7 @@ fn a_meter_mod_before_the_handshake_and_after_the_end_is_not_sent() {
         matches!(&events[1..], [
         Event::Settled(settled),
         Event::MetersRead { token: Token(2), result: Err(ReadError::ConnectionLost) },
-    ] if matches!(settled[..], [Settlement { token: Token(1), outcome: Outcome::NotSent }])),
+    ] if matches!(settled[..], [Settlement { token: Token(1), xid: None, outcome: Outcome::NotSent }])),
         "{events:?}"
     );
 }

@@ -304,7 +304,7 @@ impl Stage {
                         wire.orders.push_back(command);
                     }
                 }
-                Output::Dial { .. } | Output::HangUp { .. } | Output::Tell(_) => {}
+                Output::Dial { .. } | Output::HangUp { .. } | Output::Tell(_) | Output::Trail { .. } => {}
                 // No node of the play has a database.
                 Output::Watch { .. } | Output::Unwatch { .. } | Output::Database { .. } => {}
                 Output::Commit { ticket, batch } => self.writes.push_back((ticket, batch)),
