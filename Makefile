@@ -32,10 +32,10 @@ tutorial: ## type docs/tutorial.md line by line, and compare (root; installs the
 	FLUMEN_BIN=$${FLUMEN_BIN:-target/release/flumen} testbed/leaves-nothing testbed/tutorial
 	FLUMEN_BIN=$${FLUMEN_BIN:-target/release/flumen} testbed/leaves-nothing testbed/tutorial --containers
 
-bench: ## measure everything beside the raw limit and the peers, and write docs/bench (some minutes; on a quiet machine)
+bench: ## measure everything beside the raw limit and the peers, and write docs/bench (quiet machine; PARTS="rates flows")
 	testbed/prerequisites bench
 	$(CARGO) build --release --quiet
-	target/bench/venv/bin/python testbed/bench/run
+	target/bench/venv/bin/python testbed/bench/run $(PARTS)
 
 test: prerequisites ## every test; installs Open vSwitch, Mininet and the clients when root
 	$(CARGO) test --workspace --no-fail-fast

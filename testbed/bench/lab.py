@@ -58,6 +58,14 @@ class Process:
         self.process.wait()
         self.log.close()
 
+    def lives(self):
+        """True; an error with its last words when it has ended."""
+        if (code := self.process.poll()) is None:
+            return True
+        with open(self.log.name, errors="replace") as log:
+            words = log.read().strip().splitlines()[-1:]
+        raise RuntimeError(f"{os.path.basename(self.process.args[4])} ended with {code}: {' '.join(words)}")
+
     @property
     def resident(self):
         """Bytes of memory that it has."""
@@ -65,19 +73,31 @@ class Process:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
 
 
-class OpenVSwitch:
-    """One bridge on the dummy datapath, which needs no privileges; flows go through all of Open vSwitch but packets."""
+class Contender:
+    """What is there for the length of a `with` block, and not at all when it cannot be begun."""
 
     def __enter__(self):
+        try:
+            self.begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+
+class OpenVSwitch(Contender):
+    """One bridge on the dummy datapath, which needs no privileges; flows go through all of Open vSwitch but packets."""
+
+    def begin(self):
         self.home = tempfile.mkdtemp(prefix="flumen-bench-ovs-")
+        self.processes = []
         variables = ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR")
         self.environment = dict(os.environ, **dict.fromkeys(variables, self.home))
         self.run("ovsdb-tool", "create", f"{self.home}/conf.db", SCHEMA)
         database = f"unix:{self.home}/db.sock"
         log = f"{self.home}/log"
-        self.processes = [
-            Process(["ovsdb-server", f"{self.home}/conf.db", f"--remote=p{database}"], log, self.environment)
-        ]
+        server = ["ovsdb-server", f"{self.home}/conf.db", f"--remote=p{database}"]
+        self.processes.append(Process(server, log, self.environment))
         wait_for("the database", lambda: os.path.exists(f"{self.home}/db.sock"))
         self.run("ovs-vsctl", "--no-wait", "init")
         switch = ["ovs-vswitchd", database, "--disable-system", "--enable-dummy=override"]
@@ -86,7 +106,6 @@ class OpenVSwitch:
             "ovs-vsctl", "--timeout=20", "add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=dummy",
             "protocols=OpenFlow13", "fail-mode=secure", "other-config:datapath-id=00000000000000a1",
         )
-        return self
 
     def __exit__(self, *_):
         for process in reversed(self.processes):
@@ -118,18 +137,18 @@ class OpenVSwitch:
         return int(next(word for word in words if word.startswith("flow_count=")).split("=")[1])
 
 
-class Daemon:
+class Daemon(Contender):
     """`flumen serve` on free ports, with a data directory on the disk, or in memory."""
 
     def __init__(self, *options, in_memory=False):
         self.options = options
         self.directory = MEMORY if in_memory else None
+        self.process = None
 
-    def __enter__(self):
+    def begin(self):
         self.data = tempfile.mkdtemp(prefix="flumen-bench-data-", dir=self.directory)
         self.port, self.openflow = free_port(), free_port()
         self.start()
-        return self
 
     def start(self):
         self.process = Process(
@@ -139,10 +158,11 @@ class Daemon:
             ],
             f"{self.data}/log",
         )
-        wait_for("the daemon", self.is_ready, pause=0.005)
+        wait_for("the daemon", lambda: self.process.lives() and self.is_ready(), pause=0.005)
 
     def __exit__(self, *_):
-        self.process.__exit__()
+        if self.process:
+            self.process.__exit__()
         shutil.rmtree(self.data, ignore_errors=True)
 
     def kill(self):

@@ -96,7 +96,7 @@ class WebSocket:
 
     def pipeline(self, frames, count):
         """Sends all of it while replies are read; they come in any order."""
-        sender = threading.Thread(target=self.socket.sendall, args=(frames,))
+        sender = threading.Thread(target=self.socket.sendall, args=(frames,), daemon=True)
         sender.start()
         found = self.replies(count)
         sender.join()

@@ -11,6 +11,7 @@
 
 mod atomic;
 mod bad_input;
+mod bench;
 mod conflicts;
 mod crashes;
 mod discovered_nodes;
