@@ -6,14 +6,18 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
-import time
 import urllib.request
 
-PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TESTBED = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PROJECT = os.path.dirname(TESTBED)
+sys.path.append(TESTBED)
+
+from expecting import wait_for
+
 FLUMEN = os.environ.get("FLUMEN_BIN") or os.path.join(PROJECT, "target/release/flumen")
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
-PATIENCE = 120
 MEMORY = "/dev/shm"
 
 
@@ -21,16 +25,6 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def wait_for(what, probe, patience=PATIENCE, pause=0.02):
-    """Asks until there is an answer."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        if answer := probe():
-            return answer
-        time.sleep(pause)
-    raise TimeoutError(f"waited {patience} s in vain for {what}")
 
 
 def listens(port):

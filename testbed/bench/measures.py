@@ -10,12 +10,16 @@ import time
 
 import msgpack
 
-from lab import PROJECT, Daemon, OpenVSwitch, Process, free_port, listens, wait_for
+from lab import PROJECT, Daemon, OpenVSwitch, Process, free_port, listens
 from openflow import DESTINATION, MARK, PORT, PRIORITY, QUEUE, Raw, flow_mod, flow_text, source
 from websocket import BINARY, TEXT, WebSocket, frame
 
+from expecting import Failed, wait_for
+
 # Flows in a message: what fits into 1 MiB of JSON, and into 16 MiB of MessagePack.
 BATCH = {"json": 5_000, "msgpack": 50_000}
+# Seconds until a switch with very many flows has been read, at most.
+READING = 240
 
 
 def timed(work):
@@ -235,9 +239,9 @@ def stored(flows):
             daemon.start()
             given["restart_seconds"] = time.perf_counter() - begun
             try:
-                wait_for("the switch to be compared", lambda: daemon.connected() == 1)
+                wait_for("the switch to be compared", lambda: daemon.connected() == 1, READING, pause=0.02)
                 given["reconciled_seconds"] = time.perf_counter() - begun
-            except TimeoutError as error:
+            except Failed as error:
                 given["reconciled_seconds"] = {"failed": str(error)}
             given["bytes_per_flow_after_restart"] = (daemon.process.resident - empty) / flows
             return given
@@ -251,7 +255,7 @@ def storm(count):
             daemon.kill()
             begun = time.perf_counter()
             daemon.start()
-            wait_for("all switches to be back", lambda: daemon.connected() == count)
+            wait_for("all switches to be back", lambda: daemon.connected() == count, pause=0.02)
             return {"seconds": time.perf_counter() - begun}
 
 

@@ -3,9 +3,14 @@
 import json
 import os
 import subprocess
+import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.dirname(HERE))
+
+from expecting import Failed, expect, wait_for
+
 PROJECT = "flumen-testbed"
 SWITCHES = {"s1": "00000000000000a1", "s2": "00000000000000a2", "s3": "00000000000000a3"}
 CONTROL_ADDRESS = {"s1": "10.77.0.11", "s2": "10.77.0.12", "s3": "10.77.0.13"}
@@ -13,10 +18,6 @@ SERVICES = ["flumen", "client", *SWITCHES, "h1", "h2"]
 FAR_HOST = "198.18.0.2"
 EF = 46 << 2
 VOICE_PORT, OTHER_PORT = 5004, 9000
-
-
-class Failed(Exception):
-    """What was expected, and what was there instead."""
 
 
 class Cluster:
@@ -148,16 +149,3 @@ def succeeds(action):
         return True
     except Failed:
         return False
-
-
-def expect(holds, otherwise):
-    if not holds:
-        raise Failed(otherwise)
-
-
-def wait_for(what, probe):
-    for _ in range(300):
-        if probe():
-            return
-        time.sleep(0.2)
-    raise Failed(f"waited for a minute in vain for {what}")

@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 from machine import FLUMEN, MININET_HANGS
 from mininet.cli import CLI
@@ -19,14 +18,12 @@ from mininet.net import Mininet
 from mininet.node import Host, OVSSwitch, RemoteController
 from mininet.topo import Topo
 
+from expecting import Failed, expect, wait_for
+
 LAB = os.environ.get("LAB", "")
 
 # Mininet is given so long to come up before its machine is thrown away.
 PATIENCE = 60
-
-
-class Failed(Exception):
-    """What was expected, and what was there instead."""
 
 
 class DualStackHost(Host):
@@ -179,16 +176,3 @@ def kernel_datapath():
         shutil.which("modprobe") is not None
         and subprocess.run(["modprobe", "openvswitch"], capture_output=True).returncode == 0
     )
-
-
-def expect(holds, otherwise):
-    if not holds:
-        raise Failed(otherwise)
-
-
-def wait_for(what, probe):
-    for _ in range(300):
-        if probe():
-            return
-        time.sleep(0.1)
-    raise Failed(f"waited 30 s in vain for {what}")

@@ -15,6 +15,7 @@ import threading
 
 TESTBED = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROJECT = os.path.dirname(TESTBED)
+sys.path.append(TESTBED)
 FLUMEN = os.environ.get("FLUMEN_BIN") or os.path.join(PROJECT, "target/release/flumen")
 
 # What a script ends with inside its machine when Mininet hangs: now and then it waits for ever for a shell's prompt.

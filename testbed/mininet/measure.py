@@ -7,8 +7,9 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from lab import Failed, wait_for
 from machine import TESTBED
+
+from expecting import Failed, wait_for
 
 STREAM = os.path.join(TESTBED, "stream.py")
 

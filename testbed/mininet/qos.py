@@ -5,8 +5,10 @@ import re
 import subprocess
 
 import single
-from lab import LAB, Failed, Lab, expect, flumen, install, wait_for
+from lab import LAB, Lab, flumen, install
 from measure import Stream, measure
+
+from expecting import Failed, expect, wait_for
 
 RATE = 5000
 SWITCH = "s1"

@@ -14,10 +14,12 @@ import dumbbell
 import linear
 import single
 import tree
-from lab import LAB, Failed, Lab, expect, flumen, install, kernel_datapath, rules, states, wait_for
+from lab import LAB, Lab, flumen, install, kernel_datapath, rules, states
 from machine import PROJECT
 from measure import TABLE_HEAD, Stream, a_few_packets, measure, ping
 from qos import quality_of_service
+
+from expecting import Failed, expect, wait_for
 
 EF = 46 << 2
 VOICE_PORT, OTHER_PORT = 5004, 9000
