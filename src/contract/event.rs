@@ -196,9 +196,9 @@ pub enum EventPayload {
 /// Events that are gone, by their first and last number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
-    /// The first that is missing, in the numbers of the epoch of the event.
+    /// The first that is missing, in the numbers of the epoch of the event; 0 where only events before that epoch are.
     pub from: u64,
-    /// The last that is missing.
+    /// The last that is missing, likewise.
     pub to: u64,
 }
 

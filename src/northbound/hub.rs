@@ -42,6 +42,8 @@ struct Shelf {
 #[derive(Debug)]
 pub(super) struct Cursor {
     topic: Topic,
+    /// The number of the last event when it began.
+    last: u64,
     next: u64,
     interval_ms: u32,
     /// A gap from before it began.
@@ -128,7 +130,11 @@ impl Hub {
         let is_of_this_start = request.epoch.as_deref().is_none_or(|epoch| epoch == self.audience.epoch());
         let mut begun = Vec::with_capacity(request.topics.len());
         for topic in request.topics.iter().copied() {
-            let last = standing.get(&topic).copied().unwrap_or_default();
+            let told = standing.get(&topic).copied().unwrap_or_default();
+            let last = match topic {
+                Topic::Stats => self.last_statistics(request.interval_ms, told),
+                _ => told,
+            };
             let asked = request.from_seq.get(&topic).copied();
             let (next, owed) = match asked {
                 None => (last + 1, None),
@@ -145,18 +151,23 @@ impl Hub {
                 let message = format!("there are {} subscriptions already, and no more are allowed", self.limit);
                 ErrorBody::new(ErrorCode::Overloaded, message)
             })?;
-            begun.push((topic, last, next, owed, place));
+            begun.push((topic, told, last, next, owed, place));
         }
         // From here on nothing fails: who has joined is a cursor that leaves.
-        let join = |(topic, last, next, owed, place)| {
+        let join = |(topic, told, last, next, owed, place)| {
             let interval_ms = request.interval_ms;
             if topic == Topic::Stats {
-                self.shelf().statistics.join(interval_index(interval_ms), last);
+                self.shelf().statistics.join(interval_index(interval_ms), told);
             }
             let seat = self.audience.seat(topic, interval_ms);
-            Cursor { topic, next, interval_ms, owed, _seat: seat, _place: place }
+            Cursor { topic, last, next, interval_ms, owed, _seat: seat, _place: place }
         };
         Ok(begun.into_iter().map(join).collect())
+    }
+
+    /// The number of the last statistics of an interval, which has numbers of its own; `told` is the last sample.
+    pub(super) fn last_statistics(&self, interval_ms: u32, told: u64) -> u64 {
+        self.shelf().statistics.last(interval_index(interval_ms), told)
     }
 
     /// How many intervals of statistics somebody waits for.
@@ -207,6 +218,15 @@ impl Hub {
 impl Cursor {
     pub(super) fn topic(&self) -> Topic {
         self.topic
+    }
+
+    /// The number of the last event when it began.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    pub(super) fn interval_ms(&self) -> u32 {
+        self.interval_ms
     }
 }
 

@@ -43,18 +43,13 @@ impl Default for Ring {
 }
 
 impl Ring {
-    /// Takes an event. A number that is not the next tells that those before it were lost.
+    /// Takes an event. A number that is not the next tells that those before it were lost; what is past is not taken.
     pub(super) fn push(&mut self, seq: u64, event: Arc<Written>) {
+        if seq < self.next {
+            return;
+        }
         if seq > self.next {
             self.skip(seq - 1);
-        }
-        self.append(seq, event);
-    }
-
-    /// Takes an event that stands for all since the one before. What is past is not taken.
-    pub(super) fn append(&mut self, seq: u64, event: Arc<Written>) {
-        if self.is_past(seq) {
-            return;
         }
         self.bytes += event.len();
         self.events.push_back((seq, event));
@@ -64,11 +59,6 @@ impl Ring {
             self.bytes -= event.len();
             self.first = seq + 1;
         }
-    }
-
-    /// Whether the ring has gone on beyond this number.
-    pub(super) fn is_past(&self, seq: u64) -> bool {
-        seq < self.next
     }
 
     /// Everything up to this number is gone.
@@ -133,10 +123,10 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_stands_for_what_is_past_is_not_taken() {
+    fn an_event_that_is_past_is_not_taken() {
         let mut ring = ring(1..=3);
-        ring.append(2, event("again"));
-        ring.append(4, event("4"));
+        ring.push(2, event("again"));
+        ring.push(4, event("4"));
         assert_eq!(texts(&ring.read(&mut 1)), ["1", "2", "3", "4"]);
     }
 

@@ -1,5 +1,8 @@
 //! Statistics for subscribers with different intervals: what changed since the last event of an interval is put together
 //! into one, which all with that interval share.
+//!
+//! The events of each interval are numbered for themselves, so that nobody misses a number: what was put together is not
+//! lost. What is lost (samples that found no room, or were taken while nobody with the interval listened) takes one number.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +24,17 @@ const FLOWS_PER_EVENT: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Statistics {
     intervals: BTreeMap<usize, Class>,
+    /// How far those had come that nobody wants now.
+    left: BTreeMap<usize, Mark>,
+}
+
+/// How far an interval has come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    /// The number of its last event.
+    last: u64,
+    /// The last sample that is in an event, or will be in the next.
+    sample: u64,
 }
 
 /// The subscribers with one interval.
@@ -28,30 +42,52 @@ pub(super) struct Statistics {
 struct Class {
     ring: Ring,
     subscribers: usize,
+    mark: Mark,
     flows: BTreeMap<(NodeName, FlowId), FlowStats>,
     nodes: BTreeMap<NodeName, NodeStats>,
-    /// The last sample that went into them.
-    last: Option<(u64, Timestamp)>,
+    /// When the newest of what is in them was taken.
+    at: Option<Timestamp>,
     published: Option<Instant>,
     due: Option<Instant>,
 }
 
+impl Class {
+    fn new(mark: Mark) -> Self {
+        let mut ring = Ring::default();
+        ring.skip(mark.last);
+        let (flows, nodes) = Default::default();
+        Self { ring, subscribers: 0, mark, flows, nodes, at: None, published: None, due: None }
+    }
+}
+
 impl Statistics {
+    /// The number of the last event of an interval, for somebody who comes now; `sample` is the last that was taken.
+    pub(super) fn last(&self, interval: usize, sample: u64) -> u64 {
+        self.intervals.get(&interval).map_or_else(|| self.mark(interval, sample), |class| class.mark).last
+    }
+
+    /// Where an interval goes on that nobody has wanted for a while.
+    fn mark(&self, interval: usize, sample: u64) -> Mark {
+        let Some(left) = self.left.get(&interval) else { return Mark { last: 0, sample } };
+        // Whoever was there before has missed what was sampled meanwhile.
+        let is_missing = sample > left.sample;
+        Mark { last: left.last + u64::from(is_missing), sample }
+    }
+
     /// One more subscriber. What was before the first is gone.
-    pub(super) fn join(&mut self, interval: usize, last: u64) {
-        let class = self.intervals.entry(interval).or_insert_with(|| {
-            let mut ring = Ring::default();
-            ring.skip(last);
-            let (flows, nodes) = Default::default();
-            Class { ring, subscribers: 0, flows, nodes, last: None, published: None, due: None }
-        });
-        class.subscribers += 1;
+    pub(super) fn join(&mut self, interval: usize, sample: u64) {
+        let mark = self.mark(interval, sample);
+        self.left.remove(&interval);
+        self.intervals.entry(interval).or_insert_with(|| Class::new(mark)).subscribers += 1;
     }
 
     pub(super) fn leave(&mut self, interval: usize) {
         if let Some(class) = self.intervals.get_mut(&interval) {
             class.subscribers -= 1;
             if class.subscribers == 0 {
+                // What waits to be told is missed, too.
+                let sample = if class.due.is_some() { 0 } else { class.mark.sample };
+                self.left.insert(interval, Mark { sample, ..class.mark });
                 self.intervals.remove(&interval);
             }
         }
@@ -68,24 +104,26 @@ impl Statistics {
     }
 
     /// Adds a sample: the latest word on each flow counts.
-    pub(super) fn take(&mut self, seq: u64, at: Timestamp, stats: Stats) {
+    pub(super) fn take(&mut self, sample: u64, at: Timestamp, stats: Stats) {
         let now = Instant::now();
-        for (interval, class) in self.intervals.iter_mut().filter(|(_, class)| !class.ring.is_past(seq)) {
+        for (interval, class) in self.intervals.iter_mut().filter(|(_, class)| class.mark.sample < sample) {
             let Stats { flows, nodes } = stats.clone();
             class.flows.extend(flows.into_iter().map(|flow| ((flow.node.clone(), flow.flow_id.clone()), flow)));
             class.nodes.extend(nodes.into_iter().map(|node| (node.node.clone(), node)));
-            class.last = Some((seq, at));
+            class.mark.sample = sample;
+            class.at = Some(at);
             let every = Duration::from_millis(INTERVALS_MS.get(*interval).copied().unwrap_or_default().into());
             let earliest = class.published.map_or(now, |published| published + every);
             class.due.get_or_insert(earliest.max(now + GATHER));
         }
     }
 
-    /// Samples up to this one are lost, with what was put together of them.
-    pub(super) fn skip(&mut self, seq: u64) {
-        for class in self.intervals.values_mut() {
-            class.ring.skip(seq);
-            (class.last, class.due) = (None, None);
+    /// Samples up to this one are lost, with what was put together of them: a number stands for them.
+    pub(super) fn skip(&mut self, sample: u64) {
+        for class in self.intervals.values_mut().filter(|class| class.mark.sample < sample) {
+            class.mark = Mark { last: class.mark.last + 1, sample };
+            class.ring.skip(class.mark.last);
+            (class.at, class.due) = (None, None);
             class.flows.clear();
             class.nodes.clear();
         }
@@ -100,20 +138,18 @@ impl Statistics {
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<(usize, u64, Timestamp, Stats)> {
         let mut events = Vec::new();
         for (interval, class) in &mut self.intervals {
-            let Some((last, at)) = class.last.filter(|_| class.due.is_some_and(|due| due <= now)) else { continue };
-            (class.due, class.published, class.last) = (None, Some(now), None);
+            let Some(at) = class.at.filter(|_| class.due.is_some_and(|due| due <= now)) else { continue };
+            (class.due, class.published, class.at) = (None, Some(now), None);
             let flows: Vec<FlowStats> = std::mem::take(&mut class.flows).into_values().collect();
             let mut nodes: Vec<NodeStats> = std::mem::take(&mut class.nodes).into_values().collect();
-            // No more events than samples went into them, so there are numbers for all.
-            let mut seq = last - (flows.len().saturating_sub(1) / FLOWS_PER_EVENT) as u64;
             let mut flows = flows.into_iter().peekable();
             loop {
                 let part = flows.by_ref().take(FLOWS_PER_EVENT).collect();
-                events.push((*interval, seq, at, Stats { flows: part, nodes: std::mem::take(&mut nodes) }));
+                class.mark.last += 1;
+                events.push((*interval, class.mark.last, at, Stats { flows: part, nodes: std::mem::take(&mut nodes) }));
                 if flows.peek().is_none() {
                     break;
                 }
-                seq += 1;
             }
         }
         events
@@ -121,7 +157,7 @@ impl Statistics {
 
     pub(super) fn publish(&mut self, interval: usize, seq: u64, event: Arc<Written>) {
         if let Some(class) = self.intervals.get_mut(&interval) {
-            class.ring.append(seq, event);
+            class.ring.push(seq, event);
         }
     }
 }
@@ -130,22 +166,25 @@ impl Statistics {
 mod tests {
     use super::*;
 
-    fn sample() -> Stats {
-        let flow = FlowStats {
-            flow_id: "f".parse().unwrap(),
+    fn flow(name: &str) -> FlowStats {
+        FlowStats {
+            flow_id: name.parse().unwrap(),
             node: "s1".parse().unwrap(),
             packets: 1,
             bytes: 1,
             packets_per_second: 0,
             bits_per_second: 0,
-        };
-        Stats { flows: vec![flow], nodes: Vec::new() }
+        }
     }
 
-    /// One subscriber of the first interval, who has all events up to this one.
-    fn joined(last: u64) -> Statistics {
+    fn sample() -> Stats {
+        Stats { flows: vec![flow("f")], nodes: Vec::new() }
+    }
+
+    /// One subscriber of the first interval, who came after this sample.
+    fn joined(after: u64) -> Statistics {
         let mut statistics = Statistics::default();
-        statistics.join(0, last);
+        statistics.join(0, after);
         statistics
     }
 
@@ -153,15 +192,50 @@ mod tests {
         Instant::now() + Duration::from_secs(3_600)
     }
 
+    /// The numbers of what is told of an interval as soon as something is due.
+    fn seqs_of(statistics: &mut Statistics, interval: usize) -> Vec<u64> {
+        let due = statistics.due().map(|due| statistics.take_due(due)).unwrap_or_default();
+        due.into_iter().filter(|(of, ..)| *of == interval).map(|(_, seq, ..)| seq).collect()
+    }
+
+    /// What somebody who waits for this number is told of as missing.
+    fn gap(statistics: &Statistics, mut next: u64) -> Option<(u64, u64)> {
+        let read = statistics.ring(0).unwrap().read(&mut next);
+        read.gap.map(|gap| (gap.from, gap.to))
+    }
+
     #[test]
-    fn a_sample_that_was_put_together_before_some_were_lost_is_lost_with_them() {
+    fn samples_that_are_put_together_take_one_number_at_each_interval() {
+        let mut statistics = joined(0);
+        statistics.join(3, 0);
+        for number in 1..=3 {
+            statistics.take(number, Timestamp::now(), sample());
+        }
+        assert_eq!(seqs_of(&mut statistics, 0), [1]);
+        statistics.take(4, Timestamp::now(), sample());
+        assert_eq!(seqs_of(&mut statistics, 0), [2]);
+        assert_eq!((statistics.last(0, 4), statistics.last(3, 4), statistics.last(5, 4)), (2, 1, 0));
+    }
+
+    #[test]
+    fn many_flows_are_several_events_with_numbers_that_follow() {
+        let mut statistics = joined(0);
+        let flows = (0..=2 * FLOWS_PER_EVENT).map(|number| flow(&number.to_string())).collect();
+        statistics.take(1, Timestamp::now(), Stats { flows, nodes: Vec::new() });
+        assert_eq!(seqs_of(&mut statistics, 0), [1, 2, 3]);
+        statistics.take(2, Timestamp::now(), sample());
+        assert_eq!(seqs_of(&mut statistics, 0), [4]);
+    }
+
+    #[test]
+    fn a_sample_that_was_put_together_before_some_were_lost_is_lost_with_them_and_all_are_one_gap() {
         let mut statistics = joined(0);
         statistics.take(1, Timestamp::now(), sample());
-        statistics.skip(2);
+        statistics.skip(20);
         assert_eq!((statistics.due(), statistics.take_due(later()).len()), (None, 0));
-        statistics.take(3, Timestamp::now(), sample());
-        let seqs: Vec<u64> = statistics.take_due(later()).into_iter().map(|(_, seq, _, _)| seq).collect();
-        assert_eq!(seqs, [3]);
+        assert_eq!(gap(&statistics, 1), Some((1, 1)));
+        statistics.take(21, Timestamp::now(), sample());
+        assert_eq!(seqs_of(&mut statistics, 0), [2]);
     }
 
     #[test]
@@ -169,5 +243,29 @@ mod tests {
         let mut statistics = joined(5);
         statistics.take(5, Timestamp::now(), sample());
         assert_eq!(statistics.due(), None);
+    }
+
+    #[test]
+    fn who_comes_back_is_told_of_a_gap_only_when_something_was_sampled_meanwhile() {
+        let mut statistics = joined(0);
+        statistics.take(1, Timestamp::now(), sample());
+        assert_eq!(seqs_of(&mut statistics, 0), [1]);
+        statistics.leave(0);
+        assert_eq!(statistics.last(0, 1), 1);
+        statistics.join(0, 1);
+        assert_eq!(gap(&statistics, 2), None);
+        statistics.leave(0);
+        assert_eq!(statistics.last(0, 9), 2);
+        statistics.join(0, 9);
+        assert_eq!(gap(&statistics, 2), Some((2, 2)));
+    }
+
+    #[test]
+    fn who_leaves_before_a_sample_is_told_misses_it() {
+        let mut statistics = joined(0);
+        statistics.take(1, Timestamp::now(), sample());
+        statistics.leave(0);
+        statistics.join(0, 1);
+        assert_eq!((statistics.last(0, 1), gap(&statistics, 1)), (1, Some((1, 1))));
     }
 }

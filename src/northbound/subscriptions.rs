@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::hub::{Cursor, Hub};
 use super::subprotocol::Written;
-use crate::contract::{ErrorBody, Subscribe, Topic};
+use crate::contract::{DEFAULT_INTERVAL_MS, ErrorBody, Subscribe, Topic, Unsubscribe};
 
 /// The subscriptions of one connection: a topic each, and so never more than there are topics.
 #[derive(Debug)]
@@ -28,18 +28,28 @@ impl<'a> Subscriptions<'a> {
         self.cursors.is_empty()
     }
 
-    /// Begins; a topic that was subscribed to before is so anew.
-    pub(super) fn add(&mut self, request: &Subscribe, standing: &BTreeMap<Topic, u64>) -> Result<(), ErrorBody> {
+    /// Begins; a topic that was subscribed to before is so anew. `standing` is where each topic stands, and becomes that as
+    /// this client counts.
+    pub(super) fn add(&mut self, request: &Subscribe, standing: &mut BTreeMap<Topic, u64>) -> Result<(), ErrorBody> {
         for cursor in self.hub.subscribe(request, standing)? {
             self.remove(cursor.topic());
+            standing.insert(cursor.topic(), cursor.last());
             self.cursors.insert(cursor.topic(), cursor);
         }
         self.is_behind = true;
         Ok(())
     }
 
-    /// Ends one.
-    pub(super) fn remove(&mut self, topic: Topic) {
+    /// Ends some; `standing` as in [`Subscriptions::add`].
+    pub(super) fn end(&mut self, request: &Unsubscribe, standing: &mut BTreeMap<Topic, u64>) {
+        if let Some(last) = standing.get_mut(&Topic::Stats) {
+            let interval_ms = self.cursors.get(&Topic::Stats).map_or(DEFAULT_INTERVAL_MS, Cursor::interval_ms);
+            *last = self.hub.last_statistics(interval_ms, *last);
+        }
+        request.topics.iter().for_each(|topic| self.remove(*topic));
+    }
+
+    fn remove(&mut self, topic: Topic) {
         if let Some(cursor) = self.cursors.remove(&topic) {
             self.hub.leave(&cursor);
         }

@@ -219,15 +219,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
     }
 
     /// Does what is left to do here. The first event comes after the Reply, which is written first.
-    fn follow_up(&mut self, follow_up: Option<Subscription>, reply: Reply) -> Answer {
-        match (follow_up, &reply) {
-            (Some(Subscription::Begin(request)), Reply::Subscribed { topics, .. }) => {
-                self.subscriptions.add(&request, topics)?;
+    fn follow_up(&mut self, follow_up: Option<Subscription>, mut reply: Reply) -> Answer {
+        if let (Some(change), Reply::Subscribed { topics, .. }) = (follow_up, &mut reply) {
+            match change {
+                Subscription::Begin(request) => self.subscriptions.add(&request, topics)?,
+                Subscription::End(request) => self.subscriptions.end(&request, topics),
             }
-            (Some(Subscription::End(request)), _) => {
-                request.topics.into_iter().for_each(|topic| self.subscriptions.remove(topic));
-            }
-            (Some(Subscription::Begin(_)) | None, _) => {}
         }
         Ok(reply)
     }

@@ -128,6 +128,18 @@ async fn a_client_from_before_a_restart_is_told_of_the_gap_first() {
 }
 
 #[tokio::test]
+async fn a_gap_from_before_a_restart_since_when_nothing_happened_is_before_the_first_number() {
+    let daemon = daemon(NorthboundConfig::default(), 0).await;
+    let mut client = daemon.client().await;
+    let request = serde_json::json!({"topics": ["alarms"], "from_seq": {"alarms": 900}, "epoch": "the one before"});
+    subscribe(&mut client, request).await;
+    let event = receive(&mut client).await;
+    assert_eq!((&event["payload"], &event["seq"]), (&serde_json::json!({"gap": {"from": 0, "to": 0}}), &0.into()));
+    tell(&daemon, [alarm(1, "x")]).await;
+    assert_eq!(receive(&mut client).await["seq"], 1);
+}
+
+#[tokio::test]
 async fn what_is_gone_is_one_gap() {
     let daemon = daemon(NorthboundConfig::default(), 9).await;
     let mut client = daemon.client().await;
@@ -163,10 +175,57 @@ async fn statistics_come_once_an_interval_with_the_latest_word_on_each_flow() {
     let event = receive(&mut client).await;
     let counted: Vec<_> =
         event["payload"]["flows"].as_array().unwrap().iter().map(|flow| flow["packets"].clone()).collect();
-    assert_eq!((&event["seq"], counted), (&3.into(), vec![2.into(), 5.into()]));
+    assert_eq!((&event["seq"], counted), (&1.into(), vec![2.into(), 5.into()]), "one event, and one number");
     tell(&daemon, [stats(4, "b", 6)]).await;
     let event = receive(&mut client).await;
-    assert_eq!((&event["seq"], event["payload"]["flows"].as_array().unwrap().len()), (&4.into(), 1), "what changed");
+    assert_eq!((&event["seq"], event["payload"]["flows"].as_array().unwrap().len()), (&2.into(), 1), "what changed");
+}
+
+#[tokio::test]
+async fn statistics_are_numbered_without_a_hole_at_every_interval_and_the_replies_count_the_same() {
+    let daemon = daemon(NorthboundConfig::default(), 40).await;
+    let (mut quick, mut slow) = (daemon.client().await, daemon.client().await);
+    let at = |interval_ms: u32| serde_json::json!({"topics": ["stats"], "interval_ms": interval_ms});
+    for (client, interval_ms) in [(&mut quick, 100), (&mut slow, 500)] {
+        let reply = ask(client, "Subscribe", at(interval_ms)).await;
+        assert_eq!(reply["payload"]["topics"], serde_json::json!({"stats": 0}), "of this interval there were none");
+    }
+    let mut sample = 40;
+    for number in 1..=6 {
+        sample += 3;
+        tell(&daemon, [stats(sample - 1, "a", sample), stats(sample, "b", sample)]).await;
+        assert_eq!(receive(&mut quick).await["seq"], number);
+    }
+    for number in 1..=2 {
+        assert_eq!(receive(&mut slow).await["seq"], number);
+    }
+    let reply = ask(&mut quick, "Unsubscribe", serde_json::json!({"topics": ["stats"]})).await;
+    assert_eq!(reply["payload"]["topics"], serde_json::json!({"stats": 6}));
+}
+
+#[tokio::test]
+async fn who_comes_back_to_statistics_is_told_of_a_gap_where_samples_were_missed() {
+    let daemon = daemon(NorthboundConfig::default(), 0).await;
+    let (mut first, mut other) = (daemon.client().await, daemon.client().await);
+    subscribe(&mut first, serde_json::json!({"topics": ["stats"], "interval_ms": 100})).await;
+    tell(&daemon, [stats(1, "a", 1)]).await;
+    let epoch = receive(&mut first).await["epoch"].clone();
+    // The programmer of these tests always says that there was nothing before, so somebody has to be there all the time.
+    subscribe(&mut other, serde_json::json!({"topics": ["stats"], "interval_ms": 100})).await;
+    drop(first);
+    tell(&daemon, [News { topic: Topic::Stats, seq: 7, at: Timestamp::now(), payload: None }]).await;
+    let event = receive(&mut other).await;
+    assert_eq!((&event["payload"], &event["seq"]), (&serde_json::json!({"gap": {"from": 2, "to": 2}}), &2.into()));
+    let mut back = daemon.client().await;
+    let request = serde_json::json!({
+        "topics": ["stats"], "interval_ms": 100, "from_seq": {"stats": 2}, "epoch": epoch
+    });
+    assert_eq!(ask(&mut back, "Subscribe", request).await["payload"]["topics"], serde_json::json!({"stats": 2}));
+    assert_eq!(receive(&mut back).await["payload"], serde_json::json!({"gap": {"from": 2, "to": 2}}));
+    tell(&daemon, [stats(8, "a", 2)]).await;
+    for client in [&mut other, &mut back] {
+        assert_eq!(receive(client).await["seq"], 3);
+    }
 }
 
 #[tokio::test]
