@@ -76,6 +76,7 @@ advisories: ## known vulnerabilities of the dependencies; fetches the RustSec da
 
 prerequisites: ## install what the tests need (root), or say what will be skipped
 	testbed/prerequisites
+	testbed/prerequisites containers
 
 book: ## the documentation as a book, in target/book, with every link in it checked (needs mdBook and linkchecker)
 	mdbook build docs

@@ -40,7 +40,7 @@ fn can_be_followed() -> bool {
 
 fn has_containers() -> bool {
     let pexpect = "/usr/lib/python3/dist-packages/pexpect/__init__.py";
-    have_root() && have(&["docker", "dockerd", "docker-compose", "debootstrap", "unshare", "/usr/bin/python3", pexpect])
+    have_root() && have(&["docker", "dockerd", "debootstrap", "unshare", "/usr/bin/python3", pexpect])
 }
 
 #[test]
