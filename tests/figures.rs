@@ -84,7 +84,7 @@ const WORDS: [&str; 26] = [
 
 /// Figures that `make bench` does not measure: the page, the figure, and why it may stand there. Without a figure all of the
 /// page is meant.
-const OTHERS: [(&str, &str, &str); 32] = [
+const OTHERS: [(&str, &str, &str); 34] = [
     ("README.md", "16 MiB", "a bound of the program"),
     ("README.md", "ten minutes", TUTORIAL),
     ("README.md", "24 hours", "a bound of the program"),
@@ -110,6 +110,8 @@ const OTHERS: [(&str, &str, &str); 32] = [
     ("docs/secure.md", "5 seconds", "a bound of the program"),
     ("docs/secure.md", "64 MiB", "a bound of the program"),
     ("docs/soak.md", "", "each section says which command printed it: they run for hours"),
+    ("docs/watching.md", "250 ms", "a bound of the program"),
+    ("docs/watching.md", "60 s", "a bound of the program"),
     ("docs/watching.md", "ten seconds", "a bound of the program"),
     ("docs/watching.md", "three times", "a constant of the program"),
     ("testbed/README.md", "5,000 kbit/s", "what the scenario asks for"),
