@@ -8,7 +8,8 @@
 //! fields (2)  kinds (2)  length of the class (2)  of the id (2)  [idle timeout (2)  hard timeout (2)]  class  id  the rest
 //! ```
 //! The rest is what the request has of its other fields, in the order of [`InstallFlow`]. Nothing outside this file knows
-//! the form, and it does not outlive the daemon.
+//! the form. The store keeps it as it is (`stored`), so what is written once means the same for ever: a new field gets a
+//! new form of the record there.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -138,33 +139,43 @@ impl Asked {
         Self(bytes.into_boxed_slice())
     }
 
+    /// Takes what was kept, and puts the request together. Nothing where [`Asked::new`] has not made the bytes.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<(Self, InstallFlow)> {
+        let asked = Self(bytes.into());
+        let request = asked.read()?;
+        asked.id_bytes().and_then(|id| std::str::from_utf8(id).ok()?.parse::<FlowId>().ok())?;
+        Some((asked, request))
+    }
+
+    /// What is to be kept.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The request, as it was asked.
     pub(super) fn request(&self) -> InstallFlow {
-        let mut bytes = self.rest();
+        self.read().unwrap_or_else(|| unreachable!("it was made of a request, or looked at when it came"))
+    }
+
+    fn read(&self) -> Option<InstallFlow> {
+        let mut bytes = self.rest()?;
         let has = |bit| self.has(bit);
         let (ends, kinds) = (self.byte(2), self.byte(3));
-        InstallFlow {
-            flow_id: has(field::FLOW_ID).then(|| self.flow_id()),
-            nodes: has(field::NODES).then(|| get_nodes(&mut bytes)),
-            source: get_end(ends >> 4, &mut bytes),
-            destination: get_end(ends & 0xf, &mut bytes),
-            traffic_type: self.traffic_type().to_owned(),
-            priority: has(field::PRIORITY).then(|| bytes.get_u16()),
-            protocol: Protocol::ALL.get(usize::from(kinds & 0xf)).copied(),
-            source_port: has(field::SOURCE_PORT).then(|| get_ports(&mut bytes)),
-            destination_port: has(field::DESTINATION_PORT).then(|| get_ports(&mut bytes)),
-            dscp: has(field::DSCP).then(|| bytes.get_u8()),
-            queue: has(field::QUEUE).then(|| bytes.get_u32()),
-            rate_limit: has(field::RATE_LIMIT).then(|| RateLimit {
-                rate_kbps: bytes.get_u32(),
-                burst_kb: has(field::BURST).then(|| bytes.get_u32()),
-            }),
-            forward: match kinds >> 4 {
-                0 => Forward::Normal,
-                1 => Forward::Drop,
-                2 => Forward::Port(bytes.get_u32()),
-                _ => Forward::Table(bytes.get_u8()),
-            },
+        let text = |bytes| std::str::from_utf8(bytes).ok();
+        let request = InstallFlow {
+            flow_id: if has(field::FLOW_ID) { Some(text(self.id_bytes()?)?.parse().ok()?) } else { None },
+            nodes: if has(field::NODES) { Some(get_nodes(&mut bytes)?) } else { None },
+            source: get_end(ends >> 4, &mut bytes)?,
+            destination: get_end(ends & 0xf, &mut bytes)?,
+            traffic_type: text(self.texts().get(..self.class_length())?)?.to_owned(),
+            priority: if has(field::PRIORITY) { Some(bytes.try_get_u16().ok()?) } else { None },
+            protocol: get_protocol(kinds & 0xf)?,
+            source_port: if has(field::SOURCE_PORT) { Some(get_ports(&mut bytes)?) } else { None },
+            destination_port: if has(field::DESTINATION_PORT) { Some(get_ports(&mut bytes)?) } else { None },
+            dscp: if has(field::DSCP) { Some(bytes.try_get_u8().ok()?) } else { None },
+            queue: if has(field::QUEUE) { Some(bytes.try_get_u32().ok()?) } else { None },
+            rate_limit: if has(field::RATE_LIMIT) { Some(get_limit(has(field::BURST), &mut bytes)?) } else { None },
+            forward: get_forward(kinds >> 4, &mut bytes)?,
             bidirectional: has(field::BIDIRECTIONAL),
             idle_timeout: self.idle_timeout(),
             hard_timeout: self.hard_timeout(),
@@ -172,13 +183,18 @@ impl Asked {
             on_conflict: if has(field::REFUSE) { OnConflict::Refuse } else { OnConflict::Warn },
             replace: has(field::REPLACE),
             wait: if has(field::ACCEPTED) { Wait::Accepted } else { Wait::Applied },
-            timeout_ms: if has(field::PATIENCE) { bytes.get_u32() } else { DEFAULT_TIMEOUT_MS },
-        }
+            timeout_ms: if has(field::PATIENCE) { bytes.try_get_u32().ok()? } else { DEFAULT_TIMEOUT_MS },
+        };
+        bytes.is_empty().then_some(request)
     }
 
     /// The id of the flow.
     pub(super) fn id(&self) -> &str {
-        text(self.texts().get(self.class_length()..self.class_length() + self.id_length()).unwrap_or_default())
+        text(self.id_bytes().unwrap_or_default())
+    }
+
+    fn id_bytes(&self) -> Option<&[u8]> {
+        self.texts().get(self.class_length()..self.class_length() + self.id_length())
     }
 
     /// The same, to be given away.
@@ -222,8 +238,8 @@ impl Asked {
         self.0.get(from..).unwrap_or_default()
     }
 
-    fn rest(&self) -> &[u8] {
-        self.texts().get(self.class_length() + self.id_length()..).unwrap_or_default()
+    fn rest(&self) -> Option<&[u8]> {
+        self.texts().get(self.class_length() + self.id_length()..)
     }
 
     fn byte(&self, at: usize) -> u8 {
@@ -271,18 +287,19 @@ fn put_end(bytes: &mut Vec<u8>, end: &Endpoint) {
     }
 }
 
-fn get_end(kind: u8, bytes: &mut &[u8]) -> Endpoint {
-    match kind {
+fn get_end(kind: u8, bytes: &mut &[u8]) -> Option<Endpoint> {
+    Some(match kind {
         0 => Endpoint::Any,
         1 => {
-            let address = Ipv4Addr::from_bits(bytes.get_u32());
-            Endpoint::V4(Ipv4Net::new_assert(address, bytes.get_u8()))
+            let address = Ipv4Addr::from_bits(bytes.try_get_u32().ok()?);
+            Endpoint::V4(Ipv4Net::new(address, bytes.try_get_u8().ok()?).ok()?)
         }
-        _ => {
-            let address = Ipv6Addr::from_bits(bytes.get_u128());
-            Endpoint::V6(Ipv6Net::new_assert(address, bytes.get_u8()))
+        2 => {
+            let address = Ipv6Addr::from_bits(bytes.try_get_u128().ok()?);
+            Endpoint::V6(Ipv6Net::new(address, bytes.try_get_u8().ok()?).ok()?)
         }
-    }
+        _ => return None,
+    })
 }
 
 fn forward_kind(forward: &Forward) -> u8 {
@@ -294,24 +311,49 @@ fn forward_kind(forward: &Forward) -> u8 {
     }
 }
 
-/// Its place among all of them; without one, a place that none has.
-fn protocol_kind(protocol: Option<Protocol>) -> u8 {
-    protocol.map_or(0xf, |protocol| protocol as u8)
+fn get_forward(kind: u8, bytes: &mut &[u8]) -> Option<Forward> {
+    Some(match kind {
+        0 => Forward::Normal,
+        1 => Forward::Drop,
+        2 => Forward::Port(bytes.try_get_u32().ok()?),
+        3 => Forward::Table(bytes.try_get_u8().ok()?),
+        _ => return None,
+    })
 }
 
-fn get_nodes(bytes: &mut &[u8]) -> Vec<NodeName> {
-    let count = bytes.get_u32();
-    let name = |_| {
-        let length = usize::from(bytes.get_u16());
-        let (name, rest) = bytes.split_at(length);
-        *bytes = rest;
-        text(name).parse().unwrap_or_else(|_| unreachable!("it was a lawful name"))
-    };
+/// Without a protocol: a number that none has.
+const NO_PROTOCOL: u8 = 0xf;
+
+/// Its place among all of them.
+fn protocol_kind(protocol: Option<Protocol>) -> u8 {
+    protocol.map_or(NO_PROTOCOL, |protocol| protocol as u8)
+}
+
+fn get_protocol(kind: u8) -> Option<Option<Protocol>> {
+    if kind == NO_PROTOCOL { Some(None) } else { Protocol::ALL.get(usize::from(kind)).copied().map(Some) }
+}
+
+fn get_nodes(bytes: &mut &[u8]) -> Option<Vec<NodeName>> {
+    let count = bytes.try_get_u32().ok()?;
+    let name = |_| std::str::from_utf8(get_short(bytes)?).ok()?.parse().ok();
     (0..count).map(name).collect()
 }
 
-fn get_ports(bytes: &mut &[u8]) -> PortRange {
-    PortRange { first: bytes.get_u16(), last: bytes.get_u16() }
+/// Bytes behind their number, in two bytes.
+fn get_short<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = bytes.try_get_u16().ok()?;
+    let (taken, rest) = bytes.split_at_checked(length.into())?;
+    *bytes = rest;
+    Some(taken)
+}
+
+fn get_limit(has_burst: bool, bytes: &mut &[u8]) -> Option<RateLimit> {
+    let rate_kbps = bytes.try_get_u32().ok()?;
+    Some(RateLimit { rate_kbps, burst_kb: if has_burst { Some(bytes.try_get_u32().ok()?) } else { None } })
+}
+
+fn get_ports(bytes: &mut &[u8]) -> Option<PortRange> {
+    Some(PortRange { first: bytes.try_get_u16().ok()?, last: bytes.try_get_u16().ok()? })
 }
 
 #[cfg(test)]
@@ -408,7 +450,26 @@ mod tests {
             prop_assert_eq!(asked.has_rate_limit(), request.rate_limit.is_some());
             prop_assert_eq!(asked.idle_timeout(), request.idle_timeout);
             prop_assert_eq!(asked.hard_timeout(), request.hard_timeout);
-            prop_assert_eq!(asked.request(), request);
+            prop_assert_eq!(asked.request(), request.clone());
+            prop_assert_eq!(Asked::from_bytes(asked.as_bytes()), Some((asked, request)));
+        }
+
+        #[test]
+        fn what_no_request_has_made_is_refused_or_a_request(
+            request in request(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()
+        ) {
+            let mut bytes = Asked::new(&"id".parse().unwrap(), &request).as_bytes().to_vec();
+            let at = at.index(bytes.len());
+            if cut {
+                bytes.truncate(at);
+                prop_assert_eq!(Asked::from_bytes(&bytes), None);
+            } else {
+                bytes[at] = byte;
+                if let Some((asked, request)) = Asked::from_bytes(&bytes) {
+                    prop_assert_eq!(asked.request(), request);
+                    prop_assert!(!asked.flow_id().as_str().is_empty());
+                }
+            }
         }
     }
 

@@ -45,6 +45,7 @@ mod restore;
 mod sample;
 mod slice;
 mod soon;
+mod stored;
 mod table_miss;
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ use super::install::rule_hash;
 use super::meter::Owner;
 use super::node::{Node, NodeId};
 use super::record::{NodeRecord, PlacementRecord, parse_flow};
+use super::stored::StoredFlow;
 use crate::contract::{NodeName, Timestamp};
 use crate::policy::{self, ClassTable, Pipeline};
 use crate::store::{Record, Records};
@@ -42,20 +43,13 @@ struct Read {
 /// Reads a flow. One that has not ended and whose class is gone has no rules that are known, and what was written to a
 /// switch for it cannot be told from what is nobody's.
 fn read(record: Record<'_>, classes: &ClassTable, pipeline: Pipeline) -> Result<Read, StartError> {
-    let (number, record) = parse_flow(record)?;
-    let class = classes.known(&record.request.traffic_type);
-    if class.is_none() && record.ended.is_none() {
-        let class = record.request.traffic_type;
-        return Err(StartError::UnknownClass { flow: record.flow_id, class });
+    let (number, StoredFlow { asked, request, nodes, ended }) = parse_flow(record)?;
+    let class = classes.known(&request.traffic_type);
+    if class.is_none() && ended.is_none() {
+        return Err(StartError::UnknownClass { flow: asked.flow_id(), class: request.traffic_type });
     }
-    let rules = class.and_then(|class| policy::compile_in(pipeline, &record.request, class).ok()).unwrap_or_default();
-    Ok(Read {
-        number,
-        asked: Asked::new(&record.flow_id, &record.request),
-        places: rules.iter().map(rule_hash).collect(),
-        nodes: record.nodes,
-        ended: record.ended,
-    })
+    let rules = class.and_then(|class| policy::compile_in(pipeline, &request, class).ok()).unwrap_or_default();
+    Ok(Read { number, asked, places: rules.iter().map(rule_hash).collect(), nodes, ended })
 }
 
 /// Reads all flows with `read`, and hands them over in their order.

@@ -1,7 +1,7 @@
 //! What is stored of nodes and flows, and how it comes back at the next start.
 //!
-//! Values are JSON, in the contract's own words where it has them: what was asked is stored as it was asked. An export
-//! of the store can be read by anybody.
+//! Nodes are JSON, in the contract's own words where it has them, and so is everything in an export, which can be read
+//! by anybody. Flows, of which there are many, are stored in a form of their own ([`super::stored`]).
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use super::flow::{Flow, Placement, Stage};
 use super::meter::Owner;
 use super::node::{Leaving, Node, NodeId};
 use super::queues::Wanted;
+use super::stored::{self, StoredFlow};
 use crate::contract::{AddNode, FlowId, InstallFlow, NodeName, SwitchError, Timestamp};
 use crate::store::{Batch, Record, Records, Snapshot, Table};
 
@@ -41,7 +42,7 @@ pub(super) struct NodeRecord {
     pub(super) queues: BTreeMap<String, Wanted>,
 }
 
-/// A flow as it is stored.
+/// A flow as it is exported.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct FlowRecord {
     pub(super) flow_id: FlowId,
@@ -51,7 +52,7 @@ pub(super) struct FlowRecord {
     pub(super) ended: Option<Timestamp>,
 }
 
-/// A flow on one node as it is stored.
+/// A flow on one node as it is stored and exported.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PlacementRecord {
     pub(super) node: NodeName,
@@ -73,10 +74,10 @@ pub(super) struct PlacementRecord {
 
 /// An atom that is not decided, as it is stored: every flow of it names the first, and says whether each node decides
 /// for itself.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct AtomRecord {
-    first: u64,
-    per_node: bool,
+    pub(super) first: u64,
+    pub(super) per_node: bool,
 }
 
 /// The stages that outlive the daemon. What was under way when it stopped is not known, and that is said.
@@ -93,6 +94,20 @@ pub(super) enum StoredStage {
     Removed,
     Expired,
     Superseded,
+}
+
+impl StoredStage {
+    /// In the order of the numbers that stand for them.
+    pub(super) const ALL: [Self; 8] = [
+        Self::Waiting,
+        Self::Accepted,
+        Self::Applied,
+        Self::Rejected,
+        Self::Removing,
+        Self::Removed,
+        Self::Expired,
+        Self::Superseded,
+    ];
 }
 
 /// What the store had. Its flows are read one by one: there may be millions of them.
@@ -142,10 +157,11 @@ impl<'a> Loaded<'a> {
 }
 
 /// Reads what is stored of a flow.
-pub(super) fn parse_flow(record: Record<'_>) -> Result<(FlowNumber, FlowRecord), RecordError> {
+pub(super) fn parse_flow(record: Record<'_>) -> Result<(FlowNumber, StoredFlow), RecordError> {
     let number = u64::from_be_bytes(fixed(Table::Flow, record.key, record.key)?);
     let number = FlowNumber::new(number).ok_or_else(|| unreadable(Table::Flow, record.key, "number beyond 48 bits"))?;
-    Ok((number, parse(Table::Flow, record.key, record.value)?))
+    let flow = stored::decode(record.value).map_err(|reason| unreadable(Table::Flow, record.key, &reason))?;
+    Ok((number, flow))
 }
 
 /// Flow numbers below `upto` are taken.
@@ -162,8 +178,9 @@ pub(super) fn put_node(batch: &mut Batch, record: &NodeRecord) {
     batch.put(Table::Node, record.name(), to_json(record));
 }
 
-pub(super) fn put_flow(batch: &mut Batch, number: FlowNumber, record: &FlowRecord) {
-    batch.put(Table::Flow, number.get().to_be_bytes(), to_json(record));
+pub(super) fn put_flow(batch: &mut Batch, number: FlowNumber, record: FlowRecord) {
+    let StoredFlow { asked, nodes, ended, .. } = record.into();
+    batch.put(Table::Flow, number.get().to_be_bytes(), stored::encode(&asked, nodes.into_iter(), ended));
 }
 
 impl NodeRecord {
@@ -226,13 +243,7 @@ impl Engine {
                 atom: placement.undecided().map(AtomRecord::new),
             })
         });
-        let record = FlowRecordRef {
-            flow_id: flow.asked.id(),
-            request: &flow.asked.request(),
-            nodes: nodes.collect(),
-            ended: flow.ended,
-        };
-        let value = to_json(&record);
+        let value = stored::encode(&flow.asked, nodes, flow.ended);
         self.batch.put(Table::Flow, number.get().to_be_bytes(), value);
         self.undurable.push_back(Undurable { commit: self.next_commit, number });
     }
@@ -275,16 +286,6 @@ impl Engine {
             self.flows.iter().flat_map(|(_, flow)| &flow.placements).map(|placement| placement.node).collect();
         self.retired.retain(|id, _| shown.contains(id));
     }
-}
-
-/// [`FlowRecord`] for writing.
-#[derive(Serialize)]
-struct FlowRecordRef<'a> {
-    flow_id: &'a str,
-    request: &'a InstallFlow,
-    nodes: Vec<PlacementRecord>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ended: Option<Timestamp>,
 }
 
 impl AtomRecord {

@@ -22,8 +22,9 @@ use super::backend::{Backend, is_full};
 use super::scratch::Scratch;
 use super::{Damage, Operation, Snapshot, StoreError, Table, record};
 
-/// The format that this program writes.
-pub(super) const FORMAT: u64 = 1;
+/// The format that this program writes. In format 1 a flow was JSON; that is read, and every flow is written anew when it
+/// changes.
+pub(super) const FORMAT: u64 = 2;
 
 /// The store's file in its directory.
 pub(super) const FILE: &str = "flumen.redb";
@@ -51,6 +52,13 @@ pub(super) const fn definition(table: Table) -> Definition {
     })
 }
 
+/// A file that was found in order.
+struct Opened {
+    database: Database,
+    commit: u64,
+    format: u64,
+}
+
 /// What became of a group of operations.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -73,6 +81,8 @@ pub(super) struct Disk {
     database: Option<Database>,
     /// The number of the last commit.
     commit: u64,
+    /// The format that the file says it has.
+    format: u64,
     /// Released last.
     _lock: File,
 }
@@ -91,9 +101,9 @@ impl Disk {
             create(dir)?;
         }
         // The database panics on some files that are not whole. Nothing that it left half done is used afterwards.
-        let (database, commit, snapshot) = panic::catch_unwind(AssertUnwindSafe(|| open(&path, &open_backend)))
+        let (Opened { database, commit, format }, snapshot) = panic::catch_unwind(AssertUnwindSafe(|| open(&path, &open_backend)))
             .unwrap_or_else(|_| Err(StoreError::Damaged { path: path.clone(), damage: Damage::Unreadable }))?;
-        Ok((Self { path, open_backend, database: Some(database), commit, _lock: lock }, snapshot))
+        Ok((Self { path, open_backend, database: Some(database), commit, format, _lock: lock }, snapshot))
     }
 
     /// The store's file.
@@ -106,7 +116,7 @@ impl Disk {
         let number = self.commit + 1;
         let source = match self.write(number, operations) {
             Ok(()) => {
-                self.commit = number;
+                (self.commit, self.format) = (number, FORMAT);
                 return Outcome::Committed;
             }
             Err(source) => source,
@@ -143,7 +153,12 @@ impl Disk {
                 }
                 tables[name as usize] = Some(table);
             }
-            transaction.open_table(ABOUT)?.insert(ABOUT_COMMIT, number)?;
+            let mut about = transaction.open_table(ABOUT)?;
+            about.insert(ABOUT_COMMIT, number)?;
+            // From here on an earlier program does not know all that is in it.
+            if self.format < FORMAT {
+                about.insert(ABOUT_FORMAT, FORMAT)?;
+            }
         }
         Ok(transaction.commit()?)
     }
@@ -201,18 +216,18 @@ fn builder() -> Builder {
 }
 
 /// Opens a store and reads it. It is looked at first, by two threads, and touched only when all of it is in order.
-fn open(path: &Path, open_backend: &OpenBackend) -> Result<(Database, u64, Snapshot), StoreError> {
+fn open(path: &Path, open_backend: &OpenBackend) -> Result<(Opened, Snapshot), StoreError> {
     let refused = |error: redb::Error| refusal(path, error);
     let damaged = |damage| StoreError::Damaged { path: path.to_owned(), damage };
     if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
         return Err(damaged(Damage::Empty));
     }
     let looked_at = look(path).map_err(refused)?;
-    match about(&looked_at, ABOUT_FORMAT).map_err(refused)? {
+    let format = match about(&looked_at, ABOUT_FORMAT).map_err(refused)? {
         None => return Err(damaged(Damage::NoFormat)),
         Some(found) if found > FORMAT => return Err(StoreError::Newer { path: path.to_owned(), found }),
-        Some(_) => {}
-    }
+        Some(found) => found,
+    };
     let (is_consistent, snapshot) = thread::scope(|scope| {
         let check = scope.spawn(|| is_consistent(path));
         let snapshot = snapshot(&looked_at);
@@ -225,7 +240,7 @@ fn open(path: &Path, open_backend: &OpenBackend) -> Result<(Database, u64, Snaps
     let commit = about(&looked_at, ABOUT_COMMIT).map_err(refused)?.unwrap_or(0);
     drop(looked_at);
     let database = open_for_writing(path, open_backend).map_err(refused)?;
-    Ok((database, commit, snapshot))
+    Ok((Opened { database, commit, format }, snapshot))
 }
 
 /// Opens a store without touching it.

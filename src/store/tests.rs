@@ -5,7 +5,7 @@ use std::fs;
 use redb::Database;
 use tempfile::TempDir;
 
-use super::disk::{ABOUT, ABOUT_FORMAT, FILE, definition};
+use super::disk::{ABOUT, ABOUT_FORMAT, FILE, FORMAT, definition};
 use super::*;
 
 fn put(key: &str, value: &str) -> Batch {
@@ -244,17 +244,39 @@ async fn a_record_without_its_checksum_is_refused() {
     assert!(matches!(refused(&dir), StoreError::Damaged { damage: Damage::Checksum, .. }));
 }
 
-#[tokio::test]
-async fn a_store_of_a_newer_format_is_refused() {
-    let dir = written().await;
+/// Says of a store that it has this format; what it said before.
+fn set_format(dir: &TempDir, format: u64) -> u64 {
     let database = Database::open(dir.path().join(FILE)).unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.set_quick_repair(true);
-    transaction.open_table(ABOUT).unwrap().insert(ABOUT_FORMAT, 2).unwrap();
+    let before =
+        transaction.open_table(ABOUT).unwrap().insert(ABOUT_FORMAT, format).unwrap().map(|before| before.value());
     transaction.commit().unwrap();
-    drop(database);
+    before.unwrap()
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_format_is_refused() {
+    let dir = written().await;
+    set_format(&dir, FORMAT + 1);
     let error = refused(&dir);
-    assert!(matches!(error, StoreError::Newer { found: 2, .. }));
+    assert!(matches!(error, StoreError::Newer { found, .. } if found == FORMAT + 1));
+}
+
+#[tokio::test]
+async fn a_store_of_an_earlier_format_gets_this_one_with_the_first_write() {
+    let dir = written().await;
+    set_format(&dir, 1);
+    let (store, snapshot) = Store::open(dir.path()).unwrap();
+    store.close().await;
+    assert_eq!(set_format(&dir, 1), 1, "nothing was written");
+    let (store, again) = Store::open(dir.path()).unwrap();
+    assert_eq!(again, snapshot);
+    store.submit(put("later", "x"), 1).unwrap();
+    store.close().await;
+    assert_eq!(set_format(&dir, FORMAT), FORMAT);
+    let (_, later) = Store::open(dir.path()).unwrap();
+    assert_eq!(later.flows.len(), snapshot.flows.len() + 1);
 }
 
 #[tokio::test]
