@@ -3,10 +3,12 @@
 //! An answer is given when every flow it is about is durable and has come to rest on every node that is there, or when
 //! its time is up, in the state of that moment.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::time::{Duration, Instant};
 
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use smallvec::SmallVec;
 
 use super::Answer;
@@ -52,13 +54,20 @@ pub(super) enum Kind {
     RemoveMany,
 }
 
+/// A flow that some answer tells of.
+#[derive(Debug, Default)]
+struct Watched {
+    /// Who waits until it has come to rest.
+    tickets: SmallVec<[Ticket; 2]>,
+    /// How many wait, whether or not it has.
+    holds: u32,
+}
+
 /// All who wait.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     waiting: HashMap<Ticket, Waiter>,
-    by_flow: HashMap<FlowNumber, SmallVec<[Ticket; 2]>>,
-    /// How many wait for an answer that tells of a flow, whether or not it has come to rest.
-    holds: HashMap<FlowNumber, usize>,
+    by_flow: HashMap<FlowNumber, Watched>,
     deadlines: BTreeSet<(Instant, Ticket)>,
     /// Answers that are ready and wait for the disk alone, by the commit they wait for.
     by_commit: BTreeMap<u64, Vec<(Ticket, Answer)>>,
@@ -73,6 +82,11 @@ impl Waiter {
 impl Waiters {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Who waits until the flow has come to rest; from here on nobody.
+    fn take_tickets(&mut self, number: FlowNumber) -> SmallVec<[Ticket; 2]> {
+        self.by_flow.get_mut(&number).map(|watched| mem::take(&mut watched.tickets)).unwrap_or_default()
     }
 }
 
@@ -93,11 +107,11 @@ impl Engine {
             return self.give_answer(waiter);
         }
         waiter.pending = pending.len();
-        for number in pending {
-            self.waiters.by_flow.entry(number).or_default().push(ticket);
-        }
         for number in &waiter.flows {
-            *self.waiters.holds.entry(*number).or_default() += 1;
+            self.waiters.by_flow.entry(*number).or_default().holds += 1;
+        }
+        for number in pending {
+            self.waiters.by_flow.entry(number).or_default().tickets.push(ticket);
         }
         waiter.deadline = Some(deadline);
         self.waiters.deadlines.insert((deadline, ticket));
@@ -109,13 +123,16 @@ impl Engine {
         self.retell(number);
         let placements = self.flows.get(&number).map(|flow| flow.placements.as_slice()).unwrap_or_default();
         placements.iter().filter_map(Placement::atom).for_each(|atom| self.atoms.touch(atom));
-        let Some(tickets) = self.waiters.by_flow.remove(&number) else { return self.forget_freed(number) };
+        let tickets = self.waiters.take_tickets(number);
         let Some(flow) = self.flows.get(&number) else { return };
+        if tickets.is_empty() {
+            return self.forget_freed(number);
+        }
         let (rested, waiting): (SmallVec<[_; 2]>, SmallVec<[_; 2]>) = tickets
             .into_iter()
             .partition(|ticket| self.waiters.waiting.get(ticket).is_none_or(|waiter| self.is_at_rest(flow, waiter)));
-        if !waiting.is_empty() {
-            self.waiters.by_flow.insert(number, waiting);
+        if let Some(watched) = self.waiters.by_flow.get_mut(&number) {
+            watched.tickets = waiting;
         }
         for ticket in rested {
             let Some(waiter) = self.waiters.waiting.get_mut(&ticket) else { continue };
@@ -153,8 +170,8 @@ impl Engine {
         let Some(waiter) = self.take_waiter(ticket) else { return };
         for number in &waiter.flows {
             self.save_unsaved(*number);
-            if let Some(tickets) = self.waiters.by_flow.get_mut(number) {
-                tickets.retain(|waiting| *waiting != ticket);
+            if let Some(watched) = self.waiters.by_flow.get_mut(number) {
+                watched.tickets.retain(|waiting| *waiting != ticket);
             }
         }
         self.wait_for(Waiter { wait: Wait::Accepted, is_late: true, ..waiter }, DISK_PATIENCE_MS);
@@ -204,7 +221,7 @@ impl Engine {
         self.meters_recorded(durable);
         self.tell_held(durable);
         let later = self.waiters.by_commit.split_off(&(durable + 1));
-        for (ticket, answer) in std::mem::replace(&mut self.waiters.by_commit, later).into_values().flatten() {
+        for (ticket, answer) in mem::replace(&mut self.waiters.by_commit, later).into_values().flatten() {
             self.answer(ticket, answer);
         }
     }
@@ -226,7 +243,7 @@ impl Engine {
                 continue;
             }
             self.unsaved.flows.insert(number);
-            for ticket in self.waiters.by_flow.remove(&number).unwrap_or_default() {
+            for ticket in self.waiters.take_tickets(number) {
                 self.drop_waiter(ticket, &body);
             }
             self.withdraw(number);
@@ -235,7 +252,7 @@ impl Engine {
         self.nodes_not_forgotten(last, &body);
         self.tell_held(last);
         let later = self.waiters.by_commit.split_off(&(last + 1));
-        for (ticket, _) in std::mem::replace(&mut self.waiters.by_commit, later).into_values().flatten() {
+        for (ticket, _) in mem::replace(&mut self.waiters.by_commit, later).into_values().flatten() {
             self.answer(ticket, Err(body.clone()));
         }
     }
@@ -265,7 +282,7 @@ impl Engine {
         if self.unsaved.retry_at.is_none_or(|at| at > self.now) {
             return;
         }
-        let super::engine::Unsaved { flows, .. } = std::mem::take(&mut self.unsaved);
+        let super::engine::Unsaved { flows, .. } = mem::take(&mut self.unsaved);
         flows.into_iter().for_each(|number| self.save_flow(number));
         let nodes: Vec<_> = self.nodes.keys().copied().collect();
         nodes.into_iter().for_each(|id| self.save_node(id));
@@ -292,10 +309,10 @@ impl Engine {
             self.waiters.deadlines.remove(&(deadline, ticket));
         }
         for number in &waiter.flows {
-            if let Entry::Occupied(mut holds) = self.waiters.holds.entry(*number) {
-                *holds.get_mut() -= 1;
-                if *holds.get() == 0 {
-                    holds.remove();
+            if let Entry::Occupied(mut watched) = self.waiters.by_flow.entry(*number) {
+                watched.get_mut().holds -= 1;
+                if watched.get().holds == 0 {
+                    watched.remove();
                 }
             }
         }
@@ -386,7 +403,7 @@ impl Engine {
     pub(super) fn forget_freed(&mut self, number: FlowNumber) {
         let is_over = |flow: &Flow| flow.freed && flow.is_ended() && flow.durable <= self.durable;
         if self.flows.get(&number).is_some_and(is_over)
-            && !self.waiters.holds.contains_key(&number)
+            && !self.waiters.by_flow.contains_key(&number)
             && !self.has_meter(number)
         {
             self.forget_flow(number);

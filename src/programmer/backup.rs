@@ -86,7 +86,8 @@ pub fn export(snapshot: &Snapshot, output: &mut impl Write) -> Result<Counts, Ex
     let nodes = loaded.nodes.into_iter().map(Line::Node).inspect(|_| counts.nodes += 1).collect::<Vec<_>>();
     let head = [Line::FlumenStore(VERSION), Line::Tag(loaded.tag.0), Line::NextNumber(loaded.next_number)];
     counts.flows = loaded.flows.len() as u64;
-    let flow = |record| parse_flow(record).map(|(number, record)| Line::Flow { number: number.get(), record: record.into() });
+    let flow =
+        |record| parse_flow(record).map(|(number, record)| Line::Flow { number: number.get(), record: record.into() });
     let flows = loaded.flows.iter().map(flow);
     for line in head.into_iter().chain(nodes).map(Ok).chain(flows).chain([Ok(Line::End(counts))]) {
         serde_json::to_writer(&mut *output, &line?).map_err(io::Error::from)?;

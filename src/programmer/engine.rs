@@ -3,9 +3,10 @@
 //! One thread owns the engine, so every change of the desired state and every verdict of a switch has one place in one
 //! order. It does no input or output and reads no clock; [`super::driver`] feeds it and carries out its [`Output`]s.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use hashbrown::HashMap;
 use openflow::DatapathId;
 
 use super::answers::Waiters;

@@ -1,18 +1,18 @@
 //! Where all flows are: by number, in order, and by id.
 //!
-//! There may be millions of them, so what each costs beside itself counts. Numbers are given in order and most flows live
-//! long, so flows lie in pages of 64 numbers each, side by side and without gaps: a bit says of each number whether it is
-//! there, and the number of bits before it says where. The index by id has only numbers: the ids are with the flows.
+//! There may be millions of them, so what each costs beside itself counts, and so does how fast it is found. Numbers are
+//! given in order and most flows live long, so flows lie in pages of 64 numbers each, side by side and without gaps: a bit
+//! says of each number whether it is there, and the number of bits before it says where. Pages lie in chunks of 512, which
+//! are there as long as a flow is in them. The index by id has only numbers: the ids are with the flows.
 //!
 //! ```text
-//! page 2, numbers 128 to 191:  present 0b…01101   flows [128, 130, 131]
+//! chunk 0, page 2, numbers 128 to 191:  present 0b…01101   flows [128, 130, 131]
 //! ```
 
 use std::collections::BTreeMap;
-use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::cookie::FlowNumber;
 use super::flow::Flow;
@@ -20,19 +20,89 @@ use super::flow::Flow;
 /// Numbers of a page: the bits of its map.
 const PAGE: u64 = 64;
 
+/// Pages of a chunk.
+const CHUNK: usize = 512;
+
 /// A page's number, and a flow's place in it.
 fn split(number: FlowNumber) -> (u64, u32) {
     // A remainder of 64 fits.
     (number.get() / PAGE, (number.get() % PAGE) as u32)
 }
 
+/// A chunk's number, and a page's place in it.
+fn chunk(page: u64) -> (u64, usize) {
+    // So does one of 512.
+    (page / CHUNK as u64, (page % CHUNK as u64) as usize)
+}
+
 /// All flows.
 #[derive(Debug, Default)]
 pub(super) struct Flows {
-    pages: BTreeMap<u64, Page>,
+    pages: Pages,
     ids: HashTable<FlowNumber>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
     len: usize,
+}
+
+/// Pages by their numbers.
+#[derive(Debug, Default)]
+struct Pages(BTreeMap<u64, Chunk>);
+
+/// Pages side by side.
+#[derive(Debug)]
+struct Chunk {
+    pages: Box<[Page]>,
+    /// Those that have flows.
+    used: usize,
+}
+
+impl Default for Chunk {
+    fn default() -> Self {
+        Self { pages: (0..CHUNK).map(|_| Page::default()).collect(), used: 0 }
+    }
+}
+
+impl Pages {
+    fn get(&self, page: u64) -> Option<&Page> {
+        let (chunk, at) = chunk(page);
+        self.0.get(&chunk)?.pages.get(at)
+    }
+
+    fn get_mut(&mut self, page: u64) -> Option<&mut Page> {
+        let (chunk, at) = chunk(page);
+        self.0.get_mut(&chunk)?.pages.get_mut(at)
+    }
+
+    fn insert(&mut self, page: u64, place: u32, flow: Flow) {
+        let (chunk, at) = chunk(page);
+        let chunk = self.0.entry(chunk).or_default();
+        if let Some(page) = chunk.pages.get_mut(at) {
+            chunk.used += usize::from(page.present == 0);
+            page.insert(place, flow);
+        }
+    }
+
+    fn remove(&mut self, page: u64, place: u32) -> Option<Flow> {
+        let (number, at) = chunk(page);
+        let chunk = self.0.get_mut(&number)?;
+        let page = chunk.pages.get_mut(at)?;
+        let flow = page.remove(place)?;
+        chunk.used -= usize::from(page.present == 0);
+        if chunk.used == 0 {
+            self.0.remove(&number);
+        }
+        Some(flow)
+    }
+
+    /// Those from this one on, in order.
+    fn from(&self, page: u64) -> impl Iterator<Item = (u64, &Page)> {
+        let first = chunk(page).0;
+        let pages = self.0.range(first..).flat_map(|(chunk, pages)| {
+            let first = chunk * CHUNK as u64;
+            (first..).zip(&pages.pages)
+        });
+        pages.filter(move |(number, here)| *number >= page && here.present != 0)
+    }
 }
 
 /// Flows whose numbers are close together.
@@ -62,6 +132,25 @@ impl Page {
         if self.has(place) { self.flows.get_mut(rank) } else { None }
     }
 
+    /// Adds a flow, where there is none.
+    fn insert(&mut self, place: u32, flow: Flow) {
+        if !self.has(place) {
+            let rank = self.rank(place);
+            self.present |= 1 << place;
+            self.flows.insert(rank, flow);
+        }
+    }
+
+    fn remove(&mut self, place: u32) -> Option<Flow> {
+        let rank = self.rank(place);
+        let flow = self.has(place).then(|| self.flows.remove(rank))?;
+        self.present &= !(1 << place);
+        if self.present == 0 {
+            self.flows = Vec::new();
+        }
+        Some(flow)
+    }
+
     fn iter(&self) -> impl Iterator<Item = (u32, &Flow)> {
         bits(self.present).zip(&self.flows)
     }
@@ -83,12 +172,12 @@ impl Flows {
 
     pub(super) fn get(&self, number: &FlowNumber) -> Option<&Flow> {
         let (page, place) = split(*number);
-        self.pages.get(&page)?.get(place)
+        self.pages.get(page)?.get(place)
     }
 
     pub(super) fn get_mut(&mut self, number: &FlowNumber) -> Option<&mut Flow> {
         let (page, place) = split(*number);
-        self.pages.get_mut(&page)?.get_mut(place)
+        self.pages.get_mut(page)?.get_mut(place)
     }
 
     pub(super) fn contains_key(&self, number: &FlowNumber) -> bool {
@@ -105,30 +194,22 @@ impl Flows {
     pub(super) fn insert(&mut self, number: FlowNumber, flow: Flow) {
         let hash = self.hasher.hash_one(flow.asked.id());
         let (page, place) = split(number);
-        let page = self.pages.entry(page).or_default();
-        if page.has(place) {
+        if self.contains_key(&number) {
             return;
         }
-        let rank = page.rank(place);
-        page.present |= 1 << place;
-        page.flows.insert(rank, flow);
+        self.pages.insert(page, place, flow);
         self.len += 1;
         let Self { pages, ids, hasher, .. } = self;
         let id_of = |number: &FlowNumber| {
             let (page, place) = split(*number);
-            pages.get(&page).and_then(|page| page.get(place)).map_or("", |flow| flow.asked.id())
+            pages.get(page).and_then(|page| page.get(place)).map_or("", |flow| flow.asked.id())
         };
         ids.insert_unique(hash, number, |number| hasher.hash_one(id_of(number)));
     }
 
     pub(super) fn remove(&mut self, number: &FlowNumber) -> Option<Flow> {
-        let (at, place) = split(*number);
-        let page = self.pages.get_mut(&at).filter(|page| page.has(place))?;
-        let flow = page.flows.remove(page.rank(place));
-        page.present &= !(1 << place);
-        if page.present == 0 {
-            self.pages.remove(&at);
-        }
+        let (page, place) = split(*number);
+        let flow = self.pages.remove(page, place)?;
         self.len -= 1;
         let hash = self.hasher.hash_one(flow.asked.id());
         if let Ok(entry) = self.ids.find_entry(hash, |other| other == number) {
@@ -139,16 +220,19 @@ impl Flows {
 
     /// All of them, in the order of their numbers.
     pub(super) fn iter(&self) -> impl Iterator<Item = (FlowNumber, &Flow)> {
-        self.pages.iter().flat_map(|(page, flows)| flows.iter().filter_map(|(place, flow)| number(*page, place, flow)))
+        self.from(0)
     }
 
     /// Those with a greater number.
     pub(super) fn after(&self, number: FlowNumber) -> impl Iterator<Item = (FlowNumber, &Flow)> {
-        let pages = self.pages.range(split(number).0..);
-        let flows = pages.flat_map(|(page, flows)| flows.iter().map(|(place, flow)| (*page, place, flow)));
-        flows
-            .filter_map(|(page, place, flow)| self::number(page, place, flow))
-            .filter(move |(other, _)| *other > number)
+        self.from(split(number).0).filter(move |(other, _)| *other > number)
+    }
+
+    /// Those from a page on.
+    fn from(&self, page: u64) -> impl Iterator<Item = (FlowNumber, &Flow)> {
+        let flows =
+            self.pages.from(page).flat_map(|(page, flows)| flows.iter().map(move |(place, flow)| (page, place, flow)));
+        flows.filter_map(|(page, place, flow)| number(page, place, flow))
     }
 }
 
@@ -218,9 +302,10 @@ mod tests {
         }
     }
 
-    /// Numbers on either side of the ends of pages, and far away.
+    /// Numbers on either side of the ends of pages and chunks, and far away.
     fn numbers() -> impl Strategy<Value = u64> {
-        prop_oneof![0..200_u64, Just((1 << 48) - 1), Just(1 << 40)]
+        let end = PAGE * CHUNK as u64;
+        prop_oneof![0..200_u64, end - 2..end + 2, Just((1 << 48) - 1), Just(1 << 40)]
     }
 
     proptest! {
@@ -244,13 +329,13 @@ mod tests {
             prop_assert_eq!(flows.iter().map(|(number, _)| number).collect::<Vec<_>>(), all.clone());
             prop_assert_eq!(set.iter().collect::<Vec<_>>(), all.clone());
             prop_assert!(flows.iter().all(|(number, flow)| flow.durable == number.get()));
-            for wanted in (0..200).chain([(1 << 48) - 1, 1 << 40]) {
+            for wanted in (0..200).chain([32_766, 32_767, 32_768, 32_769, (1 << 48) - 1, 1 << 40]) {
                 let is_there = expected.contains(&number(wanted));
                 prop_assert_eq!(flows.get(&number(wanted)).map(|flow| flow.durable), is_there.then_some(wanted));
                 prop_assert_eq!(flows.get_mut(&number(wanted)).map(|flow| flow.durable), is_there.then_some(wanted));
                 prop_assert_eq!(flows.by_id(&format!("flow-{wanted}")), is_there.then_some(number(wanted)));
             }
-            for from in [0, 63, 64, 65, 1 << 40] {
+            for from in [0, 63, 64, 65, 32_767, 32_768, 1 << 40] {
                 let after: Vec<_> = flows.after(number(from)).map(|(number, _)| number).collect();
                 prop_assert_eq!(after, all.iter().copied().filter(|other| *other > number(from)).collect::<Vec<_>>());
             }

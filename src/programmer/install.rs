@@ -3,8 +3,11 @@
 //! Everything that can be known beforehand is checked before anything is stored or sent; in a batch, one item that
 //! could never be installed refuses the batch, while a conflict with another flow is that item's own.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::iter;
+use std::sync::LazyLock;
+
+use hashbrown::DefaultHashBuilder;
 
 use super::answers::{Kind, Waiter};
 use super::asked::Asked;
@@ -12,7 +15,7 @@ use super::atom::AtomId;
 use super::cookie::{FlowNumber, Hex};
 use super::engine::{Engine, Ticket, no_such_node};
 use super::flow::{Flow, Placement, Placements};
-use super::node::NodeId;
+use super::node::{Job, NodeId};
 use super::view::own_error;
 use super::warnings;
 use crate::contract::{
@@ -221,8 +224,9 @@ impl Engine {
             }
             placements.push(placement);
         }
+        let is_limited = self.limit_of(&request).is_some();
         // What is limited is sent when the disk has the number of its meter.
-        let expects_verdict = request.wait == Wait::Applied && self.limit_of(&request).is_none();
+        let expects_verdict = request.wait == Wait::Applied && !is_limited;
         self.flows.insert(
             number,
             Flow {
@@ -239,7 +243,9 @@ impl Engine {
         let mut rules = iter::repeat_n(rules, nodes.len());
         for node_id in nodes {
             match (atom_on(node_id), rules.next()) {
-                (None, Some(rules)) => self.push_install(number, node_id, rules),
+                (None, Some(rules)) if is_limited => self.push_install(number, node_id, rules),
+                // That the switch can do it has been seen when it was planned.
+                (None, Some(rules)) => self.push_job(node_id, Job::Install { number, rules }),
                 _ => self.join_atom(number, node_id),
             }
         }
@@ -335,9 +341,9 @@ pub(super) fn rule_hash(rule: &Rule) -> u64 {
 
 /// The same for what a switch reports.
 pub(super) fn place_hash(table_id: openflow::TableId, priority: u16, flow_match: &openflow::Match) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (table_id, priority, flow_match).hash(&mut hasher);
-    hasher.finish()
+    // One for all, and another in every daemon: who chooses addresses does not choose their hashes.
+    static HASHER: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
+    HASHER.hash_one((table_id, priority, flow_match))
 }
 
 fn is_same_place(a: &Rule, b: &Rule) -> bool {

@@ -47,7 +47,9 @@ impl Engine {
 
     /// The meter that a flow is behind on a node, once it has a number.
     pub(super) fn meter_of(&self, number: FlowNumber, id: NodeId) -> Option<&Meter> {
-        self.nodes.get(&id)?.meters.get(&self.meter_owner(number)?)
+        let meters = &self.nodes.get(&id)?.meters;
+        // Where there is none, whose it would be need not be known.
+        if meters.is_empty() { None } else { meters.get(&self.meter_owner(number)?) }
     }
 
     /// The rules of a flow as they are to be on a node.

@@ -4,8 +4,8 @@
 //! has confirmed it. Until then nothing of theirs is judged or put back where it is in the way. When it comes to nothing
 //! they have their places again, and the switch is read, because it may have lost rules of theirs meanwhile.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use hashbrown::hash_map::Entry;
+use hashbrown::{DefaultHashBuilder, HashMap};
 
 use super::cookie::FlowNumber;
 use super::engine::Engine;
@@ -41,7 +41,7 @@ impl Claims {
         }
     }
 
-    fn entry(&mut self, id: NodeId, place: u64) -> Entry<'_, u64, FlowNumber> {
+    fn entry(&mut self, id: NodeId, place: u64) -> Entry<'_, u64, FlowNumber, DefaultHashBuilder> {
         self.0.entry(on_node(id, place))
     }
 

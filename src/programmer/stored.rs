@@ -53,11 +53,7 @@ impl From<StoredFlow> for FlowRecord {
 }
 
 /// The bytes of a flow.
-pub(super) fn encode(
-    asked: &Asked,
-    nodes: impl Iterator<Item = PlacementRecord>,
-    ended: Option<Timestamp>,
-) -> Vec<u8> {
+pub(super) fn encode(asked: &Asked, nodes: impl Iterator<Item = PlacementRecord>, ended: Option<Timestamp>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(asked.as_bytes().len() + 48);
     bytes.put_u8(FORM);
     bytes.put_u8(if ended.is_some() { ENDED } else { 0 });
@@ -259,7 +255,8 @@ mod tests {
             meter: Some(3),
             atom: Some(AtomRecord { first: 4, per_node: true }),
         };
-        let hex: String = encode(&asked, [node].into_iter(), Some(at)).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String =
+            encode(&asked, [node].into_iter(), Some(at)).iter().map(|byte| format!("{byte:02x}")).collect();
         let flow = "01010000000001020304";
         let asked = "0000001b0000110f00050004766f69636563616c6c0a000001200a00000008";
         let node = "071f00027331000000000102030400000002000000030000000000000004";

@@ -101,8 +101,9 @@ impl Disk {
             create(dir)?;
         }
         // The database panics on some files that are not whole. Nothing that it left half done is used afterwards.
-        let (Opened { database, commit, format }, snapshot) = panic::catch_unwind(AssertUnwindSafe(|| open(&path, &open_backend)))
-            .unwrap_or_else(|_| Err(StoreError::Damaged { path: path.clone(), damage: Damage::Unreadable }))?;
+        let (Opened { database, commit, format }, snapshot) =
+            panic::catch_unwind(AssertUnwindSafe(|| open(&path, &open_backend)))
+                .unwrap_or_else(|_| Err(StoreError::Damaged { path: path.clone(), damage: Damage::Unreadable }))?;
         Ok((Self { path, open_backend, database: Some(database), commit, format, _lock: lock }, snapshot))
     }
 
