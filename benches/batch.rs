@@ -221,6 +221,7 @@ fn config(classes: &ClassTable) -> programmer::Config {
         dial_tls: false,
         max_flows: programmer::MAX_FLOWS,
         patience: programmer::PATIENCE,
+        bulk: programmer::BULK,
         classes: classes.clone(),
         limits: Limits {
             message_bytes: 0,

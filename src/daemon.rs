@@ -116,6 +116,7 @@ pub async fn run(
         dial_tls: tls.is_some(),
         max_flows: programmer::MAX_FLOWS,
         patience: programmer::PATIENCE,
+        bulk: programmer::BULK,
         limits: limits(&north_config),
     };
 

@@ -48,24 +48,31 @@ impl Form {
 
     /// One masked frame.
     pub(crate) fn frame(self, payload: &[u8]) -> Vec<u8> {
-        const MASK: [u8; 4] = [0x5a, 0xa5, 0x3c, 0xc3];
-        let opcode = if self == Self::Json { 0x81 } else { 0x82 };
-        let mut frame = vec![opcode];
-        match payload.len() {
-            short @ 0..126 => frame.push(0x80 | short as u8),
-            middle @ 126..0x1_0000 => {
-                frame.push(0x80 | 126);
-                frame.extend((middle as u16).to_be_bytes());
-            }
-            long => {
-                frame.push(0x80 | 127);
-                frame.extend((long as u64).to_be_bytes());
-            }
-        }
-        frame.extend(MASK);
-        frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-        frame
+        masked(if self == Self::Json { 0x81 } else { 0x82 }, payload)
     }
+}
+
+fn pong(payload: &[u8]) -> Vec<u8> {
+    masked(0x8a, payload)
+}
+
+fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    const MASK: [u8; 4] = [0x5a, 0xa5, 0x3c, 0xc3];
+    let mut frame = vec![opcode];
+    match payload.len() {
+        short @ 0..126 => frame.push(0x80 | short as u8),
+        middle @ 126..0x1_0000 => {
+            frame.push(0x80 | 126);
+            frame.extend((middle as u16).to_be_bytes());
+        }
+        long => {
+            frame.push(0x80 | 127);
+            frame.extend((long as u64).to_be_bytes());
+        }
+    }
+    frame.extend(MASK);
+    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
 }
 
 /// A WebSocket of which only the socket is left.
@@ -102,13 +109,13 @@ impl Bare {
         })
     }
 
-    /// The next message, pings left out.
+    /// The next message. Pings are answered.
     fn message(&mut self) -> Vec<u8> {
         loop {
             let (opcode, payload) = self.frame();
             match opcode {
                 0x81 | 0x82 => return payload,
-                0x89 => {}
+                0x89 => self.stream.write_all(&pong(&payload)).unwrap(),
                 other => panic!("a frame of {other:#x}: {}", String::from_utf8_lossy(&payload)),
             }
         }

@@ -15,15 +15,16 @@ use tokio::time::timeout;
 use super::Server;
 use super::writer::unavailable;
 use crate::contract::{Atomic, ErrorBody, FlowState, FlowView, InstallFlow, InstallFlows, Reply, Wait};
-use crate::programmer::{Answer, Closed, Part, Programmer, Step, Terms, TrailSender};
+use crate::programmer::{Answer, Checked, Closed, Part, Programmer, Step, Terms, TrailSender};
 
 /// Flows in a part: a millisecond or two of the programmer's time.
 const PART: usize = 256;
 /// Parts of one batch that are under way at a time: enough that neither the programmer nor the disk nor the switch waits
 /// for the next.
-const AHEAD: usize = 8;
-/// Parts of all batches that are under way at a time.
-pub(super) const TURNS: usize = 12;
+const AHEAD: usize = 5;
+/// Parts of all batches that are under way at a time: about as many milliseconds' work for disk and switch, which is what
+/// a single request can meet before it.
+pub(super) const TURNS: usize = 6;
 /// How long a part keeps its turn at most.
 const TURN: Duration = Duration::from_millis(20);
 
@@ -65,7 +66,7 @@ impl Batch {
     }
 
     /// Checks all of it before any of it is installed.
-    async fn check(&self, flows: Vec<InstallFlow>) -> Result<Vec<Part>, ErrorBody> {
+    async fn check(&self, flows: Vec<InstallFlow>) -> Result<Vec<Checked>, ErrorBody> {
         let mut under_way = FuturesOrdered::new();
         let mut checked = Vec::with_capacity(flows.len().div_ceil(PART));
         for part in parts(flows) {
@@ -82,7 +83,7 @@ impl Batch {
     }
 
     /// Installs the parts, and puts their answers together. After an error nothing more is begun.
-    async fn install(&self, parts: Vec<Part>, terms: Terms, is_followed: bool) -> (Answer, Vec<Step>) {
+    async fn install(&self, parts: Vec<Checked>, terms: Terms, is_followed: bool) -> (Answer, Vec<Step>) {
         let mut parts = parts.into_iter();
         let mut next = parts.next();
         let mut under_way = FuturesOrdered::new();
@@ -211,10 +212,10 @@ mod tests {
     }
 
     /// Says yes to every check, until a part is to be installed.
-    async fn pass_checks(slices: &mut mpsc::Receiver<Slice>) -> (Part, oneshot::Sender<Answer>) {
+    async fn pass_checks(slices: &mut mpsc::Receiver<Slice>) -> (Checked, oneshot::Sender<Answer>) {
         loop {
             match slices.recv().await.unwrap() {
-                Slice::Check(part, answer) => answer.send(Ok(part)).unwrap(),
+                Slice::Check(part, answer) => answer.send(Ok(Checked::untested(part))).unwrap(),
                 Slice::Install(part, _, answer, _) => return (part, answer),
             }
         }
@@ -231,12 +232,12 @@ mod tests {
                 Slice::Check(part, answer) => {
                     assert_eq!((part.first, installed), (checked, 0));
                     checked += part.flows.len();
-                    answer.send(Ok(part)).unwrap();
+                    answer.send(Ok(Checked::untested(part))).unwrap();
                 }
                 Slice::Install(part, _, answer, _) => {
-                    assert_eq!((part.first, checked), (installed, count));
-                    installed += part.flows.len();
-                    answer.send(applied(part.flows.len())).unwrap();
+                    assert_eq!((part.first(), checked), (installed, count));
+                    installed += part.len();
+                    answer.send(applied(part.len())).unwrap();
                 }
             }
         }
@@ -250,7 +251,7 @@ mod tests {
         while let Some(slice) = slices.recv().await {
             match slice {
                 Slice::Check(part, answer) if part.first == 5 * PART => drop(answer.send(Err(refused("no")))),
-                Slice::Check(part, answer) => drop(answer.send(Ok(part))),
+                Slice::Check(part, answer) => drop(answer.send(Ok(Checked::untested(part)))),
                 Slice::Install(..) => panic!("nothing is to be installed"),
             }
         }

@@ -84,6 +84,8 @@ pub(super) enum Purpose {
     Bundled,
     /// [`Purpose::TableMiss`] and [`Purpose::Sweep`] as part of a bundle.
     BundledOther,
+    /// [`Purpose::Install`] as one of many that go in a bundle because that costs the switch less.
+    Bulk,
     /// The bundle of an atom, which goes by its first flow.
     Atom,
     /// Put a meter there. The number is the meter's, in this and the next two.
@@ -95,7 +97,7 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Install,
         Self::Remove,
         Self::Undo,
@@ -104,6 +106,7 @@ impl Purpose {
         Self::Wipe,
         Self::Bundled,
         Self::BundledOther,
+        Self::Bulk,
         Self::Atom,
         Self::AddMeter,
         Self::ChangeMeter,
@@ -112,7 +115,7 @@ impl Purpose {
 
     /// Whether it goes out in a bundle.
     pub(super) fn is_bundled(self) -> bool {
-        matches!(self, Self::Bundled | Self::BundledOther)
+        matches!(self, Self::Bundled | Self::BundledOther | Self::Bulk)
     }
 }
 
@@ -129,6 +132,11 @@ pub(super) fn meter_token(request: &MeterMod) -> Token {
         MeterModCommand::Delete => Purpose::DeleteMeter,
     };
     token(purpose, FlowNumber(request.meter_id.0.into()))
+}
+
+/// Whether a FLOW_MOD is of a large batch.
+pub(super) fn is_bulk(token: Token) -> bool {
+    matches!(from_token(token), Some((Purpose::Bulk, _)))
 }
 
 /// What [`token`] made; `None` for a token of another kind.

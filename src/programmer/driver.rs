@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::commits::Commits;
+use super::cookie::is_bulk;
 use super::engine::{Engine, Output, Ticket};
 use super::news::News;
 use super::node::NodeId;
@@ -261,7 +262,8 @@ impl Ends {
                 crash::pass(Place::AfterAnswer);
             }
             Output::Command { connection, command } => {
-                let is_repair = matches!(command, Command::Bundle(_));
+                let is_repair =
+                    matches!(&command, Command::Bundle(mods) if !mods.iter().any(|(token, _)| is_bulk(*token)));
                 self.send(connection, command);
                 if is_repair {
                     crash::pass(Place::DuringRepair);

@@ -48,6 +48,8 @@ pub struct Config {
     pub max_flows: usize,
     /// How long a change of a flow waits for the switch's word on it, to be stored with that in one write.
     pub patience: Duration,
+    /// How many flows of one batch it takes to send them to a switch as a bundle.
+    pub bulk: usize,
     /// The classes of traffic that requests may name.
     pub classes: ClassTable,
     /// The bounds that `GetInfo` tells; those of the northbound side come from there.
@@ -110,6 +112,8 @@ pub(super) struct Engine {
     pub(super) started: Instant,
     /// Ascends with every change; orders changes against reads of a switch.
     pub(super) sequence: u64,
+    /// Ascends with every change of what plans are made by: nodes, their switches, classes, flows on their way out.
+    pub(super) revision: u64,
 
     pub(super) nodes: BTreeMap<NodeId, Node>,
     pub(super) names: HashMap<NodeName, NodeId>,
@@ -188,6 +192,7 @@ impl Engine {
             wall,
             started: now,
             sequence: 0,
+            revision: 0,
             nodes: BTreeMap::new(),
             names: HashMap::new(),
             datapaths: HashMap::new(),
@@ -231,6 +236,8 @@ impl Engine {
 
     /// Takes a command. Its answer comes as an [`Output::Answer`], now or later.
     pub(super) fn handle_command(&mut self, ticket: Ticket, command: Command) {
+        let is_of_nodes = matches!(command, Command::AddNode(_) | Command::RemoveNode(_) | Command::SetQueues(_));
+        self.revision += u64::from(is_of_nodes);
         let answer = match command {
             Command::AddNode(request) => return self.add_node(ticket, request),
             Command::RemoveNode(request) => return self.remove_node(ticket, &request),
@@ -255,6 +262,7 @@ impl Engine {
 
     /// Takes news from a switch.
     pub(super) fn handle_report(&mut self, report: Report) {
+        self.revision += u64::from(!matches!(report, Report::Happened { event: session::Event::Settled(_), .. }));
         match report {
             Report::Connected { connection, peer, origin, description, .. } => {
                 self.connected(connection, peer, &origin, description);
@@ -268,7 +276,10 @@ impl Engine {
     pub(super) fn handle_completion(&mut self, completion: Completion) {
         match completion {
             Completion::Committed { tickets } => self.committed(&tickets),
-            Completion::Refused { tickets, error } => self.not_stored(&tickets, &error),
+            Completion::Refused { tickets, error } => {
+                self.revision += 1;
+                self.not_stored(&tickets, &error);
+            }
             Completion::Failed { error } => self.fatal = Some(error),
         }
     }

@@ -24,11 +24,17 @@ use crate::contract::{
 };
 use crate::policy::{self, CompileError, Rule, TrafficClass};
 
-/// A request that could be installed: its rules and nodes.
+/// Where a request is in a message, told only when something is wrong with it.
+pub(super) type Path<'a> = &'a dyn Fn() -> String;
+
+/// A request that could be installed: its rules and nodes. It holds as long as the engine has the same revision.
+#[derive(Debug)]
 pub(super) struct Plan {
     pub(super) request: InstallFlow,
     pub(super) rules: Vec<Rule>,
     pub(super) nodes: Vec<NodeId>,
+    /// It is one of many.
+    pub(super) is_bulk: bool,
 }
 
 /// What became of one request.
@@ -60,7 +66,7 @@ struct Conflict {
 impl Engine {
     pub(super) fn install_flow(&mut self, ticket: Ticket, request: InstallFlow) {
         let (wait, timeout_ms) = (request.wait, request.timeout_ms);
-        match self.plan(request, "payload").and_then(|plan| self.admit(plan)) {
+        match self.plan(request, &|| "payload".to_owned()).and_then(|plan| self.admit(plan)) {
             Ok(Admitted::Flow(number)) => {
                 self.wait_for(Waiter::new(ticket, Kind::Install, vec![number], wait), timeout_ms);
             }
@@ -92,8 +98,9 @@ impl Engine {
     /// Each for itself. After an error, what was admitted before it is stored, and answered for by its flow id.
     pub(super) fn admit_each(&mut self, plans: Vec<Plan>) -> Result<Batch, ErrorBody> {
         let mut batch = Batch::default();
+        let is_bulk = plans.len() >= self.config.bulk;
         for (place, plan) in plans.into_iter().enumerate() {
-            match self.admit(plan)? {
+            match self.admit(Plan { is_bulk, ..plan })? {
                 Admitted::Flow(number) => batch.numbers.push(number),
                 Admitted::Planned(view) => batch.others.push((place, *view)),
                 Admitted::Conflict(conflict) => {
@@ -106,21 +113,21 @@ impl Engine {
     }
 
     /// Checks everything about a request but its conflicts.
-    pub(super) fn plan(&self, request: InstallFlow, path: &str) -> Result<Plan, ErrorBody> {
+    pub(super) fn plan(&self, request: InstallFlow, path: Path<'_>) -> Result<Plan, ErrorBody> {
         let existing = request.flow_id.as_ref().and_then(|id| self.flows.get(&self.flows.by_id(id.as_str())?));
         if let Some(flow) = existing.filter(|flow| flow.freed) {
             let message =
                 format!("flow {} is on its way out, and its id not free yet; try again in a moment", flow.asked.id());
-            return Err(ErrorBody::new(ErrorCode::Unavailable, message).at(format!("{path}.flow_id")));
+            return Err(ErrorBody::new(ErrorCode::Unavailable, message).at(format!("{}.flow_id", path())));
         }
         let class = self.classes.get(&request.traffic_type).map_err(|error| {
-            ErrorBody::new(ErrorCode::InvalidRequest, error.to_string()).at(format!("{path}.traffic_type"))
+            ErrorBody::new(ErrorCode::InvalidRequest, error.to_string()).at(format!("{}.traffic_type", path()))
         })?;
-        let rules = self.compile(&request, class).map_err(|error| compile_error(&error, path))?;
+        let rules = self.compile(&request, class).map_err(|error| compile_error(&error, &path()))?;
         self.check_forward(&request, path)?;
         let nodes = self.resolve_nodes(&request, path)?;
         self.check_capabilities(&request, &rules, &nodes, path)?;
-        Ok(Plan { request, rules, nodes })
+        Ok(Plan { request, rules, nodes, is_bulk: false })
     }
 
     /// Whether the nodes that are there can do what is asked, by their own word.
@@ -129,30 +136,30 @@ impl Engine {
         request: &InstallFlow,
         rules: &[Rule],
         nodes: &[NodeId],
-        path: &str,
+        path: Path<'_>,
     ) -> Result<(), ErrorBody> {
         let lacks = |id: &NodeId| Some((self.node_name(*id)?, self.lack(*id, request, rules)?));
         let Some((node, lack)) = nodes.iter().find_map(lacks) else { return Ok(()) };
         let message = format!("node {node} cannot do this: {}", lack.reason);
-        Err(at_field(ErrorBody::new(ErrorCode::Unsupported, message), path, lack.field))
+        Err(at_field(ErrorBody::new(ErrorCode::Unsupported, message), &path(), lack.field))
     }
 
-    fn resolve_nodes(&self, request: &InstallFlow, path: &str) -> Result<Vec<NodeId>, ErrorBody> {
+    fn resolve_nodes(&self, request: &InstallFlow, path: Path<'_>) -> Result<Vec<NodeId>, ErrorBody> {
         let Some(names) = &request.nodes else {
             let nodes: Vec<_> =
                 self.nodes.iter().filter(|(_, node)| node.leaving.is_none()).map(|(id, _)| *id).collect();
             if nodes.is_empty() {
                 let message = "no node is registered; AddNode registers one";
-                return Err(ErrorBody::new(ErrorCode::NotFound, message).at(format!("{path}.nodes")));
+                return Err(ErrorBody::new(ErrorCode::NotFound, message).at(format!("{}.nodes", path())));
             }
             return Ok(nodes);
         };
         let resolve = |(index, name)| match self.names.get(name) {
             Some(id) if self.nodes.get(id).is_some_and(|node| node.leaving.is_none()) => Ok(*id),
             _ if self.discovered.named(name).is_some() => {
-                Err(self.unknown_node(name).at(format!("{path}.nodes[{index}]")))
+                Err(self.unknown_node(name).at(format!("{}.nodes[{index}]", path())))
             }
-            _ => Err(no_such_node(name, &format!("{path}.nodes[{index}]"))),
+            _ => Err(no_such_node(name, &format!("{}.nodes[{index}]", path()))),
         };
         names.iter().enumerate().map(resolve).collect()
     }
@@ -209,7 +216,7 @@ impl Engine {
 
     /// Makes a flow that on each node is in the atom that `atom_on` says, or stands alone.
     pub(super) fn insert_flow(&mut self, number: FlowNumber, plan: Plan, atom_on: impl Fn(NodeId) -> Option<AtomId>) {
-        let Plan { request, rules, nodes } = plan;
+        let Plan { request, rules, nodes, is_bulk } = plan;
         let id = request.flow_id.clone().unwrap_or_else(|| self.new_flow_id(number));
         let places: Vec<u64> = rules.iter().map(rule_hash).collect();
         let mut placements = Placements::with_capacity(nodes.len());
@@ -245,6 +252,7 @@ impl Engine {
             match (atom_on(node_id), rules.next()) {
                 (None, Some(rules)) if is_limited => self.push_install(number, node_id, rules),
                 // That the switch can do it has been seen when it was planned.
+                (None, Some(rules)) if is_bulk => self.push_bulk(number, node_id, rules),
                 (None, Some(rules)) => self.push_job(node_id, Job::Install { number, rules }),
                 _ => self.join_atom(number, node_id),
             }
@@ -314,7 +322,7 @@ impl Engine {
     }
 
     /// Packets only go on to tables with a greater number. From table 0 the switch says so itself.
-    fn check_forward(&self, request: &InstallFlow, path: &str) -> Result<(), ErrorBody> {
+    fn check_forward(&self, request: &InstallFlow, path: Path<'_>) -> Result<(), ErrorBody> {
         let from = self.config.pipeline.qos_table().0;
         match request.forward {
             Forward::Table(table) if from > 0 && table <= from => {
@@ -322,7 +330,7 @@ impl Engine {
                     "forward must be to a table from {} to 254, for flows are in table {from}, not {table}",
                     from + 1
                 );
-                Err(ErrorBody::new(ErrorCode::InvalidRequest, message).at(format!("{path}.forward.table")))
+                Err(ErrorBody::new(ErrorCode::InvalidRequest, message).at(format!("{}.forward.table", path())))
             }
             Forward::Normal | Forward::Drop | Forward::Port(_) | Forward::Table(_) => Ok(()),
         }

@@ -364,7 +364,7 @@ impl Engine {
         let contender = node.live().and_then(|live| live.contender);
         node.link = Link::Lost;
         self.desk.samples.forget(id);
-        node.queue.clear();
+        node.clear_queues();
         node.meters.disconnected();
         for number in node.flows.clone().iter() {
             self.connection_lost(number, id);

@@ -46,7 +46,7 @@ impl Engine {
     fn wipe(&mut self, ticket: Ticket, id: NodeId) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         node.leaving = Some(Leaving::Wiping(ticket));
-        node.queue.clear();
+        node.clear_queues();
         node.meters.iter_mut().for_each(|meter| {
             meter.users.clear();
             meter.parked.clear();
@@ -95,7 +95,7 @@ impl Engine {
     fn forget_node(&mut self, ticket: Ticket, id: NodeId) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         node.leaving = Some(Leaving::Going(ticket));
-        node.queue.clear();
+        node.clear_queues();
         super::record::delete_node(&mut self.batch, &node.request.name);
         self.going.push_back((self.next_commit, id));
     }
@@ -130,6 +130,7 @@ impl Engine {
     }
 
     fn node_gone(&mut self, id: NodeId) {
+        self.revision += 1;
         let reply = self.node_reply(id);
         let last_view = self.node_view(id);
         let Some(Node { request, datapath_id, flows, link, leaving, .. }) = self.nodes.remove(&id) else { return };

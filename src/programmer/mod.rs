@@ -74,7 +74,7 @@ pub use news::{Audience, INTERVALS_MS, News, Seat, interval_index};
 pub use reclass::{ReclassError, Reclassed};
 pub use record::RecordError;
 pub(crate) use slice::Slice;
-pub use slice::{Part, Terms};
+pub use slice::{Checked, Part, Terms};
 pub use trail::Step;
 
 pub use crate::session::Counters;
@@ -105,6 +105,9 @@ const NEWS: usize = 65_536;
 /// How long a change of a flow waits for the switch's word on it, to be stored with that in one write. A switch whose answer
 /// takes longer takes longer than the disk, too.
 pub const PATIENCE: Duration = Duration::from_millis(1);
+
+/// So many flows of one batch go to a switch that has bundles in one: fewer are as fast without.
+pub const BULK: usize = 16;
 
 /// The ticket of the first commit, before the engine counts its own.
 const FIRST_COMMIT: u64 = 0;

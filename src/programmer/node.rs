@@ -21,6 +21,9 @@ use crate::southbound::ConnectionId;
 /// FLOW_MODs that one node may have without an answer (the switch's queue is not ours to fill).
 pub(super) const WINDOW: u64 = 1_000;
 
+/// How many of them may be of large batches, so that there is room for what somebody asks beside them.
+pub(super) const BULK_WINDOW: u64 = 768;
+
 /// A node's place in the engine; never used twice while the daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct NodeId(pub(super) u32);
@@ -41,6 +44,8 @@ pub(super) struct Node {
     pub(super) counts: BTreeMap<FlowState, u64>,
     /// Work that waits for a place in the window, in order.
     pub(super) queue: VecDeque<Job>,
+    /// New flows of large batches that are in nobody's way. They come after what is in the queue, in whatever order.
+    pub(super) bulk: VecDeque<Job>,
     /// Rules of others as they were when the table was last read, and as has been told of since.
     pub(super) foreign: Foreign,
     /// What our flows here take, once somebody has asked what is in a flow's way.
@@ -104,6 +109,8 @@ pub(super) struct Live {
     /// FLOW_MODs in bundles that are not settled. They do not count against the window: a bundle is one thing, however
     /// much is in it.
     pub(super) bundled: u64,
+    /// Those of them that are of large batches. They do count.
+    pub(super) bulk: u64,
     /// Jobs that must come after what is in a bundle now.
     pub(super) deferred: Vec<Job>,
     /// Classes of its flows have changed, and it has not been read since.
@@ -183,6 +190,7 @@ impl Node {
             flows: FlowSet::default(),
             counts: BTreeMap::new(),
             queue: VecDeque::new(),
+            bulk: VecDeque::new(),
             foreign: Foreign::default(),
             index: None,
             meters: Meters::default(),
@@ -192,6 +200,12 @@ impl Node {
             table_miss_repairs: Repairs::default(),
             warnings: BTreeMap::new(),
         }
+    }
+
+    /// Forgets all work that waits.
+    pub(super) fn clear_queues(&mut self) {
+        self.queue.clear();
+        self.bulk.clear();
     }
 
     pub(super) fn live(&self) -> Option<&Live> {
@@ -243,6 +257,7 @@ impl Live {
             has_bundles: false,
             has_monitor: false,
             bundled: 0,
+            bulk: 0,
             deferred: Vec::new(),
             is_replanned: false,
             meters_leave: None,
@@ -251,7 +266,17 @@ impl Live {
 
     /// FLOW_MODs that may be handed to the connection now.
     pub(super) fn credit(&self) -> u64 {
-        WINDOW.saturating_sub(self.sent.saturating_sub(self.settled))
+        WINDOW.saturating_sub(self.in_window() + self.bulk)
+    }
+
+    /// The same for large batches.
+    pub(super) fn bulk_credit(&self) -> u64 {
+        self.credit().min(BULK_WINDOW.saturating_sub(self.bulk))
+    }
+
+    /// FLOW_MODs without an answer, but for those in bundles.
+    pub(super) fn in_window(&self) -> u64 {
+        self.sent.saturating_sub(self.settled)
     }
 
     /// Whether nothing is under way that a read would disturb.

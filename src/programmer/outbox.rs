@@ -10,6 +10,9 @@ use super::node::{Job, Node, NodeId, Sync};
 use crate::policy::{self, Rule};
 use crate::session::{Command, Token};
 
+/// Flows of one bundle of a large batch: a millisecond or two of the switch's time.
+const BUNDLE: usize = 256;
+
 impl Engine {
     /// Hands every node with waiting work as many FLOW_MODs as it may have without an answer.
     pub(super) fn send_queued(&mut self) {
@@ -35,8 +38,47 @@ impl Engine {
             }
             self.hand_over(id, Command::Meter, &mut meters);
             self.hand_over(id, Command::Program, &mut mods);
+            self.send_bulk(id);
             self.check_sync(id);
         }
+    }
+
+    /// Hands over new flows of large batches: in bundles where the switch has them, which it confirms with one answer
+    /// and tells its flow monitors of at once. A bundle of which it refuses a rule is rolled back, and goes again singly.
+    fn send_bulk(&mut self, id: NodeId) {
+        loop {
+            let least = self.config.bulk;
+            let Some(node) = self.nodes.get_mut(&id) else { return };
+            let waiting = node.bulk.len();
+            let Some(live) = node.live() else { return };
+            let is_in_bundles = live.has_bundles && live.sync == Sync::Done && waiting >= least;
+            let most = usize::try_from(live.bulk_credit()).unwrap_or(BUNDLE).min(BUNDLE);
+            if waiting == 0 || most < waiting.min(BUNDLE) || live.sync == Sync::Unrecorded {
+                return;
+            }
+            let jobs: Vec<_> = node.bulk.drain(..waiting.min(most)).collect();
+            let mut mods = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                self.carry_out(id, job, &mut mods);
+            }
+            if is_in_bundles {
+                self.hand_over_bundle(id, mods, Purpose::Bulk);
+            } else {
+                self.hand_over(id, Command::Program, &mut mods);
+            }
+        }
+    }
+
+    /// Gives the connection a bundle of rules of flows.
+    pub(super) fn hand_over_bundle(&mut self, id: NodeId, mods: Vec<(Token, FlowMod)>, purpose: Purpose) {
+        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut).filter(|_| !mods.is_empty()) else { return };
+        let count = mods.len() as u64;
+        live.bundled += count;
+        live.bulk += if purpose == Purpose::Bulk { count } else { 0 };
+        let connection = live.connection;
+        let mods = mods.into_iter().map(|(token, flow_mod)| (self.begin_bundled(id, token, purpose), flow_mod));
+        let mods = mods.collect();
+        self.command(connection, Command::Bundle(mods));
     }
 
     /// Gives the connection what has gathered of one kind, so that the other kind comes after it.

@@ -10,6 +10,7 @@ use super::flow::{Placement, Reason, Replan, Stage};
 use super::meter_answers::is_meter_missing;
 use super::node::{Job, Node, NodeId, Sync};
 use crate::contract::{AlarmKind, NodeName, SwitchError};
+use crate::policy::Rule;
 use crate::session::{Outcome, Settlement, Token, UnknownReason, describe};
 
 impl Engine {
@@ -20,14 +21,18 @@ impl Engine {
             let purpose = from_token(token);
             if is_final && let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
                 match purpose {
-                    Some((purpose, _)) if purpose.is_bundled() => live.bundled -= 1,
+                    Some((purpose, _)) if purpose.is_bundled() => {
+                        live.bundled -= 1;
+                        live.bulk -= u64::from(purpose == Purpose::Bulk);
+                    }
                     _ => live.settled += 1,
                 }
             }
             match purpose {
-                Some((purpose @ (Purpose::Install | Purpose::Bundled | Purpose::Remove | Purpose::Undo), number)) => {
-                    self.flow_settled(purpose, number, id, xid, outcome);
-                }
+                Some((
+                    purpose @ (Purpose::Install | Purpose::Bundled | Purpose::Bulk | Purpose::Remove | Purpose::Undo),
+                    number,
+                )) => self.flow_settled(purpose, number, id, xid, outcome),
                 Some((Purpose::TableMiss, _)) => self.table_miss_settled(id, &outcome),
                 Some((Purpose::Sweep, _)) => self.sweep_settled(id, &outcome),
                 Some((Purpose::Wipe, _)) => self.wiped(id, &outcome),
@@ -313,6 +318,20 @@ impl Engine {
                 self.save_flow(number);
             }
             self.flow_moved(number);
+        }
+    }
+
+    /// Queues a new flow of a large batch, behind what anybody else asks. One that has another's place comes in its turn.
+    pub(super) fn push_bulk(&mut self, number: FlowNumber, id: NodeId, rules: Vec<Rule>) {
+        let placement = self.flows.get(&number).and_then(|flow| flow.placement(id));
+        let is_plain = placement.is_some_and(|placement| placement.replaces().is_empty());
+        let is_there = |node: &&mut Node| node.live().is_some() && node.leaving.is_none();
+        match self.nodes.get_mut(&id).filter(is_there) {
+            Some(node) if is_plain => {
+                node.bulk.push_back(Job::Install { number, rules });
+                self.ready.insert(id);
+            }
+            _ => self.push_job(id, Job::Install { number, rules }),
         }
     }
 

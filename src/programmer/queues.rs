@@ -155,6 +155,7 @@ impl Engine {
 
     /// Takes news from a database.
     pub(super) fn handle_database(&mut self, report: Report) {
+        self.revision += 1;
         let id = NodeId(report.key);
         match report.news {
             News::Done { token, result } => self.database_done(token, result),

@@ -90,6 +90,7 @@ impl Engine {
         self.check_orphans(&classes)?;
         let changes = self.changes(&classes)?;
         self.check_places(&changes)?;
+        self.revision += 1;
         let before = std::mem::replace(&mut self.classes, classes);
         if let Err(error) = self.check_abilities(&changes) {
             self.classes = before;
@@ -253,6 +254,7 @@ impl Engine {
                 _ => true,
             };
             node.queue.retain(&mut is_kept);
+            node.bulk.retain(&mut is_kept);
             if let Some(live) = node.live_mut() {
                 live.deferred.retain(&mut is_kept);
             }

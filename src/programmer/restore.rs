@@ -6,13 +6,11 @@
 
 use std::collections::VecDeque;
 
-use openflow::FlowMod;
-
 use super::cookie::{FlowNumber, Purpose, from_token, token};
 use super::engine::Engine;
 use super::flow::Stage;
 use super::node::{Job, Node, NodeId, Sync};
-use crate::session::{Command, Outcome, Token};
+use crate::session::{Outcome, Token};
 
 /// FLOW_MODs of one bundle, at most: what a switch holds in memory until the commit.
 const BUNDLE: usize = 50_000;
@@ -46,31 +44,21 @@ impl Engine {
                 }
             }
         }
-        let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
-        live.bundled += mods.len() as u64;
-        let connection = live.connection;
-        let mut mods = mods.into_iter().map(|(token, flow_mod)| (self.begin_restoring(id, token), flow_mod));
-        let mut bundles: Vec<Vec<(Token, FlowMod)>> = Vec::new();
-        loop {
-            let bundle: Vec<_> = mods.by_ref().take(most).collect();
-            if bundle.is_empty() {
-                break;
-            }
-            bundles.push(bundle);
-        }
-        for bundle in bundles {
-            self.command(connection, Command::Bundle(bundle));
+        let mut mods = mods.into_iter();
+        while mods.len() > 0 {
+            let bundle = mods.by_ref().take(most).collect();
+            self.hand_over_bundle(id, bundle, Purpose::Bundled);
         }
     }
 
     /// Marks what a FLOW_MOD is about as part of a bundle.
-    fn begin_restoring(&mut self, id: NodeId, plain: Token) -> Token {
+    pub(super) fn begin_bundled(&mut self, id: NodeId, plain: Token, purpose: Purpose) -> Token {
         match from_token(plain) {
             Some((Purpose::Install, number)) => {
                 if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
                     placement.tally.bundled = true;
                 }
-                token(Purpose::Bundled, number)
+                token(purpose, number)
             }
             Some((_, number)) => token(Purpose::BundledOther, number),
             None => plain,

@@ -2,7 +2,7 @@
 //!
 //! First every part is checked, and then every part is installed: one flow that could never be installed refuses the
 //! whole, before any of it is stored. What changes between the two (a node that is removed) refuses what is left, and
-//! what was admitted before is answered for by its flow id.
+//! what was admitted before is answered for by its flow id. Where nothing has changed, what was planned at the check holds.
 
 use std::time::Instant;
 
@@ -23,6 +23,14 @@ pub struct Part {
     pub first: usize,
 }
 
+/// A part that could be installed, when it was looked at.
+#[derive(Debug)]
+pub struct Checked {
+    plans: Vec<Plan>,
+    first: usize,
+    revision: u64,
+}
+
 /// What was asked of the whole batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
@@ -38,17 +46,17 @@ pub struct Terms {
 #[derive(Debug)]
 pub(crate) enum Slice {
     /// Could it be installed?
-    Check(Part, oneshot::Sender<Result<Part, ErrorBody>>),
+    Check(Part, oneshot::Sender<Result<Checked, ErrorBody>>),
     /// Install it.
-    Install(Part, Terms, oneshot::Sender<Answer>, Option<TrailSender>),
+    Install(Checked, Terms, oneshot::Sender<Answer>, Option<TrailSender>),
 }
 
 impl Programmer {
-    /// Asks whether the flows could be installed, their conflicts with others aside, and gives them back.
+    /// Asks whether the flows could be installed, their conflicts with others aside.
     ///
     /// # Errors
     /// [`Closed`] when the programmer has stopped.
-    pub async fn check(&self, part: Part) -> Result<oneshot::Receiver<Result<Part, ErrorBody>>, Closed> {
+    pub async fn check(&self, part: Part) -> Result<oneshot::Receiver<Result<Checked, ErrorBody>>, Closed> {
         let (answer, receiver) = oneshot::channel();
         self.slices.send(Slice::Check(part, answer)).await.map_err(|_| Closed)?;
         Ok(receiver)
@@ -60,7 +68,7 @@ impl Programmer {
     /// [`Closed`] when the programmer has stopped.
     pub async fn install(
         &self,
-        part: Part,
+        part: Checked,
         terms: Terms,
         trail: Option<TrailSender>,
     ) -> Result<oneshot::Receiver<Answer>, Closed> {
@@ -72,15 +80,19 @@ impl Programmer {
 
 impl Engine {
     /// Whether all of them could be installed, their conflicts with others aside.
-    pub(super) fn check_part(&self, part: Part) -> Result<Part, ErrorBody> {
-        let first = part.first;
-        let flows = self.plan_all(part.flows, first)?.into_iter().map(|plan| plan.request).collect();
-        Ok(Part { flows, first })
+    pub(super) fn check_part(&self, Part { flows, first }: Part) -> Result<Checked, ErrorBody> {
+        Ok(Checked { plans: self.plan_all(flows, first)?, first, revision: self.revision })
     }
 
-    pub(super) fn install_part(&mut self, ticket: Ticket, part: Part, terms: Terms) {
+    pub(super) fn install_part(&mut self, ticket: Ticket, part: Checked, terms: Terms) {
         let Terms { report, wait, due } = terms;
-        let admitted = self.plan_all(part.flows, part.first).and_then(|plans| self.admit_each(plans));
+        let Checked { plans, first, revision } = part;
+        let plans = if revision == self.revision {
+            Ok(plans)
+        } else {
+            self.plan_all(plans.into_iter().map(|plan| plan.request).collect(), first)
+        };
+        let admitted = plans.and_then(|plans| self.admit_each(plans));
         match admitted {
             Ok(Batch { numbers, others }) => {
                 self.wait_until(Waiter::new(ticket, Kind::InstallMany { report, others }, numbers, wait), due);
@@ -92,6 +104,23 @@ impl Engine {
     /// Plans flows whose places in a batch begin with this one.
     pub(super) fn plan_all(&self, flows: Vec<InstallFlow>, first: usize) -> Result<Vec<Plan>, ErrorBody> {
         let indexed = flows.into_iter().zip(first..);
-        indexed.map(|(flow, index)| self.plan(flow, &format!("payload.flows[{index}]"))).collect()
+        indexed.map(|(flow, index)| self.plan(flow, &|| format!("payload.flows[{index}]"))).collect()
+    }
+}
+
+#[cfg(test)]
+impl Checked {
+    /// As if it had been checked, long ago.
+    pub(crate) fn untested(Part { flows, first }: Part) -> Self {
+        let plan = |request| Plan { request, rules: Vec::new(), nodes: Vec::new(), is_bulk: false };
+        Self { plans: flows.into_iter().map(plan).collect(), first, revision: u64::MAX }
+    }
+
+    pub(crate) fn first(&self) -> usize {
+        self.first
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.plans.len()
     }
 }

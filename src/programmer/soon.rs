@@ -38,8 +38,8 @@ impl Engine {
             return self.save_flow(number);
         };
         let before = |node: &Node| {
-            let in_flight = node.live().map_or(0, |live| live.sent.saturating_sub(live.settled));
-            node.queue.len() as u64 + in_flight
+            let in_flight = node.live().map_or(0, |live| live.in_window() + live.bulk);
+            (node.queue.len() + node.bulk.len()) as u64 + in_flight
         };
         let nodes = flow.placements.iter().filter_map(|placement| self.nodes.get(&placement.node));
         let before = u32::try_from(nodes.map(before).max().unwrap_or(0)).unwrap_or(u32::MAX);

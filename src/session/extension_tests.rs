@@ -31,12 +31,32 @@ fn bundle(script: &mut Script, tokens: std::ops::Range<u64>) -> Vec<(Xid, Experi
     bundle_messages(script)
 }
 
+/// What was sent about bundles, less the barriers behind commits: see [`barrier_after`].
 fn bundle_messages(script: &mut Script) -> Vec<(Xid, Experimenter)> {
-    let experimenter = |(xid, message)| match message {
-        Message::Experimenter(message) => (xid, message),
-        other => panic!("not about a bundle: {other:?}"),
-    };
-    script.sent().into_iter().map(experimenter).collect()
+    let mut messages = Vec::new();
+    let mut after_commit = None;
+    for (xid, message) in script.sent() {
+        match message {
+            Message::Experimenter(message) => {
+                after_commit = (control_type(&message) == Some(BundleControlType::CommitRequest)).then_some(xid);
+                messages.push((xid, message));
+            }
+            Message::BarrierRequest => assert_eq!(after_commit.map(barrier_after), Some(xid), "behind a commit"),
+            other => panic!("not about a bundle: {other:?}"),
+        }
+    }
+    messages
+}
+
+/// The xid of the barrier behind a commit.
+fn barrier_after(commit: Xid) -> Xid {
+    Xid(commit.0.wrapping_add(1))
+}
+
+/// The switch answers a commit, and the barrier behind it.
+fn answer_commit(script: &mut Script, commit: Xid, bundle_id: u32) {
+    script.reply(commit, &bundle_reply(BundleId(bundle_id), BundleControlType::CommitReply));
+    script.reply(barrier_after(commit), &Message::BarrierReply);
 }
 
 fn control_type(message: &Experimenter) -> Option<BundleControlType> {
@@ -76,7 +96,7 @@ fn control_turns_packet_ins_off_and_finds_out_about_bundles() {
 }
 
 #[test]
-fn a_bundle_is_opened_filled_committed_and_confirmed_by_the_commits_reply_alone() {
+fn a_bundle_is_opened_filled_committed_and_confirmed_by_the_commits_reply_and_the_barrier_behind_it() {
     let mut script = Script::ready();
     let sent = bundle(&mut script, 0..3);
     let types: Vec<_> = sent.iter().map(|(_, message)| control_type(message)).collect();
@@ -86,7 +106,33 @@ fn a_bundle_is_opened_filled_committed_and_confirmed_by_the_commits_reply_alone(
     script.reply(sent[0].0, &bundle_reply(BundleId(1), BundleControlType::CommitReply));
     assert!(script.outcomes().is_empty(), "it has the xid of another request");
     script.reply(sent[4].0, &bundle_reply(BundleId(1), BundleControlType::CommitReply));
+    assert!(script.outcomes().is_empty(), "the barrier is not answered");
+    script.reply(barrier_after(sent[4].0), &Message::BarrierReply);
     assert_eq!(script.outcomes(), [(0, "confirmed"), (1, "confirmed"), (2, "confirmed")]);
+}
+
+#[test]
+fn a_barrier_that_is_answered_before_its_commit_confirms_nothing() {
+    let mut script = Script::ready();
+    let sent = bundle(&mut script, 0..1);
+    script.reply(barrier_after(sent[2].0), &Message::BarrierReply);
+    assert!(script.outcomes().is_empty());
+    script.reply(sent[2].0, &bundle_reply(BundleId(1), BundleControlType::CommitReply));
+    assert_eq!(script.outcomes(), [(0, "confirmed")]);
+}
+
+#[test]
+fn a_bundle_whose_barrier_is_refused_is_unknown_unless_it_was_rolled_back() {
+    for (answer, expected) in [
+        (bundle_reply(BundleId(1), BundleControlType::CommitReply), "unknown"),
+        (refusal(ErrorCode::new(17, 10)), "rolled back"),
+    ] {
+        let mut script = Script::ready();
+        let sent = bundle(&mut script, 0..1);
+        script.reply(sent[2].0, &answer);
+        script.reply(barrier_after(sent[2].0), &refusal(ErrorCode::BAD_REQUEST_EPERM));
+        assert_eq!(script.outcomes(), [(0, expected)]);
+    }
 }
 
 #[test]
@@ -96,6 +142,7 @@ fn a_refused_flow_mod_rolls_its_bundle_back_and_is_the_one_that_is_refused() {
     script.reply(sent[2].0, &refusal(ErrorCode::FLOW_MOD_FAILED_TABLE_FULL));
     assert!(script.outcomes().is_empty());
     script.reply(sent[4].0, &refusal(ErrorCode::new(17, 10)));
+    script.reply(barrier_after(sent[4].0), &Message::BarrierReply);
     assert_eq!(script.outcomes(), [(0, "rolled back"), (1, "refused"), (2, "rolled back")]);
 }
 
@@ -124,20 +171,38 @@ fn a_commit_that_is_not_answered_makes_unknown_and_a_late_answer_resolves_it() {
     let sent = bundle(&mut script, 0..1);
     script.pass(Duration::from_secs(5));
     assert_eq!(script.outcomes(), [(0, "unknown")]);
-    script.reply(sent[2].0, &bundle_reply(BundleId(1), BundleControlType::CommitReply));
+    answer_commit(&mut script, sent[2].0, 1);
     assert_eq!(script.outcomes(), [(0, "confirmed")]);
 }
 
 #[test]
-fn bundles_go_one_after_the_other_and_single_flow_mods_do_not_wait_for_them() {
+fn a_bundle_waits_for_a_large_one_and_single_flow_mods_do_not() {
     let mut script = Script::ready();
-    let first = bundle(&mut script, 0..1);
+    script.session.handle_command(Command::Bundle(vec![(Token(9), FlowMod::add()); 1_000]), script.now);
+    let mut first = bundle_messages(&mut script);
+    while first.last().and_then(|(_, message)| control_type(message)) != Some(BundleControlType::CommitRequest) {
+        first.extend(bundle_messages(&mut script));
+    }
     assert!(bundle(&mut script, 1..2).is_empty(), "the first one is not answered yet");
     script.program([9]);
     assert_eq!(flow_mods(&script.sent()).len(), 1);
-    script.reply(first[2].0, &bundle_reply(BundleId(1), BundleControlType::CommitReply));
+    answer_commit(&mut script, first.last().unwrap().0, 1);
     let second = bundle_messages(&mut script);
     assert!(matches!(&second[0].1, Experimenter::BundleControl(control) if control.bundle_id == BundleId(2)));
+}
+
+#[test]
+fn small_bundles_are_sent_before_those_ahead_of_them_are_answered_and_each_has_its_own_verdict() {
+    let mut script = Script::ready();
+    let commits: Vec<Xid> = (0..3).map(|number| bundle(&mut script, number..number + 1)[2].0).collect();
+    script.reply(commits[0], &refusal(ErrorCode::new(17, 10)));
+    script.reply(barrier_after(commits[0]), &Message::BarrierReply);
+    assert_eq!(script.outcomes(), [(0, "rolled back")]);
+    answer_commit(&mut script, commits[2], 3);
+    assert_eq!(script.outcomes(), [(2, "confirmed")]);
+    answer_commit(&mut script, commits[1], 2);
+    assert_eq!(script.outcomes(), [(1, "confirmed")]);
+    assert_eq!(script.session.counters().stray_replies, 0);
 }
 
 /// A bundle of the name 7 with these FLOW_MODs, closed: the xids of its BUNDLE_ADDs, and that of its CLOSE_REQUEST.
@@ -170,7 +235,7 @@ fn a_prepared_bundle_is_committed_when_its_owner_says_so_and_not_before() {
     script.session.handle_command(Command::Commit { bundle: Token(7) }, script.now);
     let commits = bundle_messages(&mut script);
     assert_eq!(control_type(&commits[0].1), Some(BundleControlType::CommitRequest));
-    script.reply(commits[0].0, &bundle_reply(BundleId(1), BundleControlType::CommitReply));
+    answer_commit(&mut script, commits[0].0, 1);
     assert_eq!(script.outcomes(), [(0, "confirmed"), (1, "confirmed")]);
 }
 
@@ -210,7 +275,7 @@ fn a_bundle_that_its_owner_discards_is_not_sent_however_far_it_is() {
         assert_eq!(control_types(&mut script), [BundleControlType::DiscardRequest]);
     }
     let mut script = Script::ready();
-    bundle(&mut script, 0..1);
+    bundle(&mut script, 0..5_000);
     let mods = vec![(Token(9), FlowMod::add())];
     script.session.handle_command(Command::Prepare { bundle: Token(7), mods }, script.now);
     script.session.handle_command(Command::Discard { bundle: Token(7) }, script.now);
@@ -224,7 +289,7 @@ fn a_prepared_bundle_keeps_no_other_bundle_waiting() {
     let (_, close) = closing(&mut script, 0..2);
     script.reply(close, &bundle_reply(BundleId(1), BundleControlType::CloseReply));
     let second = bundle(&mut script, 2..3);
-    script.reply(second[2].0, &bundle_reply(BundleId(2), BundleControlType::CommitReply));
+    answer_commit(&mut script, second[2].0, 2);
     assert_eq!(script.outcomes(), [(2, "confirmed")]);
 }
 

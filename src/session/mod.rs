@@ -304,7 +304,9 @@ impl Session {
     fn handle_ready(&mut self, xid: Xid, message: Message, frame: &Bytes, now: Instant) {
         match message {
             Message::BarrierReply => {
-                if !self.window.handle_barrier_reply(xid, &mut self.events, now) {
+                if !self.window.handle_barrier_reply(xid, &mut self.events, now)
+                    && !self.bundles.handle_barrier_reply(xid, &mut self.events)
+                {
                     self.counters.stray_replies += 1;
                 }
             }

@@ -3,6 +3,7 @@
 mod adversity;
 mod atomic;
 mod atomic_limits;
+mod bulk;
 mod consistency;
 mod disk;
 mod disks;

@@ -35,7 +35,7 @@ fn a_check_stores_and_sends_nothing_and_names_the_place_in_the_whole_batch() {
         (ErrorCode::InvalidRequest, Some("payload.flows[258].traffic_type"))
     );
     let part = world.engine.check_part(Part { flows: flows("voice"), first: 512 }).unwrap();
-    assert_eq!((part.flows, part.first), (flows("voice"), 512));
+    assert_eq!((part.len(), part.first()), (3, 512));
     world.run();
     assert_eq!(world.rule_count(0), before);
     assert_eq!(world.ok("ListFlows", json!({}))["flows"], json!([]));
@@ -46,7 +46,8 @@ fn a_part_is_answered_like_a_batch_of_its_own() {
     for (report, told) in [(Report::All, 3), (Report::Problems, 0)] {
         let mut world = World::connected();
         let terms = terms(&world, Wait::Applied, report);
-        world.engine.install_part(TICKET, Part { flows: flows("voice"), first: 256 }, terms);
+        let part = world.engine.check_part(Part { flows: flows("voice"), first: 256 }).unwrap();
+        world.engine.install_part(TICKET, part, terms);
         world.run();
         let answer = world.answer(TICKET).unwrap();
         assert_eq!(answer["summary"], json!({"applied": 3}));
@@ -58,7 +59,8 @@ fn a_part_is_answered_like_a_batch_of_its_own() {
 fn a_part_whose_batch_has_no_time_left_is_answered_when_it_is_on_disk() {
     let mut world = World::connected();
     let terms = Terms { due: world.now, ..terms(&world, Wait::Applied, Report::All) };
-    world.engine.install_part(TICKET, Part { flows: flows("voice"), first: 0 }, terms);
+    let part = world.engine.check_part(Part { flows: flows("voice"), first: 0 }).unwrap();
+    world.engine.install_part(TICKET, part, terms);
     world.run();
     let answer = world.answer(TICKET).unwrap();
     let summary = answer["summary"].as_object().unwrap();
@@ -77,4 +79,18 @@ fn a_node_that_went_since_the_check_refuses_the_part() {
     world.run();
     let error = world.answer(TICKET).unwrap()["error"].clone();
     assert_eq!((&error["code"], &error["path"]), (&"not_found".into(), &"payload.flows[256].nodes[0]".into()));
+}
+
+#[test]
+fn what_has_changed_since_the_check_is_looked_at_again() {
+    let mut world = World::connected();
+    let part = world.engine.check_part(Part { flows: flows("voice"), first: 0 }).unwrap();
+    world.ok("AddNode", json!({"name": "s2", "datapath_id": "00000000000000b2"}));
+    let terms = terms(&world, Wait::Accepted, Report::All);
+    world.engine.install_part(TICKET, part, terms);
+    world.run();
+    let answer = world.answer(TICKET).unwrap();
+    let nodes: Vec<usize> =
+        answer["flows"].as_array().unwrap().iter().map(|flow| flow["nodes"].as_array().unwrap().len()).collect();
+    assert_eq!(nodes, [2; 3], "a request without nodes is for all of them, the new one too");
 }

@@ -79,6 +79,7 @@ pub(super) fn config() -> Config {
         max_flows: 20_000,
         // Every step is stored by itself, and can be looked at.
         patience: Duration::ZERO,
+        bulk: crate::programmer::BULK,
         classes,
         limits,
     }

@@ -52,13 +52,13 @@ fn m52_a_bundle_reply_that_nobody_waits_for_confirms_nothing() {
     }
 }
 
-/// A bundle of two FLOW_MODs whose commit is out: their xids, and the commit's.
+/// A bundle of two FLOW_MODs whose commit is out, and the barrier behind it: their xids, and the commit's.
 fn committed(trial: &mut Trial) -> (Vec<Xid>, Xid) {
     let mods = (0..2).map(|token| (Token(100 + token), FlowMod::add())).collect();
     trial.session.handle_command(Command::Bundle(mods), trial.now);
     trial.look();
     let mut xids: Vec<_> = trial.sent.drain(..).map(|(xid, _)| xid).collect();
-    let commit = xids.pop().unwrap();
+    let (_barrier, commit) = (xids.pop().unwrap(), xids.pop().unwrap());
     (xids.split_off(1), commit)
 }
 
@@ -75,6 +75,7 @@ fn m52_a_commit_reply_for_another_bundle_confirms_nothing() {
     assert!(bundled(&trial).is_empty());
     assert_eq!(trial.counted(), STRAY_REPLY);
     trial.give(&with(bundle(1, 5, 3, &[]), 4, &commit.0.to_be_bytes()));
+    trial.tell(Xid(commit.0 + 1), &Message::BarrierReply);
     assert_eq!(bundled(&trial), ["confirmed"; 2]);
 }
 
@@ -84,7 +85,14 @@ fn m52_an_answer_that_cannot_be_understood_leaves_a_bundle_unknown() {
     let (added, commit) = committed(&mut trial);
     trial.give(&raw(1, added[1], &[0]));
     trial.give(&with(bundle(1, 5, 3, &[]), 4, &commit.0.to_be_bytes()));
+    trial.tell(Xid(commit.0 + 1), &Message::BarrierReply);
     assert_eq!(bundled(&trial), ["confirmed", "unknown"]);
+
+    let mut trial = Trial::begin(InFlight);
+    let (_, commit) = committed(&mut trial);
+    trial.give(&with(bundle(1, 5, 3, &[]), 4, &commit.0.to_be_bytes()));
+    trial.give(&raw(1, Xid(commit.0 + 1), &[0]));
+    assert_eq!(bundled(&trial), ["unknown"; 2]);
 
     let mut trial = Trial::begin(InFlight);
     let (_, commit) = committed(&mut trial);

@@ -27,8 +27,10 @@ use sabotage::Sabotage;
 /// Seeds of an ordinary test run.
 const SEEDS: u64 = 300;
 
-/// From this seed on a change of a flow is stored with the word of its switch, as in the daemon; below, at once.
+/// From this seed on a change of a flow is stored with the word of its switch, as in the daemon; below, at once. From
+/// here on batches go out in bundles, too, however little there is in them.
 const PATIENT: u64 = 1 << 32;
+const LITTLE_BULK: usize = 2;
 
 /// Seeds after which a long run says how far it has come.
 const PROGRESS: u64 = 1_000;

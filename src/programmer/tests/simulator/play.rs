@@ -12,12 +12,12 @@ use super::oracle::{Oracle, Verdict, ids};
 use super::sabotage::Sabotage;
 use super::stage::{Disk, Move, Seen, Stage};
 use super::verdict::{Views, compare, view_of};
-use super::{PATIENT, Summary};
+use super::{LITTLE_BULK, PATIENT, Summary};
 use crate::contract::Command;
 use crate::emulator::{Switch, SwitchConfig};
 use crate::programmer::engine::Config;
 use crate::programmer::tests::world::{config, switch};
-use crate::programmer::{PATIENCE, TableMiss};
+use crate::programmer::{BULK, PATIENCE, TableMiss};
 
 /// Moves after which a world that only settles is called restless.
 const RESTLESS: usize = 200_000;
@@ -59,8 +59,8 @@ impl Play {
         }
         let has_table_miss = rng.u32(0..3) == 0;
         let table_miss = if has_table_miss { TableMiss::Normal } else { TableMiss::None };
-        let patience = if seed < PATIENT { Duration::ZERO } else { PATIENCE };
-        let mut stage = Stage::new(Config { table_miss, patience, ..config() }, switches, sabotage);
+        let (patience, bulk) = if seed < PATIENT { (Duration::ZERO, BULK) } else { (PATIENCE, LITTLE_BULK) };
+        let mut stage = Stage::new(Config { table_miss, patience, bulk, ..config() }, switches, sabotage);
         stage.is_traced = is_traced;
         let oracle = Oracle::new(seed, stage.engine.tag.0, has_table_miss, is_small);
         let mut troubles = [0; 8];

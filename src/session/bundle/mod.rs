@@ -4,20 +4,22 @@
 //! closed, and waits for its owner's word beside those that come after it:
 //!
 //! ```text
-//!          filled            no error           owner              reply
+//!          filled            no error           owner              reply, and that to the barrier behind it
 //! Filling ────────▶ Closing ──────────▶ Closed ───────▶ Approved ─▶ Committing ──▶ confirmed
 //!    │                 │ an error          │ owner                   ▲    │ an error
 //!    │                 └───▶ discarded ◀───┘                         │    └──▶ rolled back
 //!    └───────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! The commit's reply confirms every FLOW_MOD of the bundle. An error for one of them refuses that one, and the rest is
-//! rolled back for its sake. Errors carry the xid of the message that caused them: an added FLOW_MOD has the xid of its
+//! A barrier goes out behind every commit. The commit's reply confirms every FLOW_MOD of the bundle once the barrier is
+//! answered too: no FLOW_MOD is called confirmed without one. An error for one of them refuses that one, and the rest is
+//! rolled back for its sake. While commits of few FLOW_MODs are under way the next bundle is filled already. Errors carry the xid of the message that caused them: an added FLOW_MOD has the xid of its
 //! BUNDLE_ADD. A switch that refuses a BUNDLE_ADD goes on without it; therefore a bundle that is committed at once is
 //! all or none only as far as the switch finds fault at the commit, and one that is closed first is in any case.
 
+mod under_way;
+
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -25,8 +27,8 @@ use openflow::{
     BundleAdd, BundleControl, BundleControlType, BundleFlags, BundleId, ErrorMsg, Experimenter, FlowMod, Message, Xid,
 };
 
+use self::under_way::{Added, Barrier, Bundle, Request, Stage, Verdict, commit, request};
 use super::Config;
-use super::control::bundle_control;
 use super::event::{Event, Outcome, Settlement, Token, UnknownReason};
 use super::window::{Heard, take_xid};
 
@@ -38,6 +40,9 @@ const CHUNK: usize = 64 << 10;
 /// opens another one under the same id: what would be committed then is only the end of it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// FLOW_MODs in bundles whose commits are under way, beside which the next bundle is filled.
+const OVERLAP: usize = 1_000;
+
 /// The bundles of a session.
 #[derive(Debug, Clone)]
 pub(super) struct Bundles {
@@ -45,9 +50,9 @@ pub(super) struct Bundles {
     hope: Duration,
     next_id: u32,
     waiting: VecDeque<Order>,
-    /// The one that is being filled, or whose last request is not answered.
+    /// The one that is being filled, or is to be closed.
     current: Option<Bundle>,
-    /// Those that are closed, until they are settled.
+    /// Those that are closed or are being committed, until they are settled.
     closed: Vec<Bundle>,
     /// Those that came to nothing, until the switch is told.
     discarded: Vec<BundleId>,
@@ -58,43 +63,6 @@ pub(super) struct Bundles {
 struct Order {
     name: Option<Token>,
     mods: Vec<(Token, FlowMod)>,
-}
-
-/// A bundle under way.
-#[derive(Debug, Clone)]
-struct Bundle {
-    id: BundleId,
-    name: Option<Token>,
-    unsent: VecDeque<(Token, FlowMod)>,
-    sent: Vec<Added>,
-    stage: Stage,
-    /// When something was last added to it.
-    filled: Instant,
-}
-
-/// How far a bundle is; the diagram is in the [module](self).
-#[derive(Debug, Clone)]
-enum Stage {
-    Filling,
-    Closing(Request),
-    Closed,
-    Approved,
-    Committing(Request),
-}
-
-#[derive(Debug, Clone)]
-struct Added {
-    xid: Xid,
-    token: Token,
-    answer: Heard,
-}
-
-/// A request that is out.
-#[derive(Debug, Clone)]
-struct Request {
-    xid: Xid,
-    sent: Instant,
-    overdue: bool,
 }
 
 impl Bundles {
@@ -138,7 +106,7 @@ impl Bundles {
         }
     }
 
-    /// Encodes what the switch is to be told, and the next part of the bundle that is being filled, or of the next one.
+    /// Encodes what the switch is to be told, and the next part of the bundle that is being filled, and of those after it.
     pub(super) fn fill(&mut self, out: &mut BytesMut, next_xid: &mut u32, events: &mut VecDeque<Event>, now: Instant) {
         if let Some(late) = self.current.take_if(|bundle| bundle.is_filling() && bundle.filled + LONGEST_PAUSE <= now) {
             self.abandon(late, events);
@@ -147,15 +115,34 @@ impl Bundles {
             request(id, BundleControlType::DiscardRequest, out, next_xid, now);
         }
         for bundle in self.closed.iter_mut().filter(|bundle| matches!(bundle.stage, Stage::Approved)) {
-            bundle.stage = Stage::Committing(request(bundle.id, BundleControlType::CommitRequest, out, next_xid, now));
+            bundle.stage = commit(bundle.id, out, next_xid, now);
         }
-        if self.current.is_none() {
-            let Some(order) = self.waiting.pop_front() else { return };
-            self.open(order, out, next_xid, now);
-        }
-        let Some(bundle) = self.current.as_mut().filter(|bundle| bundle.is_filling()) else { return };
-        bundle.filled = now;
         let full = out.len() + CHUNK;
+        while out.len() < full {
+            if self.current.is_none()
+                && self.may_open()
+                && let Some(order) = self.waiting.pop_front()
+            {
+                self.open(order, out, next_xid, now);
+            }
+            if !self.current.as_ref().is_some_and(Bundle::is_filling) {
+                break;
+            }
+            self.fill_current(full, out, next_xid, events, now);
+        }
+    }
+
+    /// Encodes as much of the bundle that is being filled as there is room for, and what is to follow the end of it.
+    fn fill_current(
+        &mut self,
+        full: usize,
+        out: &mut BytesMut,
+        next_xid: &mut u32,
+        events: &mut VecDeque<Event>,
+        now: Instant,
+    ) {
+        let Some(bundle) = &mut self.current else { return };
+        bundle.filled = now;
         while out.len() < full
             && let Some((token, flow_mod)) = bundle.unsent.pop_front()
         {
@@ -172,12 +159,24 @@ impl Bundles {
             }
             bundle.sent.push(Added { xid, token, answer: Heard::Nothing });
         }
-        if bundle.unsent.is_empty() {
-            bundle.stage = match bundle.name {
-                Some(_) => Stage::Closing(request(bundle.id, BundleControlType::CloseRequest, out, next_xid, now)),
-                None => Stage::Committing(request(bundle.id, BundleControlType::CommitRequest, out, next_xid, now)),
-            };
+        if !bundle.unsent.is_empty() {
+            return;
         }
+        match bundle.name {
+            Some(_) => {
+                bundle.stage = Stage::Closing(request(bundle.id, BundleControlType::CloseRequest, out, next_xid, now));
+            }
+            None => {
+                bundle.stage = commit(bundle.id, out, next_xid, now);
+                self.closed.extend(self.current.take());
+            }
+        }
+    }
+
+    /// Whether the switch has so little to commit that another bundle may be begun.
+    fn may_open(&self) -> bool {
+        let committing = self.closed.iter().filter(|bundle| bundle.is_committed());
+        committing.map(|bundle| bundle.sent.len()).sum::<usize>() < OVERLAP
     }
 
     fn open(&mut self, Order { name, mods }: Order, out: &mut BytesMut, next_xid: &mut u32, now: Instant) {
@@ -193,7 +192,7 @@ impl Bundles {
     pub(super) fn has_more(&self) -> bool {
         !self.discarded.is_empty()
             || self.closed.iter().any(|bundle| matches!(bundle.stage, Stage::Approved))
-            || self.current.as_ref().map_or(!self.waiting.is_empty(), Bundle::is_filling)
+            || self.current.as_ref().map_or_else(|| !self.waiting.is_empty() && self.may_open(), Bundle::is_filling)
     }
 
     /// One FLOW_MOD cannot be encoded: nothing of the bundle is to be applied.
@@ -228,17 +227,39 @@ impl Bundles {
                 }
                 None => false,
             },
-            BundleControlType::CommitReply => match self.take(|bundle| answers(bundle, true)) {
-                Some(bundle) => {
-                    bundle.settle(events, |answer| answer.or(Outcome::Confirmed));
-                    true
-                }
-                None => false,
-            },
+            BundleControlType::CommitReply => {
+                let committed = self.closed.iter_mut().find(|bundle| answers(bundle, true));
+                committed.map(|bundle| bundle.judge(Verdict::Applied)).is_some_and(|()| self.settle_judged(events))
+            }
             // A bundle is forgotten when it is discarded.
             BundleControlType::DiscardReply => true,
             _ => false,
         }
+    }
+
+    /// Takes the reply to a barrier; false for one that is not behind a commit.
+    pub(super) fn handle_barrier_reply(&mut self, xid: Xid, events: &mut VecDeque<Event>) -> bool {
+        self.end_barrier(xid, Barrier::Answered, events)
+    }
+
+    fn end_barrier(&mut self, xid: Xid, end: Barrier, events: &mut VecDeque<Event>) -> bool {
+        let barriers = self.closed.iter_mut().filter_map(|bundle| bundle.barrier_mut());
+        match barriers.into_iter().find(|barrier| **barrier == Barrier::Asked(xid)) {
+            Some(barrier) => {
+                *barrier = end;
+                self.settle_judged(events)
+            }
+            None => false,
+        }
+    }
+
+    /// Settles what has been committed, or not, and is behind a barrier.
+    fn settle_judged(&mut self, events: &mut VecDeque<Event>) -> bool {
+        while let Some(at) = self.closed.iter().position(Bundle::is_over) {
+            let bundle = self.closed.remove(at);
+            bundle.settle_by_verdict(events);
+        }
+        true
     }
 
     /// The switch has said all it has to say of the messages of a bundle.
@@ -256,15 +277,20 @@ impl Bundles {
         }
     }
 
-    /// Finds what an error answers: a FLOW_MOD in a bundle, or a request about it.
+    /// Finds what an error answers: a FLOW_MOD in a bundle, a request about it, or the barrier behind it.
     pub(super) fn handle_error(&mut self, xid: Xid, error: &ErrorMsg, events: &mut VecDeque<Event>) -> bool {
+        if let Some(bundle) = self.closed.iter_mut().find(|bundle| bundle.is_committed() && bundle.waits_for(xid)) {
+            let cause = bundle.cause(error);
+            bundle.judge(Verdict::RolledBack(cause));
+            return self.settle_judged(events);
+        }
         if let Some(bundle) = self.take(|bundle| bundle.waits_for(xid)) {
-            if !bundle.is_committed() {
-                self.discarded.push(bundle.id);
-            }
-            let is_blamed = bundle.sent.iter().any(|added| matches!(added.answer, Heard::Refusal(_)));
-            let cause = (!is_blamed).then(|| Arc::new(error.clone()));
+            self.discarded.push(bundle.id);
+            let cause = bundle.cause(error);
             bundle.settle(events, |answer| answer.or(Outcome::RolledBack(cause.clone())));
+            return true;
+        }
+        if self.end_barrier(xid, Barrier::Refused, events) {
             return true;
         }
         let Some(added) = self.find(xid) else { return false };
@@ -274,19 +300,15 @@ impl Bundles {
 
     /// A message with this xid came that cannot be understood: what it answers is not confirmed by what follows.
     pub(super) fn doubt(&mut self, xid: Xid, events: &mut VecDeque<Event>) {
-        match self.take(|bundle| bundle.waits_for(xid)) {
-            Some(bundle) if bundle.is_committed() => {
-                bundle.settle(events, |answer| answer.or(Outcome::Unknown(UnknownReason::AnswerMalformed)));
-            }
-            Some(bundle) => {
-                self.discarded.push(bundle.id);
-                bundle.settle(events, |answer| answer.or(Outcome::RolledBack(None)));
-            }
-            None => {
-                if let Some(added) = self.find(xid) {
-                    added.answer.doubt();
-                }
-            }
+        let is_it = |bundle: &&mut Bundle| bundle.is_committed() && (bundle.waits_for(xid) || bundle.is_before(xid));
+        if let Some(bundle) = self.closed.iter_mut().find(is_it) {
+            bundle.doubt();
+            self.settle_judged(events);
+        } else if let Some(bundle) = self.take(|bundle| bundle.waits_for(xid)) {
+            self.discarded.push(bundle.id);
+            bundle.settle(events, |answer| answer.or(Outcome::RolledBack(None)));
+        } else if let Some(added) = self.find(xid) {
+            added.answer.doubt();
         }
     }
 
@@ -356,68 +378,6 @@ impl Bundles {
         let waiting = std::mem::take(&mut self.waiting).into_iter().flat_map(|order| order.mods);
         tell(events, waiting.map(|(token, _)| not_sent((token, None))));
     }
-}
-
-impl Bundle {
-    fn is_filling(&self) -> bool {
-        matches!(self.stage, Stage::Filling)
-    }
-
-    /// Whether its commit has left.
-    fn is_committed(&self) -> bool {
-        matches!(self.stage, Stage::Committing(_))
-    }
-
-    fn request(&self) -> Option<&Request> {
-        match &self.stage {
-            Stage::Closing(request) | Stage::Committing(request) => Some(request),
-            Stage::Filling | Stage::Closed | Stage::Approved => None,
-        }
-    }
-
-    fn request_mut(&mut self) -> Option<&mut Request> {
-        match &mut self.stage {
-            Stage::Closing(request) | Stage::Committing(request) => Some(request),
-            Stage::Filling | Stage::Closed | Stage::Approved => None,
-        }
-    }
-
-    fn waits_for(&self, xid: Xid) -> bool {
-        self.request().is_some_and(|request| request.xid == xid)
-    }
-
-    fn find(&mut self, xid: Xid) -> Option<&mut Added> {
-        let first = self.sent.first()?.xid.0;
-        let offset = |xid: Xid| xid.0.wrapping_sub(first);
-        let at = self.sent.binary_search_by_key(&offset(xid), |added| offset(added.xid)).ok()?;
-        self.sent.get_mut(at)
-    }
-
-    fn settle(self, events: &mut VecDeque<Event>, outcome: impl Fn(Heard) -> Outcome) {
-        let settle =
-            |added: Added| Settlement { token: added.token, xid: Some(added.xid), outcome: outcome(added.answer) };
-        tell(events, self.sent.into_iter().map(settle));
-    }
-
-    /// What it is about, in order, and what of it was written.
-    fn into_mods(self) -> impl Iterator<Item = (Token, Option<Xid>)> {
-        let sent = self.sent.into_iter().map(|added| (added.token, Some(added.xid)));
-        sent.chain(self.unsent.into_iter().map(|(token, _)| (token, None)))
-    }
-}
-
-/// Encodes a request about a bundle.
-fn request(
-    id: BundleId,
-    control_type: BundleControlType,
-    out: &mut BytesMut,
-    next_xid: &mut u32,
-    now: Instant,
-) -> Request {
-    let xid = take_xid(next_xid);
-    // A control message has a fixed size: it always fits.
-    let _ = bundle_control(id, control_type).encode(xid, out);
-    Request { xid, sent: now, overdue: false }
 }
 
 fn not_sent((token, xid): (Token, Option<Xid>)) -> Settlement {
