@@ -109,7 +109,7 @@ impl Engine {
         for (connection, meter) in &questions {
             let request =
                 FlowStatsRequest { cookie: self.tag.cookie(number), cookie_mask: u64::MAX, ..Default::default() };
-            self.command(*connection, Command::ReadFlows { token, request });
+            self.command(*connection, Command::ReadFlows { token, request, expected: 0 });
             if let Some(meter_id) = *meter {
                 self.command(*connection, Command::ReadMeterStats { token, meter_id });
             }

@@ -103,9 +103,10 @@ impl Engine {
         let was_applied = placement.stage == Stage::Drifted;
         placement.confirm(wall);
         let replaces = placement.take_replaces();
-        // What has drifted is stored as applied: to put it back changes nothing there.
+        // What has drifted is stored as applied: to put it back changes nothing there. The words of other switches that
+        // are about to come go with this one.
         if !was_applied {
-            self.save_flow(number);
+            self.save_with_others(number);
         }
         replaces.into_iter().for_each(|other| self.supersede(other, id));
     }

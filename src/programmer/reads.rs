@@ -88,7 +88,15 @@ impl Engine {
         live.sync = Sync::Reading { began, first };
         live.next_read = None;
         let connection = live.connection;
-        self.command(connection, Command::ReadFlows { token: TABLE_READ, request: FlowStatsRequest::default() });
+        let expected = self.rules_put_on(id);
+        let request = FlowStatsRequest::default();
+        self.command(connection, Command::ReadFlows { token: TABLE_READ, request, expected });
+    }
+
+    /// How many rules of ours a switch may have.
+    pub(super) fn rules_put_on(&self, id: NodeId) -> usize {
+        let flows = self.nodes.get(&id).into_iter().flat_map(|node| node.flows.iter());
+        flows.filter_map(|number| self.flows.get(&number)).map(|flow| flow.rules as usize).sum()
     }
 
     pub(super) fn read_due_tables(&mut self) {

@@ -95,7 +95,8 @@ impl Engine {
             self.desk.samples.asked.insert(id, self.now);
             let cookie = self.tag.cookie(FlowNumber::TABLE_MISS);
             let request = FlowStatsRequest { cookie, cookie_mask: Tag::MASK, ..Default::default() };
-            self.command(connection, Command::ReadFlows { token: SAMPLE, request });
+            let expected = self.rules_put_on(id);
+            self.command(connection, Command::ReadFlows { token: SAMPLE, request, expected });
         }
     }
 

@@ -1,8 +1,9 @@
 //! What is stored together with the switch's word on it.
 //!
 //! A flow changes twice within moments: it is asked for, or is to go, and its switch says what came of that. The answer
-//! waits until the disk has the second change, so the first need not be written by itself where the second comes soon. Until
-//! then nothing of it is told, as of any change that is not on disk: a daemon that dies has acknowledged nothing.
+//! waits until the disk has the second change, so the first need not be written by itself where the second comes soon, nor
+//! the word of each of a thousand switches. Until then nothing of it is told, as of any change that is not on disk: a daemon
+//! that dies has acknowledged nothing.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -32,20 +33,33 @@ impl Soon {
 impl Engine {
     /// Stores the flow as it stands, with the switch's word on it if that is to be expected.
     pub(super) fn save_soon(&mut self, number: FlowNumber) {
+        let before = |node: &Node| {
+            let in_flight = node.live().map_or(0, |live| live.in_window() + live.bulk);
+            (node.queue.len() + node.bulk.len()) as u64 + in_flight
+        };
+        let placements = self.flows.get(&number).map(|flow| flow.placements.as_slice()).unwrap_or_default();
+        let nodes = placements.iter().filter_map(|placement| self.nodes.get(&placement.node));
+        let before = u32::try_from(nodes.map(before).max().unwrap_or(0)).unwrap_or(u32::MAX);
+        self.save_within(number, PACE.saturating_mul(before));
+    }
+
+    /// Stores the flow with the word of one of its switches, and those of others that come within moments of it.
+    pub(super) fn save_with_others(&mut self, number: FlowNumber) {
+        self.save_within(number, Duration::ZERO);
+    }
+
+    fn save_within(&mut self, number: FlowNumber, beyond_patience: Duration) {
         let patience = self.config.patience;
         let is_expected = |flow: &&mut Flow| flow.placements.iter().any(Placement::is_under_way);
         let Some(flow) = self.flows.get_mut(&number).filter(|flow| !patience.is_zero() && is_expected(flow)) else {
             return self.save_flow(number);
         };
-        let before = |node: &Node| {
-            let in_flight = node.live().map_or(0, |live| live.in_window() + live.bulk);
-            (node.queue.len() + node.bulk.len()) as u64 + in_flight
-        };
-        let nodes = flow.placements.iter().filter_map(|placement| self.nodes.get(&placement.node));
-        let before = u32::try_from(nodes.map(before).max().unwrap_or(0)).unwrap_or(u32::MAX);
+        if flow.is_unsaved {
+            return;
+        }
         flow.is_unsaved = true;
         flow.durable = u64::MAX;
-        let until = self.now + (patience + PACE.saturating_mul(before)).min(LONGEST);
+        let until = self.now + (patience + beyond_patience).min(LONGEST);
         self.soon.0.push(Reverse((until, number)));
     }
 

@@ -25,16 +25,16 @@ impl Session {
             Command::Prepare { bundle, mods } if is_ready => self.bundles.submit(Some(bundle), mods),
             Command::Program(mods) | Command::Bundle(mods) | Command::Prepare { mods, .. } => self.leave_unsent(mods),
             Command::Meter(mods) => self.leave_unsent(mods),
-            Command::ReadFlows { token, request } => {
-                self.read(token, MultipartRequestBody::Flow(request), Entries::Flows(Vec::new()), now);
+            Command::ReadFlows { token, request, expected } => {
+                self.read(token, MultipartRequestBody::Flow(request), Entries::Flows(Vec::new()), expected, now);
             }
             Command::ReadMeters { token } => {
                 let request = MeterRequest { meter_id: MeterId::ALL };
-                self.read(token, MultipartRequestBody::MeterConfig(request), Entries::Meters(Vec::new()), now);
+                self.read(token, MultipartRequestBody::MeterConfig(request), Entries::Meters(Vec::new()), 0, now);
             }
             Command::ReadMeterStats { token, meter_id } => {
                 let request = MeterRequest { meter_id };
-                self.read(token, MultipartRequestBody::Meter(request), Entries::MeterStats(Vec::new()), now);
+                self.read(token, MultipartRequestBody::Meter(request), Entries::MeterStats(Vec::new()), 0, now);
             }
             _ if !is_ready => {}
             Command::Control { packet_in } => {
@@ -62,10 +62,10 @@ impl Session {
     }
 
     /// Asks a question whose answer is an event; there is none before the handshake is done and after the end.
-    fn read(&mut self, token: Token, question: MultipartRequestBody, answer: Entries, now: Instant) {
+    fn read(&mut self, token: Token, question: MultipartRequestBody, answer: Entries, expected: usize, now: Instant) {
         if matches!(self.phase, Phase::Ready) {
             let xid = self.send(&reading::request(question));
-            self.reads.begin(xid, token, answer, now);
+            self.reads.begin(xid, token, answer, expected, now);
         } else {
             self.events.push_back(answer.event(token, Some(ReadError::ConnectionLost)));
         }

@@ -42,6 +42,8 @@ pub enum Command {
         token: Token,
         /// Which entries.
         request: FlowStatsRequest,
+        /// How many of them the owner has put there: the bounds are on what is beyond those.
+        expected: usize,
     },
     /// Say which asynchronous messages are wanted (FLOW_REMOVED and PORT_STATUS always), and find out whether the
     /// switch has bundles, which [`Event::Bundles`] tells.

@@ -52,6 +52,10 @@ impl Entries {
     }
 }
 
+/// Bytes of an entry that the owner has put there, at most: every field that policy matches, and every action it takes,
+/// come to less than 300.
+const EXPECTED_BYTES: usize = 512;
+
 /// The reads that are waiting for parts, in the order in which they were asked for. The owner bounds their number; a
 /// switch answers them in that order, so the one that a part belongs to is nearly always the first.
 #[derive(Debug, Clone)]
@@ -69,6 +73,9 @@ struct Read {
     token: Token,
     entries: Entries,
     bytes: usize,
+    /// What there may be of it, and a byte more is too much.
+    max_bytes: usize,
+    max_entries: usize,
     deadline: Instant,
     /// Later parts do not move the deadline beyond this: a peer cannot keep a read open for ever.
     last: Instant,
@@ -85,9 +92,11 @@ impl Reads {
         }
     }
 
-    pub(super) fn begin(&mut self, xid: Xid, token: Token, entries: Entries, now: Instant) {
+    pub(super) fn begin(&mut self, xid: Xid, token: Token, entries: Entries, expected: usize, now: Instant) {
         let (deadline, last) = (now + self.patience, now + self.total);
-        self.waiting.push_back(Read { xid, token, entries, bytes: 0, deadline, last });
+        let max_bytes = self.max_bytes.saturating_add(expected.saturating_mul(EXPECTED_BYTES));
+        let max_entries = self.max_entries.saturating_add(expected);
+        self.waiting.push_back(Read { xid, token, entries, bytes: 0, max_bytes, max_entries, deadline, last });
     }
 
     /// Takes one part; false when nobody waits for it.
@@ -104,7 +113,7 @@ impl Reads {
             return self.fail(xid, ReadError::MixedTypes, events);
         };
         read.bytes += bytes;
-        if read.bytes > self.max_bytes || entries > self.max_entries {
+        if read.bytes > read.max_bytes || entries > read.max_entries {
             return self.fail(xid, ReadError::TooLarge, events);
         }
         read.deadline = (now + self.patience).min(read.last);

@@ -103,8 +103,12 @@ impl Script {
     }
 
     fn read(&mut self, token: u64) -> Xid {
+        self.read_expecting(token, 0)
+    }
+
+    fn read_expecting(&mut self, token: u64, expected: usize) -> Xid {
         let request = FlowStatsRequest::default();
-        self.session.handle_command(Command::ReadFlows { token: Token(token), request }, self.now);
+        self.session.handle_command(Command::ReadFlows { token: Token(token), request, expected }, self.now);
         self.only_sent().0
     }
 

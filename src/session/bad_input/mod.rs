@@ -95,7 +95,7 @@ impl Trial {
             let mods = (0..3).map(|token| (Token(token), FlowMod::add())).collect();
             trial.session.handle_command(Command::Program(mods), trial.now);
             let request = FlowStatsRequest::default();
-            trial.session.handle_command(Command::ReadFlows { token: READ, request }, trial.now);
+            trial.session.handle_command(Command::ReadFlows { token: READ, request, expected: 0 }, trial.now);
             trial.look();
             for (xid, message) in trial.sent.drain(..) {
                 match message {

@@ -227,7 +227,7 @@ fn m47_a_reply_with_an_unknown_xid_is_counted() {
 fn m48_two_replies_that_interleave_are_two_replies() {
     let mut trial = Trial::begin(InFlight);
     let other = Token(78);
-    let command = Command::ReadFlows { token: other, request: FlowStatsRequest::default() };
+    let command = Command::ReadFlows { token: other, request: FlowStatsRequest::default(), expected: 0 };
     trial.session.handle_command(command, trial.now);
     trial.look();
     let (first, (second, _)) = (trial.read, trial.sent[0].clone());

@@ -57,7 +57,7 @@ impl Line {
     fn read_back(&mut self) -> BTreeSet<u64> {
         let (channel, mut session) = connect(&mut self.switch, self.now);
         let request = FlowStatsRequest::default();
-        session.handle_command(Command::ReadFlows { token: Token(0), request }, self.now);
+        session.handle_command(Command::ReadFlows { token: Token(0), request, expected: 0 }, self.now);
         talk(&mut session, &mut self.switch, channel, self.now);
         self.switch.close(channel);
         match session.poll_event() {

@@ -31,6 +31,20 @@ fn a_read_that_breaks_off_has_no_answer_at_all() {
 }
 
 #[test]
+fn the_bounds_of_a_read_are_on_what_the_owner_has_not_put_there() {
+    for (expected, is_whole) in [(1, true), (0, false)] {
+        let mut script = Script::ready();
+        script.session.reads = Reads::new(&Config { read_entries: 3, ..Config::default() });
+        let xid = script.read_expecting(2, expected);
+        script.reply(xid, &part(2, true));
+        script.reply(xid, &part(2, false));
+        let events = script.events();
+        let [Event::FlowsRead { result, .. }] = events.as_slice() else { panic!("{events:?}") };
+        assert_eq!(result.as_ref().map(Vec::len).ok(), is_whole.then_some(4));
+    }
+}
+
+#[test]
 fn parts_that_never_end_or_never_come_or_are_of_another_kind_fail_the_read() {
     let mut script = Script::ready();
     let xid = script.read(1);

@@ -233,7 +233,7 @@ impl Peer {
         let mods = (0..3).map(|token| (Token(token), FlowMod::add())).collect();
         commands.send(Command::Program(mods)).await.unwrap();
         let request = FlowStatsRequest::default();
-        commands.send(Command::ReadFlows { token: Token(77), request }).await.unwrap();
+        commands.send(Command::ReadFlows { token: Token(77), request, expected: 0 }).await.unwrap();
         let mut flow_mods = Vec::new();
         while self.xids.barrier == NOBODY || self.xids.read == NOBODY {
             match self.next().await {
