@@ -18,7 +18,7 @@ use super::{verdict, view};
 use crate::client::Client;
 use crate::contract::{
     Atomic, Command, FlowId, FlowState, FlowView, GetFlow, Info, InstallFlow, InstallFlows, Limits, ListFlows,
-    MAX_LIST_LIMIT, RemoveFlows, Reply, Report, Wait,
+    MAX_LIST_LIMIT, RemoveFlows, Reply, Report, Subprotocol, Wait, to_msgpack,
 };
 
 /// Flows in one message: enough that its overhead is small, few enough that progress is seen.
@@ -27,6 +27,10 @@ const BATCH: usize = 1_000;
 const OUT_AT_ONCE: usize = 4;
 /// What one flow in an answer takes: itself, and on each node. It is more than it usually takes.
 const TOLD_BYTES: (usize, usize) = (1_024, 512);
+/// What a request takes beside its flows, at most.
+const ENVELOPE: usize = 1_024;
+/// Flows that are asked after one by one; of more, the list is read.
+const FEW: usize = 32;
 /// Troubles that are told one by one.
 const TOLD: usize = 20;
 /// How often the flow of one made id may have come to its end. Ids of what has ended are kept for a day.
@@ -97,8 +101,9 @@ impl Apply {
         let bar = progress(flows.len(), self.atomic);
         let mut views = Vec::with_capacity(flows.len());
         let mut out = VecDeque::new();
-        for flows in self.batches(flows, &info.limits)? {
-            let command = Command::InstallFlows(InstallFlows { flows, atomic: self.atomic, report: Report::All });
+        let room = Room::new(&info.limits, client.subprotocol());
+        for (flows, report) in self.batches(flows, &room)? {
+            let command = Command::InstallFlows(InstallFlows { flows, atomic: self.atomic, report });
             if out.len() == OUT_AT_ONCE {
                 receive(client, &mut out, &mut views, &bar).await?;
             }
@@ -114,28 +119,33 @@ impl Apply {
 
     /// What belongs together is one message; the rest is cut so that each message stays below half the daemon's limit,
     /// and its answer too.
-    fn batches(&self, flows: Vec<InstallFlow>, limits: &Limits) -> Result<Vec<Vec<InstallFlow>>, Failure> {
-        if self.atomic != Atomic::None {
-            return Ok(vec![flows]);
-        }
-        let half = |limit: u64| usize::try_from(limit / 2).unwrap_or(usize::MAX);
-        let (most_asked, most_told) = (half(limits.message_bytes), half(limits.outbound_bytes));
+    fn batches(&self, flows: Vec<InstallFlow>, room: &Room) -> Result<Vec<(Vec<InstallFlow>, Report)>, Failure> {
         let (mut batches, mut batch, mut asked, mut told) = (Vec::new(), Vec::new(), 0, 0);
+        let report = |told| if told > room.told / 2 { Report::Problems } else { Report::All };
+        let is_cut = self.atomic == Atomic::None;
         for flow in flows {
-            let bytes = to_raw_value(&flow).map_err(|error| Failure::new(Exit::No, error.to_string()))?.get().len();
-            let (each, on_node) = TOLD_BYTES;
-            let answer = each + on_node * flow.nodes.as_ref().map_or(1, Vec::len);
-            let is_full = batch.len() == BATCH || asked + bytes > most_asked || told + answer > most_told;
-            if is_full && !batch.is_empty() {
-                batches.push(std::mem::take(&mut batch));
+            let (bytes, answer) = (room.takes(&flow)?, told_bytes(&flow));
+            let is_full = batch.len() == BATCH || asked + bytes > room.asked / 2 || told + answer > room.told / 2;
+            if is_cut && is_full && !batch.is_empty() {
+                batches.push((std::mem::take(&mut batch), report(told)));
                 (asked, told) = (0, 0);
             }
             asked += bytes;
             told += answer;
             batch.push(flow);
         }
+        if !is_cut && asked + ENVELOPE > room.asked {
+            let what = format!(
+                "flows that are applied together are one message, and that of these {} would take {asked} bytes of the {} \
+                 that the daemon allows: give it fewer, or start it with a greater {}",
+                batch.len(),
+                room.asked,
+                room.option
+            );
+            return Err(Failure::new(Exit::No, what));
+        }
         if !batch.is_empty() {
-            batches.push(batch);
+            batches.push((batch, report(told)));
         }
         Ok(batches)
     }
@@ -241,6 +251,44 @@ impl Apply {
     }
 }
 
+/// What the daemon allows one message to take.
+struct Room {
+    subprotocol: Subprotocol,
+    /// A request, in bytes, and the daemon's option for it.
+    asked: usize,
+    option: &'static str,
+    /// An answer, in bytes.
+    told: usize,
+}
+
+impl Room {
+    fn new(limits: &Limits, subprotocol: Subprotocol) -> Self {
+        let bytes = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        let (asked, option) = match subprotocol {
+            Subprotocol::Json => (limits.message_bytes, "--message-bytes"),
+            Subprotocol::MessagePack => (limits.msgpack_message_bytes, "--msgpack-message-bytes"),
+        };
+        Self { subprotocol, asked: bytes(asked), option, told: bytes(limits.outbound_bytes) }
+    }
+
+    /// What a flow takes in a request.
+    fn takes(&self, flow: &InstallFlow) -> Result<usize, Failure> {
+        match self.subprotocol {
+            Subprotocol::Json => match to_raw_value(flow) {
+                Ok(text) => Ok(text.get().len()),
+                Err(error) => Err(Failure::new(Exit::No, error.to_string())),
+            },
+            Subprotocol::MessagePack => Ok(to_msgpack(flow).len()),
+        }
+    }
+}
+
+/// What a flow takes in an answer, or rather more.
+fn told_bytes(flow: &InstallFlow) -> usize {
+    let (each, on_node) = TOLD_BYTES;
+    each + on_node * flow.nodes.as_ref().map_or(1, Vec::len)
+}
+
 /// Takes the oldest answer.
 async fn receive(
     client: &Client,
@@ -250,21 +298,25 @@ async fn receive(
 ) -> Result<(), Failure> {
     let Some((command, in_flight)) = out.pop_front() else { return Ok(()) };
     let payload = in_flight.answer().await.map_err(|error| failed(&command, &error))?;
-    let Reply::FlowsInstalled { mut flows, left_out, .. } = understood(&payload)? else { return Err(strange()) };
-    if left_out > 0 {
-        flows.extend(not_among(client, &command, &flows).await?);
-    }
+    let Reply::FlowsInstalled { mut flows, .. } = understood(&payload)? else { return Err(strange()) };
+    flows.extend(not_among(client, &command, &flows).await?);
     bar.inc(flows.len().try_into().unwrap_or_default());
     views.extend(flows);
     Ok(())
 }
 
-/// The flows that an answer had no room for, one by one.
+/// The flows that an answer had no room for: a few one by one, many out of the list of all.
 async fn not_among(client: &Client, command: &Command, told: &[FlowView]) -> Result<Vec<FlowView>, Failure> {
     let Command::InstallFlows(InstallFlows { flows, .. }) = command else { return Ok(Vec::new()) };
     let told: HashSet<&FlowId> = told.iter().map(|flow| &flow.flow_id).collect();
+    let ids = flows.iter().filter_map(|flow| flow.flow_id.as_ref());
+    let mut missing: HashSet<&FlowId> = ids.filter(|id| !told.contains(id)).collect();
     let mut views = Vec::new();
-    for flow_id in flows.iter().filter_map(|flow| flow.flow_id.as_ref()).filter(|id| !told.contains(id)) {
+    if missing.len() > FEW {
+        views = all_flows(client, ListFlows { limit: MAX_LIST_LIMIT, ..ListFlows::default() }).await?;
+        views.retain(|view| missing.remove(&view.flow_id));
+    }
+    for flow_id in missing {
         let payload = request(client, &Command::GetFlow(GetFlow { flow_id: flow_id.clone() })).await?;
         let Reply::Flow { flow } = understood(&payload)? else { return Err(strange()) };
         views.push(*flow);

@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::output::{Output, shown};
 use super::{diff, export, verdict, view};
 use crate::client::{Client, ConnectError, Lost, RequestError, Url};
-use crate::contract::{Command, ErrorBody, ErrorCode, FlowView, ListFlows, Reply};
+use crate::contract::{Command, ErrorBody, ErrorCode, FlowView, ListFlows, Reply, Subprotocol};
 
 /// How long an answer may take beyond what the command itself asks to wait: a daemon that is stuck must not hold a
 /// script for ever.
@@ -22,7 +22,10 @@ const SHOW_A_TOKEN: &str = "show a token with --token-file FILE or FLUMEN_TOKEN"
 /// Runs one question from connection to goodbye.
 pub(super) async fn run(ask: Ask, output: &mut Output) -> Result<Exit, Failure> {
     let Ask { connection, json, question } = ask;
-    let client = connection.open().await.map_err(|error| unreachable(&connection.url, &error))?;
+    // Many flows are shorter in MessagePack, and more of them fit in one message.
+    let is_bulk = matches!(question, Question::Apply(_));
+    let subprotocol = if is_bulk { Subprotocol::MessagePack } else { Subprotocol::Json };
+    let client = connection.open(subprotocol).await.map_err(|error| unreachable(&connection.url, &error))?;
     let exit = answer(&client, question, json, output).await;
     client.close().await;
     exit

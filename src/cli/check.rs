@@ -24,7 +24,7 @@ use super::top::Top;
 use super::watch::Watch;
 use crate::client::{self, Client, ConnectError, Reconnect, Token, Url, UrlError};
 use crate::config::{self, ServeConfig};
-use crate::contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit, Topic};
+use crate::contract::{self, Command, DEFAULT_LIST_LIMIT, InstallFlow, Invalid, RateLimit, Subprotocol, Topic};
 use crate::policy::{ClassLimit, ClassTable, Exceed, Pipeline, TrafficClass};
 use crate::tokens;
 
@@ -80,9 +80,10 @@ pub(super) struct Connection {
 const RETRIES: u32 = 3;
 
 impl Connection {
-    /// Connects, to ask something.
-    pub(super) async fn open(&self) -> Result<Client, ConnectError> {
-        Client::connect(self.config(Reconnect::at_most(self.retries.unwrap_or(RETRIES)))).await
+    /// Connects, to ask something in this form.
+    pub(super) async fn open(&self, subprotocol: Subprotocol) -> Result<Client, ConnectError> {
+        let config = self.config(Reconnect::at_most(self.retries.unwrap_or(RETRIES)));
+        Client::connect(client::Config { subprotocol, ..config }).await
     }
 
     /// Connects, to look on for as long as somebody wants to.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Token, Url};
+use crate::contract::Subprotocol;
 
 /// Where the daemon is, and how the connection to it is kept.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub struct Config {
     /// The authorities, in PEM, that a `wss://` daemon's certificate must come from instead of the system's. Read anew
     /// for every connection.
     pub authorities: Option<PathBuf>,
+    /// How messages are written, where the daemon agrees; otherwise as JSON.
+    pub subprotocol: Subprotocol,
     /// What happens when the connection is lost.
     pub reconnect: Reconnect,
     /// How often the daemon is pinged.
@@ -25,12 +28,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// The usual: no token, the system's authorities, reconnects without end, a ping every 30 s and 5 s to answer it.
+    /// The usual: no token, the system's authorities, JSON, reconnects without end, a ping every 30 s and 5 s to answer it.
     pub fn new(url: Url) -> Self {
         Self {
             url,
             token: None,
             authorities: None,
+            subprotocol: Subprotocol::default(),
             reconnect: Reconnect::default(),
             ping_interval: Duration::from_secs(30),
             pong_timeout: Duration::from_secs(5),

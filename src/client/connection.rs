@@ -11,16 +11,17 @@ use futures_util::{SinkExt, StreamExt, stream};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::counters::Tally;
+use super::encoded::{Received, strange};
 use super::in_flight::{Answer, InFlightTable, Pending};
 use super::state::States;
 use super::subscriptions::{Event, Subscriptions};
-use super::wire::Socket;
+use super::wire::{Line, Socket};
 use super::{Config, Lost, RequestError};
-use crate::contract::{ErrorBody, RequestId, ServerMessage};
+use crate::contract::{ErrorBody, RequestId, ServerMessage, Subprotocol};
 
 type Sink = stream::SplitSink<Socket, Message>;
 type Stream = stream::SplitStream<Socket>;
@@ -44,6 +45,8 @@ pub(super) struct Shared {
     pub(super) subscriptions: Subscriptions,
     pub(super) states: States,
     pub(super) tally: Arc<Tally>,
+    /// What is spoken on the connection, or was on the last one.
+    pub(super) spoken: Mutex<Option<Subprotocol>>,
     pub(super) ended: OnceLock<Lost>,
 }
 
@@ -54,6 +57,7 @@ impl Shared {
             subscriptions: Subscriptions::default(),
             states: States::new(),
             tally: Arc::default(),
+            spoken: Mutex::default(),
             ended: OnceLock::new(),
         }
     }
@@ -73,22 +77,23 @@ pub(super) struct Ended {
 
 /// Runs one connection until the client lets go of it or it is lost.
 pub(super) async fn drive(
-    socket: Socket,
+    Line { socket, subprotocol }: Line,
     requests: &mut mpsc::Receiver<Outgoing>,
     shared: &Shared,
     config: &Config,
     stop: &CancellationToken,
 ) -> Ended {
+    *shared.spoken.lock().unwrap_or_else(PoisonError::into_inner) = Some(subprotocol);
     let (sink, mut stream) = socket.split();
     // One that waits is as good as many.
     let (pings_in, pings) = mpsc::channel(1);
     let pulse = Pulse::default();
     let lost = {
-        let reading = read(&mut stream, shared, &pulse);
+        let reading = read(&mut stream, subprotocol, shared, &pulse);
         tokio::pin!(reading);
         tokio::select! {
             lost = &mut reading => lost,
-            written = write(sink, requests, pings, shared) => match written {
+            written = write(sink, subprotocol, requests, pings, shared) => match written {
                 Ok(()) => {
                     let _ = timeout(CLOSE_WAIT, &mut reading).await;
                     Lost::Closed
@@ -123,14 +128,14 @@ enum Next {
 /// when nothing more is ready, so that pipelined requests share a write.
 async fn write(
     mut sink: Sink,
+    subprotocol: Subprotocol,
     requests: &mut mpsc::Receiver<Outgoing>,
     mut pings: mpsc::Receiver<u64>,
     shared: &Shared,
 ) -> Result<(), WsError> {
-    let resume = shared.subscriptions.resume().map_err(|error| WsError::Io(error.into()))?;
-    let again = resume.into_iter().map(Utf8Bytes::from).chain(shared.in_flight.again());
-    for text in again {
-        feed(&mut sink, text, shared).await?;
+    let resume = shared.subscriptions.resume(subprotocol).map_err(|error| WsError::Io(error.into()))?;
+    for message in resume.into_iter().chain(shared.in_flight.again()) {
+        feed(&mut sink, message.frame(subprotocol), shared).await?;
     }
     sink.flush().await?;
     loop {
@@ -144,9 +149,9 @@ async fn write(
         loop {
             match next {
                 Next::Request(Outgoing { number, pending }) => {
-                    let text = pending.text.clone();
+                    let message = pending.message.clone();
                     shared.in_flight.expect(number, pending);
-                    feed(&mut sink, text, shared).await?;
+                    feed(&mut sink, message.frame(subprotocol), shared).await?;
                 }
                 Next::Ping(number) => {
                     sink.feed(Message::Ping(Bytes::copy_from_slice(&number.to_be_bytes()))).await?;
@@ -164,9 +169,9 @@ async fn write(
     }
 }
 
-async fn feed(sink: &mut Sink, text: Utf8Bytes, shared: &Shared) -> Result<(), WsError> {
+async fn feed(sink: &mut Sink, frame: Message, shared: &Shared) -> Result<(), WsError> {
     shared.tally.messages_sent.fetch_add(1, Relaxed);
-    sink.feed(Message::Text(text)).await
+    sink.feed(frame).await
 }
 
 /// Whether the daemon is there.
@@ -215,44 +220,55 @@ async fn beat(pings: mpsc::Sender<u64>, shared: &Shared, config: &Config, pulse:
 }
 
 /// Reads until the daemon says goodbye or the connection is no good any more.
-async fn read(stream: &mut Stream, shared: &Shared, pulse: &Pulse) -> Lost {
+async fn read(stream: &mut Stream, subprotocol: Subprotocol, shared: &Shared, pulse: &Pulse) -> Lost {
     loop {
         let message = tokio::select! {
             message = stream.next() => message,
             () = shared.subscriptions.make_good(), if shared.subscriptions.owes() => continue,
         };
-        match message {
-            Some(Ok(Message::Text(text))) => {
-                shared.tally.messages_received.fetch_add(1, Relaxed);
-                if let Err(lost) = deliver(&text, shared) {
-                    return lost;
-                }
-                pulse.heard.store(true, Relaxed);
-            }
-            Some(Ok(Message::Pong(payload))) => {
-                pulse.heard.store(true, Relaxed);
-                pulse.answer(&payload).into_iter().for_each(|time| shared.tally.pong_after(time));
-            }
-            Some(Ok(Message::Close(frame))) => return frame.into(),
-            // Pings are answered by the WebSocket engine.
-            Some(Ok(Message::Ping(_) | Message::Frame(_))) => {}
-            Some(Ok(Message::Binary(_))) => return Lost::Protocol("a binary frame on a JSON connection".to_owned()),
-            Some(Err(error)) => return error.into(),
-            None => return Lost::Broken("the daemon hung up".to_owned()),
+        let received = match (message, subprotocol) {
+            (Some(Ok(Message::Text(text))), Subprotocol::Json) => Received::json(text),
+            (Some(Ok(Message::Binary(bytes))), Subprotocol::MessagePack) => Received::msgpack(&bytes),
+            (other, _) => match heard(other, shared, pulse) {
+                Some(lost) => return lost,
+                None => continue,
+            },
+        };
+        shared.tally.messages_received.fetch_add(1, Relaxed);
+        if let Err(lost) = received.and_then(|received| deliver(received, shared)) {
+            return lost;
         }
+        pulse.heard.store(true, Relaxed);
     }
 }
 
+/// Takes what is no message of the protocol; how the connection ends, if it does with that.
+fn heard(message: Option<Result<Message, WsError>>, shared: &Shared, pulse: &Pulse) -> Option<Lost> {
+    Some(match message {
+        Some(Ok(Message::Pong(payload))) => {
+            pulse.heard.store(true, Relaxed);
+            pulse.answer(&payload).into_iter().for_each(|time| shared.tally.pong_after(time));
+            return None;
+        }
+        // Pings are answered by the WebSocket engine.
+        Some(Ok(Message::Ping(_) | Message::Frame(_))) => return None,
+        Some(Ok(Message::Close(frame))) => frame.into(),
+        Some(Ok(Message::Binary(_))) => Lost::Protocol("a binary frame on a JSON connection".to_owned()),
+        Some(Ok(Message::Text(_))) => Lost::Protocol("a text frame on a MessagePack connection".to_owned()),
+        Some(Err(error)) => error.into(),
+        None => Lost::Broken("the daemon hung up".to_owned()),
+    })
+}
+
 /// Hands one message of the daemon to whom it is for.
-fn deliver(text: &str, shared: &Shared) -> Result<(), Lost> {
-    let strange = |error: serde_json::Error| Lost::Protocol(error.to_string());
-    match serde_json::from_str::<ServerMessage<Box<RawValue>>>(text).map_err(strange)? {
+fn deliver(received: Received, shared: &Shared) -> Result<(), Lost> {
+    let text = matches!(received.message, ServerMessage::Event { .. }).then(|| received.text()).unwrap_or_default();
+    match received.message {
         ServerMessage::Reply { id, payload, .. } => answer(&id, Ok(payload), shared),
         ServerMessage::Error { id: Some(id), error, .. } => answer(&id, Err(error), shared),
         ServerMessage::Event { topic, seq, epoch, payload, timestamp } => {
             let payload = serde_json::from_str(payload.get()).map_err(strange)?;
-            let (epoch, text) = (epoch.into_owned(), text.to_owned());
-            shared.subscriptions.arrived(Event { topic, seq, epoch, payload, timestamp, text });
+            shared.subscriptions.arrived(Event { topic, seq, epoch: epoch.into_owned(), payload, timestamp, text });
             Ok(())
         }
         // Without an id the daemon could not tell which request it means: all of them are in doubt.

@@ -11,8 +11,8 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use super::encoded::Encoded;
 use super::{Lost, RequestError};
 use crate::contract::{Command, InstallFlow, Subscription};
 
@@ -28,7 +28,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// A request and who waits for its answer.
 pub(super) struct Pending {
-    pub(super) text: Utf8Bytes,
+    pub(super) message: Encoded,
     /// What it means for the subscriptions.
     pub(super) asked: Option<Subscription>,
     may_repeat: bool,
@@ -43,12 +43,12 @@ pub(super) struct Pending {
 impl Pending {
     pub(super) fn new(
         command: &Command,
-        text: Utf8Bytes,
+        message: Encoded,
         answer: oneshot::Sender<Answer>,
         places: [OwnedSemaphorePermit; 2],
     ) -> Self {
         let (asked, may_repeat, own_wait) = (command.subscription(), may_repeat(command), own_wait(command));
-        Self { text, asked, may_repeat, own_wait, answer, losses: 0, due: None, _places: places }
+        Self { message, asked, may_repeat, own_wait, answer, losses: 0, due: None, _places: places }
     }
 
     pub(super) fn settle(self, answer: Answer) {
@@ -110,10 +110,10 @@ impl InFlightTable {
     }
 
     /// What is to be asked again on a new connection, in its order.
-    pub(super) fn again(&self) -> Vec<Utf8Bytes> {
+    pub(super) fn again(&self) -> Vec<Encoded> {
         let mut pending = self.lock();
         pending.values_mut().for_each(Pending::written);
-        pending.values().map(|pending| pending.text.clone()).collect()
+        pending.values().map(|pending| pending.message.clone()).collect()
     }
 
     /// The connection is lost: ends what cannot be asked again.

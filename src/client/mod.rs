@@ -1,7 +1,8 @@
 //! The Rust client of the northbound interface: a connection to a Flumen daemon that is made again when it is lost.
 //!
 //! [`Client::connect`] opens it, [`Client::call`] asks and waits, [`Client::send`] asks and hands back the answer to
-//! wait for later, so that requests can be pipelined. Answers are matched by `id` and may come in any order.
+//! wait for later, so that requests can be pipelined. Answers are matched by `id` and may come in any order. Messages are
+//! JSON, or MessagePack where the configuration says so ([`Config::subprotocol`]) and the daemon agrees.
 //!
 //! ```no_run
 //! use flumen::client::{Client, Config};
@@ -42,6 +43,7 @@
 mod config;
 mod connection;
 mod counters;
+mod encoded;
 mod error;
 mod in_flight;
 mod state;
@@ -52,17 +54,16 @@ mod url;
 mod wire;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::contract::{Command, FlowId, InstallFlow, Reply, Request, RequestId};
+use crate::contract::{Command, FlowId, InstallFlow, Reply, Request, RequestId, Subprotocol};
 
 pub use self::config::{Config, Reconnect};
 pub use self::counters::Counters;
@@ -73,12 +74,10 @@ pub use self::subscriptions::{EVENTS_MAX, Event};
 pub use self::token::{Token, TokenError};
 pub use self::url::{Url, UrlError};
 use connection::{Outgoing, Shared};
+use encoded::Encoded;
 use in_flight::{Answer, Pending};
 use supervisor::Supervisor;
-use wire::{Dial, Network, Socket};
-
-/// The subprotocol this client speaks: one JSON object a text frame.
-pub const SUBPROTOCOL: &str = "flumen.v1.json";
+use wire::{Dial, Line, Network};
 
 /// Requests of one client that may wait for their answer at a time. It bounds what a daemon that answers slowly is made
 /// to hold for it.
@@ -100,6 +99,8 @@ const MESSAGE_MAX: usize = 64 << 20;
 #[derive(Debug)]
 pub struct Client {
     outgoing: mpsc::Sender<Outgoing>,
+    /// How requests are written, unless the daemon wants them otherwise.
+    subprotocol: Subprotocol,
     places: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     shared: Arc<Shared>,
@@ -130,17 +131,19 @@ impl Client {
     async fn connect_over(config: Config, dial: Arc<dyn Dial>) -> Result<Self, ConnectError> {
         let shared = Arc::new(Shared::new());
         shared.states.enter(ConnectionState::Connecting);
-        let socket = wire::open(&*dial, &config, &shared).await?;
-        Ok(Self::supervised(config, dial, shared, Some(socket)))
+        let line = wire::open(&*dial, &config, &shared).await?;
+        Ok(Self::supervised(config, dial, shared, Some(line)))
     }
 
-    fn supervised(config: Config, dial: Arc<dyn Dial>, shared: Arc<Shared>, socket: Option<Socket>) -> Self {
+    fn supervised(config: Config, dial: Arc<dyn Dial>, shared: Arc<Shared>, line: Option<Line>) -> Self {
         let (outgoing, requests) = mpsc::channel(IN_FLIGHT_MAX);
         let stop = CancellationToken::new();
+        let subprotocol = config.subprotocol;
         let supervisor = Supervisor { config, dial, requests, shared: Arc::clone(&shared), stop: stop.clone() };
-        let task = tokio::spawn(supervisor.run(socket));
+        let task = tokio::spawn(supervisor.run(line));
         Self {
             outgoing,
+            subprotocol,
             places: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
             bytes: Arc::new(Semaphore::new(IN_FLIGHT_BYTES_MAX / BYTES_UNIT)),
             shared,
@@ -161,7 +164,8 @@ impl Client {
         serde_json::from_str(payload.get()).map_err(RequestError::Strange)
     }
 
-    /// Sends `command` and waits for its answer: the Reply's payload, byte for byte as the daemon wrote it.
+    /// Sends `command` and waits for its answer: the Reply's payload, byte for byte as the daemon wrote it in JSON; what
+    /// came as MessagePack is written as the daemon would.
     ///
     /// # Errors
     /// Why there is no Reply.
@@ -180,14 +184,14 @@ impl Client {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| not_sent())?;
         let number = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let request = Request { id: &RequestId::from(number), command: &command };
-        let text = Utf8Bytes::from(serde_json::to_string(&request).map_err(RequestError::Encode)?);
-        let units = text.len().min(IN_FLIGHT_BYTES_MAX).div_ceil(BYTES_UNIT);
+        let message = Encoded::of(self.subprotocol, &request).map_err(RequestError::Encode)?;
+        let units = message.len().min(IN_FLIGHT_BYTES_MAX).div_ceil(BYTES_UNIT);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         let bytes = Arc::clone(&self.bytes).acquire_many_owned(units).await.map_err(|_| not_sent())?;
         let (answer, answered) = oneshot::channel();
-        let pending = Pending::new(&command, text.clone(), answer, [place, bytes]);
+        let pending = Pending::new(&command, message.clone(), answer, [place, bytes]);
         self.outgoing.send(Outgoing { number, pending }).await.map_err(|_| not_sent())?;
-        Ok(InFlight { text, answered, shared: Arc::clone(&self.shared) })
+        Ok(InFlight { message, answered, shared: Arc::clone(&self.shared) })
     }
 
     /// The command, in which every flow that is to be installed has an id: the key by which it can be asked for again.
@@ -238,6 +242,11 @@ impl Client {
         self.shared.ended.get().cloned()
     }
 
+    /// How messages are written on the connection, or were on the last one.
+    pub fn subprotocol(&self) -> Subprotocol {
+        self.shared.spoken.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(self.subprotocol)
+    }
+
     /// What went over its connections so far.
     pub fn counters(&self) -> Counters {
         self.shared.tally.read()
@@ -256,15 +265,15 @@ impl Client {
 /// again that nobody waits for.
 #[derive(Debug)]
 pub struct InFlight {
-    text: Utf8Bytes,
+    message: Encoded,
     answered: oneshot::Receiver<Answer>,
     shared: Arc<Shared>,
 }
 
 impl InFlight {
-    /// The message as it was sent.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// The message, as JSON.
+    pub fn text(&self) -> Cow<'_, str> {
+        self.message.json()
     }
 
     /// Waits for the answer.

@@ -11,8 +11,10 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::Lost;
+use super::encoded::Encoded;
 use crate::contract::{
-    Command, EventPayload, Gap, Reply, Request, RequestId, ServerMessage, Subscribe, Subscription, Timestamp, Topic,
+    Command, EventPayload, Gap, Reply, Request, RequestId, ServerMessage, Subprotocol, Subscribe, Subscription,
+    Timestamp, Topic,
 };
 
 /// Events that wait for their reader; more become a gap.
@@ -34,7 +36,8 @@ pub struct Event {
     pub payload: EventPayload,
     /// When it happened.
     pub timestamp: Timestamp,
-    /// The message, byte for byte as the daemon wrote it; a gap that arose here is written as the daemon would.
+    /// The message, byte for byte as the daemon wrote it in JSON; what came as MessagePack, and a gap that arose here, is
+    /// written as the daemon would.
     pub text: String,
 }
 
@@ -69,7 +72,7 @@ impl Subscriptions {
     }
 
     /// The requests with which a new connection begins.
-    pub(super) fn resume(&self) -> Result<Vec<String>, serde_json::Error> {
+    pub(super) fn resume(&self, subprotocol: Subprotocol) -> Result<Vec<Encoded>, serde_json::Error> {
         let mut inner = self.lock();
         inner.resuming = inner.standing.keys().copied().collect();
         let write = |(topic, standing): (&Topic, &Standing)| {
@@ -81,12 +84,11 @@ impl Subscriptions {
                 interval_ms: *interval_ms,
                 ..Subscribe::to([*topic])
             };
-            let id: Result<RequestId, _> = format!("{RESUME}{topic}").parse();
             // The name of a topic is short and plain.
-            let Ok(id) = id else { return Ok(String::new()) };
-            serde_json::to_string(&Request { id: &id, command: &Command::Subscribe(subscribe) })
+            let id: RequestId = format!("{RESUME}{topic}").parse().ok()?;
+            Some(Encoded::of(subprotocol, &Request { id: &id, command: &Command::Subscribe(subscribe) }))
         };
-        inner.standing.iter().map(write).collect()
+        inner.standing.iter().filter_map(write).collect()
     }
 
     /// The topic that an answer is to go on with, if it is one of those.

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::{Ended, Outgoing, Shared, drive};
 use super::in_flight::Answer;
-use super::wire::{Dial, Socket, open};
+use super::wire::{Dial, Line, open};
 use super::{Config, ConnectionState, Lost, Reconnect, RequestError};
 use crate::backoff::Backoff;
 
@@ -23,7 +23,7 @@ pub(super) struct Supervisor {
 
 /// How the way to the next connection ended.
 enum Way {
-    Open(Box<Socket>),
+    Open(Box<Line>),
     /// Not this time.
     Failed(Lost),
     /// There is no use in trying again.
@@ -32,23 +32,23 @@ enum Way {
 
 impl Supervisor {
     /// Runs to the end, beginning with a connection that stands already or else with making one.
-    pub(super) async fn run(mut self, first: Option<Socket>) {
+    pub(super) async fn run(mut self, first: Option<Line>) {
         let lost = self.connections(first).await;
         self.end(&lost).await;
     }
 
-    async fn connections(&mut self, first: Option<Socket>) -> Lost {
+    async fn connections(&mut self, first: Option<Line>) -> Lost {
         let Reconnect { first: wait, longest, attempts } = self.config.reconnect;
         let mut backoff = Backoff::doubling(wait, longest);
         let mut tried = 0;
         let mut way = match first {
-            Some(socket) => Way::Open(Box::new(socket)),
+            Some(line) => Way::Open(Box::new(line)),
             None => self.attempt().await,
         };
         loop {
             let lost = match way {
-                Way::Open(socket) => {
-                    let Ended { lost, was_heard } = self.connection(*socket).await;
+                Way::Open(line) => {
+                    let Ended { lost, was_heard } = self.connection(*line).await;
                     if was_heard && !matches!(lost, Lost::NotResumed(_)) {
                         backoff.reset();
                         tried = 0;
@@ -73,10 +73,10 @@ impl Supervisor {
         }
     }
 
-    async fn connection(&mut self, socket: Socket) -> Ended {
+    async fn connection(&mut self, line: Line) -> Ended {
         let Self { config, requests, shared, stop, .. } = self;
         shared.tally.connections.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let ended = drive(socket, requests, shared, config, stop).await;
+        let ended = drive(line, requests, shared, config, stop).await;
         shared.states.enter(ConnectionState::Disconnected);
         shared.in_flight.lost(&ended.lost);
         ended
@@ -87,7 +87,7 @@ impl Supervisor {
             return Way::Closed(Lost::Closed);
         };
         match opened {
-            Ok(socket) => Way::Open(Box::new(socket)),
+            Ok(line) => Way::Open(Box::new(line)),
             Err(error) if error.is_refusal() => Way::Closed(Lost::LockedOut(error.to_string())),
             Err(error) => Way::Failed(Lost::Unreachable(error.to_string())),
         }

@@ -20,7 +20,8 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::connection::Shared;
 use super::counters::Counted;
-use super::{CONNECT_TIMEOUT, Config, ConnectError, ConnectionState, MESSAGE_MAX, SUBPROTOCOL};
+use super::{CONNECT_TIMEOUT, Config, ConnectError, ConnectionState, MESSAGE_MAX};
+use crate::contract::Subprotocol;
 
 /// Where Linux systems keep the authorities that they trust.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -35,6 +36,12 @@ pub(super) type Wire = Box<dyn Io>;
 
 /// An open WebSocket.
 pub(super) type Socket = WebSocketStream<Counted<Wire>>;
+
+/// A connection, and what is spoken on it.
+pub(super) struct Line {
+    pub(super) socket: Socket,
+    pub(super) subprotocol: Subprotocol,
+}
 
 /// How a stream to the daemon is had.
 pub(super) trait Dial: Debug + Send + Sync {
@@ -64,7 +71,7 @@ impl Dial for Network {
 }
 
 /// Opens a connection, within [`CONNECT_TIMEOUT`].
-pub(super) async fn open(dial: &dyn Dial, config: &Config, shared: &Shared) -> Result<Socket, ConnectError> {
+pub(super) async fn open(dial: &dyn Dial, config: &Config, shared: &Shared) -> Result<Line, ConnectError> {
     let opening = async {
         let wire = dial.dial(config).await?;
         if config.token.is_some() {
@@ -73,26 +80,39 @@ pub(super) async fn open(dial: &dyn Dial, config: &Config, shared: &Shared) -> R
         }
         upgrade(wire, config, shared).await
     };
-    let socket = timeout(CONNECT_TIMEOUT, opening).await.map_err(|_| ConnectError::Timeout)??;
+    let line = timeout(CONNECT_TIMEOUT, opening).await.map_err(|_| ConnectError::Timeout)??;
     let has_token = config.token.is_some();
     shared.states.enter(if has_token { ConnectionState::Authenticated } else { ConnectionState::Connected });
-    Ok(socket)
+    Ok(line)
 }
 
-async fn upgrade(wire: Wire, config: &Config, shared: &Shared) -> Result<Socket, ConnectError> {
+async fn upgrade(wire: Wire, config: &Config, shared: &Shared) -> Result<Line, ConnectError> {
     let mut request = config.url.upgrade()?;
     let headers = request.headers_mut();
-    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(offer(config.subprotocol)));
     if let Some(token) = &config.token {
         headers.insert(header::AUTHORIZATION, token.authorization());
     }
     let limits = WebSocketConfig::default().max_message_size(Some(MESSAGE_MAX)).max_frame_size(Some(MESSAGE_MAX));
     let wire = Counted::new(wire, Arc::clone(&shared.tally));
     match client_async_with_config(request, wire, Some(limits)).await {
-        Ok((socket, _response)) => Ok(socket),
+        Ok((socket, response)) => {
+            // The engine has seen to it that the daemon has chosen one of those that were offered.
+            let chosen = response.headers().get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|name| name.to_str().ok());
+            let subprotocol = chosen.and_then(|name| name.parse().ok()).unwrap_or_default();
+            Ok(Line { socket, subprotocol })
+        }
         Err(WsError::Http(response)) => Err(ConnectError::Http(response.status())),
         Err(WsError::Io(error)) => Err(ConnectError::Tcp(error)),
         Err(error) => Err(ConnectError::Handshake(Box::new(error))),
+    }
+}
+
+/// What is offered, in the order of preference: every daemon knows JSON.
+const fn offer(preferred: Subprotocol) -> &'static str {
+    match preferred {
+        Subprotocol::Json => "flumen.v1.json",
+        Subprotocol::MessagePack => "flumen.v1.msgpack, flumen.v1.json",
     }
 }
 

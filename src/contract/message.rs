@@ -10,7 +10,20 @@ use super::error::ErrorBody;
 use super::event::Topic;
 use super::name::RequestId;
 use super::reply::Reply;
+use super::text::words;
 use super::timestamp::Timestamp;
+
+words! {
+    /// How the messages of a connection are written.
+    #[derive(Default)]
+    pub enum Subprotocol {
+        /// Text frames of JSON.
+        #[default]
+        Json = "flumen.v1.json",
+        /// Binary frames of MessagePack: the same objects, shorter, and in bigger messages.
+        MessagePack = "flumen.v1.msgpack",
+    }
+}
 
 /// A request as a client writes it; [`parse_request`](super::parse_request) is its counterpart.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +85,21 @@ pub enum ServerMessage<P = Reply> {
         /// When it happened.
         timestamp: Timestamp,
     },
+}
+
+impl<P> ServerMessage<P> {
+    /// The same with its payload held in another way.
+    pub fn map<Q>(self, hold: impl FnOnce(P) -> Q) -> ServerMessage<Q> {
+        match self {
+            Self::Reply { id, command, payload, timestamp } => {
+                ServerMessage::Reply { id, command, payload: hold(payload), timestamp }
+            }
+            Self::Error { id, error, timestamp } => ServerMessage::Error { id, error, timestamp },
+            Self::Event { topic, seq, epoch, payload, timestamp } => {
+                ServerMessage::Event { topic, seq, epoch, payload: hold(payload), timestamp }
+            }
+        }
+    }
 }
 
 /// By hand, because a tagged enum buffers its content and cannot hold a `RawValue`.

@@ -42,8 +42,8 @@ pub use event::{
     Topic, Unsubscribe,
 };
 pub use install::{DEFAULT_TIMEOUT_MS, Forward, InstallFlow, OnConflict, Protocol, RateLimit, Wait};
-pub use message::{Request, ServerMessage};
-pub use msgpack::{from_msgpack, to_msgpack};
+pub use message::{Request, ServerMessage, Subprotocol};
+pub use msgpack::{AsJson, from_msgpack, to_msgpack};
 pub use name::{
     DatapathId, FlowId, HostPort, MAX_ID_CHARACTERS, MAX_NODE_NAME_CHARACTERS, NodeName, OvsdbAddress, RequestId,
     SwitchAddress,

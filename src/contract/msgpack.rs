@@ -11,7 +11,9 @@ use rmp::Marker;
 use rmp_serde::config::{DefaultConfig, HumanReadableConfig};
 use rmp_serde::decode::ReadRefReader;
 use rmp_serde::{Deserializer, Serializer};
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::locate::{Fault, Kind, Number, Piece};
 
@@ -302,4 +304,18 @@ pub fn to_msgpack<T: Serialize>(message: &T) -> Vec<u8> {
 /// It is not what it should be.
 pub fn from_msgpack<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, rmp_serde::decode::Error> {
     T::deserialize(&mut Deserializer::from_read_ref(bytes).with_human_readable())
+}
+
+/// A value of any form, held as JSON whatever it is read from.
+#[derive(Debug, Clone)]
+pub struct AsJson(pub Box<RawValue>);
+
+impl<'de> Deserialize<'de> for AsJson {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut text = Vec::new();
+        serde_transcode::transcode(deserializer, &mut serde_json::Serializer::new(&mut text))
+            .map_err(D::Error::custom)?;
+        let text = String::from_utf8(text).map_err(D::Error::custom)?;
+        RawValue::from_string(text).map(Self).map_err(D::Error::custom)
+    }
 }

@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::NorthboundConfig;
 use super::websocket::Ending;
+pub(super) use crate::contract::Subprotocol;
 use crate::contract::{
     Command, CommandName, ErrorBody, Reply, RequestId, ServerMessage, Timestamp, parse_msgpack_request_within,
     parse_request_within, to_msgpack,
@@ -18,15 +19,6 @@ use crate::contract::{
 
 /// Messages longer than this are read where nobody else waits for the thread: some 100 microseconds of work.
 const LONG: usize = 64 << 10;
-
-/// How a connection writes its messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subprotocol {
-    /// `flumen.v1.json`
-    Json,
-    /// `flumen.v1.msgpack`
-    MessagePack,
-}
 
 /// A request as it came.
 #[derive(Debug)]
@@ -36,20 +28,10 @@ pub(super) enum Frame {
 }
 
 impl Subprotocol {
-    /// Its name in `Sec-WebSocket-Protocol`.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Json => "flumen.v1.json",
-            Self::MessagePack => "flumen.v1.msgpack",
-        }
-    }
-
     /// The first one of the client's list that is known here: RFC 6455, 4.1, has it in the order of preference.
     pub(super) fn choose(headers: &HeaderMap) -> Option<Self> {
         let lists = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|list| list.to_str().ok());
-        lists.flat_map(|list| list.split(',')).find_map(|name| {
-            [Self::Json, Self::MessagePack].into_iter().find(|known| known.name() == name.trim_ascii())
-        })
+        lists.flat_map(|list| list.split(',')).find_map(|name| name.trim_ascii().parse().ok())
     }
 
     /// The biggest message of a client.

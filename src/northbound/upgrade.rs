@@ -57,7 +57,7 @@ fn accept<B>(
     }
     let subprotocol = if headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
         let chosen = Subprotocol::choose(headers).ok_or((StatusCode::BAD_REQUEST, NO_SUBPROTOCOL))?;
-        let name = HeaderValue::from_static(chosen.name());
+        let name = HeaderValue::from_static(chosen.as_str());
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, name);
         chosen
     } else {

@@ -178,3 +178,28 @@ fn flows_that_an_answer_had_no_room_for_are_asked_after_one_by_one() {
     let told = payload["flows"].as_array().unwrap();
     assert!(told.len() == 20 && told.iter().all(|flow| flow["nodes"].as_array().unwrap().len() == nodes));
 }
+
+#[test]
+fn flows_that_are_applied_together_may_take_what_one_message_in_msgpack_may() {
+    let limits = |message_bytes| ClientLimits {
+        message_bytes: 65_536,
+        msgpack_message_bytes: message_bytes,
+        outbound_bytes: 262_144,
+        ..ClientLimits::default()
+    };
+    let files = Files::new();
+    let rows: String = (0..1_000).map(|n| format!("10.{}.{}.1,any,bulk\n", n / 250, n % 250)).collect();
+    let file = files.write("many.csv", &format!("source,destination,traffic_type\n{rows}"));
+    let stage = Stage::allowing(limits(1 << 20));
+    let (switch, _token) = stage.connected("s1", 1, 10_000);
+    let payload = stage.flumen(&format!("flow apply -f {file} --atomic all --json")).with(0).stdout;
+    let payload: serde_json::Value = serde_json::from_str(&payload).unwrap();
+    assert_eq!(payload["summary"], serde_json::json!({"applied": 1_000}));
+    assert_eq!(payload["flows"].as_array().unwrap().len(), 1_000, "those too that the answer had no room for");
+    assert_eq!(switch.flows_as_text().matches("set_queue:1").count(), 1_000);
+    let stage = Stage::allowing(limits(65_536));
+    let (switch, _token) = stage.connected("s1", 1, 10_000);
+    let told = stage.flumen(&format!("flow apply -f {file} --atomic all")).with(1).stderr;
+    assert!(told.contains("of these 1000 would take") && told.contains("--msgpack-message-bytes"), "{told}");
+    assert_eq!(switch.flows_as_text().matches("set_queue:1").count(), 0);
+}

@@ -8,8 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flumen::client::{Client, Config, RequestError};
-use flumen::contract::{AddNode, Command, FlowState, GetFlow, InstallFlow, NodeKind, NodeState, Reply};
+use flumen::client::{Client, Config, RequestError, Url};
+use flumen::contract::{
+    AddNode, Atomic, Command, FlowState, GetFlow, InstallFlow, InstallFlows, ListFlows, NodeKind, NodeState, Reply,
+    Report, Subprotocol, Subscribe, Topic,
+};
 use flumen::emulator::{self, Backoff, SwitchConfig};
 use openflow::DatapathId;
 use tokio_util::sync::CancellationToken;
@@ -151,6 +154,61 @@ fn a_daemon_that_is_killed_in_the_middle_of_a_pipelined_run_answers_everything_t
         }
         assert_eq!(client.counters().connections, 1 + KILLS as u64);
         stop.cancel();
+    });
+}
+
+#[test]
+fn the_client_and_the_daemon_say_the_same_in_json_and_in_msgpack() {
+    // Few enough that the events of all of them wait for their reader.
+    const EACH: usize = 200;
+    let stage = Stage::set();
+    let _switch = stage.connected("s1", 1, 1_000);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let url: Url = format!("ws://{}", stage.listening.northbound).parse().unwrap();
+        let mut clients = Vec::new();
+        for subprotocol in Subprotocol::ALL.iter().copied() {
+            let client = Client::connect(Config { subprotocol, ..Config::new(url.clone()) }).await.unwrap();
+            let events = client.events().unwrap();
+            client.call(&Command::Subscribe(Subscribe::to([Topic::Flows]))).await.unwrap();
+            assert_eq!(client.subprotocol(), subprotocol);
+            clients.push((client, events));
+        }
+        let flow = |n: usize| match flow(n) {
+            Command::InstallFlow(flow) => InstallFlow { flow_id: Some(format!("f{n}").parse().unwrap()), ..*flow },
+            other => panic!("{other:?}"),
+        };
+        for (at, (client, _)) in clients.iter().enumerate() {
+            let flows = (at * EACH..(at + 1) * EACH).map(flow).collect();
+            let many = InstallFlows { flows, atomic: Atomic::None, report: Report::All };
+            let Ok(Reply::FlowsInstalled { flows, summary, .. }) = client.call(&Command::InstallFlows(many)).await
+            else {
+                panic!("no reply");
+            };
+            assert_eq!((flows.len(), summary[&FlowState::Applied]), (EACH, EACH as u64));
+        }
+        let list = Command::ListFlows(ListFlows::default());
+        let mut payloads = Vec::new();
+        for (client, _) in &clients {
+            payloads.push(client.request(&list).await.unwrap().get().to_owned());
+        }
+        assert_eq!(payloads[0], payloads[1], "byte for byte");
+        let get = Command::GetFlow(GetFlow { flow_id: "no-such-flow".parse().unwrap() });
+        let mut refusals = Vec::new();
+        for (client, _) in &clients {
+            refusals.push(client.call(&get).await.unwrap_err().to_string());
+        }
+        assert_eq!(refusals[0], refusals[1]);
+        let mut told = Vec::new();
+        for (_, events) in &mut clients {
+            let mut texts = Vec::new();
+            while texts.len() < 2 * EACH {
+                let text = events.recv().await.unwrap().text;
+                texts.push(serde_json::from_str::<serde_json::Value>(&text).unwrap());
+            }
+            told.push(texts);
+        }
+        assert_eq!(told[0], told[1]);
     });
 }
 

@@ -220,7 +220,7 @@ fn check(verdict: &Verdict, listed: &[FlowView], cookies: &[u64]) -> Result<(), 
 async fn ask(stage: &Stage, command: &Command) -> Result<(String, Reply), Failure> {
     let wrong = |error| broken(format!("{}: {error}", command.name()));
     let request = stage.client.send(command).await.map_err(wrong)?;
-    let text = request.text().to_owned();
+    let text = request.text().into_owned();
     let payload: Box<RawValue> = timeout(PATIENCE, request.answer())
         .await
         .map_err(|_| broken(format!("{}: no answer in time", command.name())))?

@@ -102,6 +102,9 @@ struct EventLine {
 
 fn line(payload: &EventPayload) -> EventLine {
     let (tone, what) = match payload {
+        EventPayload::Gap { gap } if gap.to == 0 => {
+            (Tone::Doubtful, "what happened before the daemon was started cannot be told any more".to_owned())
+        }
         EventPayload::Gap { gap } => {
             (Tone::Doubtful, format!("events {} to {} cannot be told any more", gap.from, gap.to))
         }

@@ -6,6 +6,7 @@ mod losses;
 mod requests;
 mod sockets;
 mod states;
+mod subprotocols;
 
 use std::collections::BTreeSet;
 
@@ -22,7 +23,7 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::wire::{Io, Wire};
 use super::*;
-use crate::contract::{AddNode, GetFlow, RemoveFlow};
+use crate::contract::{AddNode, GetFlow, RemoveFlow, from_msgpack, to_msgpack};
 
 /// What a pipe of the stage holds.
 const PIPE: usize = 64 << 10;
@@ -96,28 +97,40 @@ impl Door {
 pub(super) struct Peer {
     pub(super) socket: WebSocketStream<DuplexStream>,
     pub(super) headers: HeaderMap,
+    subprotocol: Subprotocol,
 }
 
 impl Peer {
     /// The daemon's part of the handshake; `None` if the connection ends before.
     pub(super) async fn upgrade(pipe: DuplexStream) -> Option<Self> {
+        Self::agree_to(Subprotocol::Json, pipe).await
+    }
+
+    /// The same with another subprotocol, which the client must have offered.
+    pub(super) async fn agree_to(subprotocol: Subprotocol, pipe: DuplexStream) -> Option<Self> {
         let mut headers = HeaderMap::new();
         #[expect(clippy::result_large_err, reason = "the signature is the WebSocket engine's")]
         let agree = |request: &Request, mut response: Response| {
             headers = request.headers().clone();
-            response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+            response
+                .headers_mut()
+                .insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol.as_str()));
             Ok::<_, ErrorResponse>(response)
         };
         let socket = accept_hdr_async(pipe, agree).await.ok()?;
-        assert_eq!(headers[header::SEC_WEBSOCKET_PROTOCOL], SUBPROTOCOL);
-        Some(Self { socket, headers })
+        Some(Self { socket, headers, subprotocol })
     }
 
     /// The next request, or `None` when there is no other. Pings are answered while it is waited for.
     pub(super) async fn maybe_next(&mut self) -> Option<Value> {
         loop {
             match self.socket.next().await?.ok()? {
-                Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
+                Message::Text(text) if self.subprotocol == Subprotocol::Json => {
+                    return Some(serde_json::from_str(&text).unwrap());
+                }
+                Message::Binary(bytes) if self.subprotocol == Subprotocol::MessagePack => {
+                    return Some(from_msgpack(&bytes).unwrap());
+                }
                 Message::Ping(_) | Message::Pong(_) => {}
                 _ => return None,
             }
@@ -130,7 +143,11 @@ impl Peer {
 
     /// Writes a message, if anybody is there to read it.
     pub(super) async fn say(&mut self, message: Value) {
-        let _ = self.socket.send(Message::text(message.to_string())).await;
+        let frame = match self.subprotocol {
+            Subprotocol::Json => Message::text(message.to_string()),
+            Subprotocol::MessagePack => Message::binary(to_msgpack(&message)),
+        };
+        let _ = self.socket.send(frame).await;
     }
 
     pub(super) async fn reply(&mut self, request: &Value, payload: Value) {

@@ -37,7 +37,7 @@ async fn a_request_shows_the_text_that_was_sent() {
     let (client, _door, mut peer) = connected().await;
     let sent = client.send(&get_flow("voice")).await.unwrap();
     assert_eq!(sent.text(), r#"{"type":"GetFlow","id":"1","payload":{"flow_id":"voice"}}"#);
-    assert_eq!(peer.next().await, serde_json::from_str::<Value>(sent.text()).unwrap());
+    assert_eq!(peer.next().await, serde_json::from_str::<Value>(&sent.text()).unwrap());
 }
 
 #[tokio::test(start_paused = true)]
