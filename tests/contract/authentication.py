@@ -8,11 +8,10 @@ import ssl
 import subprocess
 import urllib.request
 
-from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from checks import check
-from lab import FLUMEN, Connection, Fault, free_port, holds, run, same, within
+from lab import FLUMEN, Fault, free_port, holds, run, same, within
 
 COMMANDS = {
     "viewer": [
@@ -51,14 +50,6 @@ def guarded(lab, *options):
     return lab.daemon("--tokens", file, *options), tokens, file
 
 
-def status(daemon, **options):
-    try:
-        Connection(daemon.address, **options).socket.close()
-        return 101
-    except InvalidStatus as refused:
-        return refused.response.status_code
-
-
 @check
 def four_ways(lab):
     """A token comes in the Authorization header, in a first message, as a subprotocol, or in the address where that is allowed."""
@@ -73,7 +64,7 @@ def four_ways(lab):
     with daemon.connect(subprotocols=["flumen.v1.json", f"flumen.bearer.{encoded}"]) as connection:
         same(connection.socket.subprotocol, "flumen.v1.json", "subprotocol")
         connection.reply("GetInfo")
-    holds(status(daemon, path=f"/v1/ws?token={token}") in (401, 403), "a token in the address, not turned on")
+    holds(daemon.upgrade(path=f"/v1/ws?token={token}") in (401, 403), "a token in the address, not turned on")
     open_to_query, tokens, _ = guarded(lab, "--query-tokens")
     with open_to_query.connect(path=f"/v1/ws?token={tokens['viewer']}") as connection:
         connection.reply("GetInfo")
@@ -85,7 +76,7 @@ def four_ways(lab):
 def wrong_tokens(lab):
     """A wrong token is refused with 401 at the upgrade and with unauthenticated in Authenticate."""
     daemon, tokens, _ = guarded(lab)
-    same(status(daemon, token="flumen_wrong"), 401, "a wrong token in the header")
+    same(daemon.upgrade(token="flumen_wrong"), 401, "a wrong token in the header")
     with daemon.connect() as connection:
         connection.refused("unauthenticated", "payload.token", "Authenticate", token="flumen_wrong")
         connection.refused("unauthenticated", "type", "GetInfo")
@@ -124,8 +115,8 @@ def revocation(lab):
         done = subprocess.run([FLUMEN, "token", "revoke", "operator", "--tokens", file], capture_output=True, text=True)
         same(done.returncode, 0, done.stderr)
         same(connection.closed(), 1008, "close code")
-    same(status(daemon, token=tokens["operator"]), 401, "the revoked token")
-    same(status(daemon, token=tokens["admin"]), 101, "another token")
+    same(daemon.upgrade(token=tokens["operator"]), 401, "the revoked token")
+    same(daemon.upgrade(token=tokens["admin"]), 101, "another token")
 
 
 def certificate(directory, name):
@@ -183,7 +174,7 @@ def tls(lab):
 def guessing(lab):
     """Wrong tokens are slowed down."""
     daemon, _, _ = guarded(lab)
-    seen = [status(daemon, token=f"flumen_{number}") for number in range(12)]
+    seen = [daemon.upgrade(token=f"flumen_{number}") for number in range(12)]
     holds(set(seen) <= {401, 429} and 429 in seen, f"{seen}")
 
 
@@ -201,18 +192,37 @@ def http_needs_no_token(lab):
 
 @check
 def audit(lab):
-    """The audit log has every change with who, what, when and what came of it, and no token."""
+    """The audit log has every change with who, what, when and what came of it, what the switch knows it by, and no token."""
     directory = lab.directory()
     log = directory / "audit"
     daemon, tokens, _ = guarded(lab, "--audit-log", str(log))
     with daemon.connect(token=tokens["admin"]) as connection:
-        connection.reply("AddNode", name="s1", datapath_id="00000000000000a1")
-        connection.refused("already_exists", "payload.name", "AddNode", name="s1", datapath_id="00000000000000a2")
+        name = lab.connected(daemon, connection)
+        connection.refused("already_exists", "payload.name", "AddNode", name=name, datapath_id="00000000000000a2")
+        request = connection.send("InstallFlow", {"source": "any", "destination": "10.0.0.1", "traffic_type": "voice", "flow_id": "f"})
+        flow = connection.answer(request)["payload"]["flow"]
+        connection.reply("RemoveFlows", all=True)
     daemon.terminate()
     daemon.process.wait()
     text = log.read_text()
     lines = [json.loads(line) for line in text.splitlines()]
-    if len(lines) != 2:
-        raise Fault(f"{len(lines)} lines: {text}")
-    holds(all("admin" in json.dumps(line) and "AddNode" in json.dumps(line) for line in lines), text)
-    holds("already_exists" in json.dumps(lines[1]) and all(token not in text for token in tokens.values()), text)
+    told = [(line["command"], line.get("subject"), line.get("outcome"), line.get("flow_id"), line.get("state")) for line in lines]
+    same(
+        told,
+        [
+            ("AddNode", name, "ok", None, None),
+            ("AddNode", name, "already_exists", None, None),
+            ("InstallFlow", "f", "ok", None, None),
+            ("InstallFlow", None, None, "f", "applied"),
+            ("RemoveFlows", '{"all":true}', "ok", None, None),
+            ("RemoveFlows", None, None, "f", "removed"),
+        ],
+        "the lines",
+    )
+    holds(all(line["who"] == "admin" and line["timestamp"] for line in lines), text)
+    installed, removed = lines[3], lines[5]
+    same((installed["request_id"], installed["cookie"]), (request, flow["nodes"][0]["cookie"]), "request and cookie")
+    same((removed["cookie"], removed["node"]), (installed["cookie"], name), "cookie and node of the removal")
+    holds(all(line["xid"].startswith("0x") for line in (installed, removed)), f"xids: {text}")
+    holds(installed["xid"] != removed["xid"], f"one xid for two FLOW_MODs: {text}")
+    holds(all(token not in text for token in tokens.values()), text)

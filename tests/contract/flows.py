@@ -6,7 +6,7 @@ import re
 import signal
 
 from checks import check
-from lab import OpenVSwitch, actions_of, holds, match_of, same, within
+from lab import actions_of, holds, match_of, same, within
 
 CLASSES = {
     "network_control": (48, 7, 48000),
@@ -395,13 +395,9 @@ def while_away(lab):
 @check
 def no_answer_in_time(lab):
     """When the switch does not answer within timeout_ms the Reply says so, and it turns into applied by itself."""
-    switch = OpenVSwitch()
-    lab.open.append(switch)
-    daemon = lab.daemon()
+    switch, daemon = lab.private_switch(), lab.daemon()
     with daemon.connect() as connection:
-        name, datapath_id = switch.bridge(daemon.controller)
-        connection.reply("AddNode", name=name, datapath_id=datapath_id)
-        connection.until(name, "connected")
+        name = lab.connected(daemon, connection, switch=switch)
         os.kill(switch.pid("ovs-vswitchd"), signal.SIGSTOP)
         try:
             flow = connection.install(**FLOW, flow_id="late", nodes=[name], timeout_ms=300)
@@ -416,13 +412,9 @@ def no_answer_in_time(lab):
 @check
 def killed_switch(lab):
     """A switch that was killed and started again has its flows back by the time that it is connected."""
-    switch = OpenVSwitch()
-    lab.open.append(switch)
-    daemon = lab.daemon()
+    switch, daemon = lab.private_switch(), lab.daemon()
     with daemon.connect() as connection:
-        name, datapath_id = switch.bridge(daemon.controller)
-        connection.reply("AddNode", name=name, datapath_id=datapath_id)
-        connection.until(name, "connected")
+        name = lab.connected(daemon, connection, switch=switch)
         connection.reply("InstallFlows", flows=[{**FLOW, "source": f"10.0.9.{k + 1}", "nodes": [name]} for k in range(50)])
         os.kill(switch.pid("ovs-vswitchd"), signal.SIGKILL)
         connection.until(name, "disconnected")

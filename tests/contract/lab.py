@@ -20,7 +20,7 @@ import urllib.request
 from pathlib import Path
 
 from jsonschema import Draft202012Validator
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -201,6 +201,14 @@ class Daemon:
 
     def connect(self, **options):
         return Connection(self.address, **options)
+
+    def upgrade(self, **options):
+        """Status of an upgrade that may be refused; 101 where it is not."""
+        try:
+            self.connect(**options).socket.close()
+            return 101
+        except InvalidStatus as refused:
+            return refused.response.status_code
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
@@ -411,8 +419,14 @@ class Lab:
         self.open.append(daemon)
         return daemon
 
-    def bridge(self, daemon, **options):
-        return self.switch.bridge(daemon.controller, **options)
+    def private_switch(self):
+        """An Open vSwitch that nobody else is on, to be stopped or killed."""
+        switch = OpenVSwitch()
+        self.open.append(switch)
+        return switch
+
+    def bridge(self, daemon, switch=None, **options):
+        return (switch or self.switch).bridge(daemon.controller, **options)
 
     def connected(self, daemon, connection, **options):
         """A new bridge, added and connected under its own name."""

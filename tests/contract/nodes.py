@@ -4,7 +4,7 @@ import re
 import subprocess
 
 from checks import check
-from lab import FLUMEN, OpenVSwitch, free_port, holds, run, same, within
+from lab import FLUMEN, free_port, holds, run, same, within
 
 FIELDS = {
     "name", "kind", "datapath_id", "address", "state", "manufacturer", "hardware", "software", "tables", "ports",
@@ -227,8 +227,7 @@ def mutual_tls(lab):
     directory = lab.directory()
     _, authority = issue(directory, "authority", "authority")
     key, cert = issue(directory, "controller", "flumen")
-    switch = OpenVSwitch()
-    lab.open.append(switch)
+    switch = lab.private_switch()
     daemon = lab.daemon("--openflow-cert", cert, "--openflow-key", key, "--openflow-ca", authority)
     with daemon.connect() as connection:
         plain, plain_id = switch.bridge(daemon.controller)

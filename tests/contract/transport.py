@@ -6,10 +6,9 @@ import subprocess
 import time
 
 from msgpack import packb, unpackb
-from websockets.exceptions import InvalidStatus
 
 from checks import check
-from lab import FLUMEN, PATIENCE, Connection, Fault, Raw, holds, same, within
+from lab import FLUMEN, PATIENCE, Fault, Raw, holds, same, within
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -20,15 +19,6 @@ def text_of(length):
     """A lawful request of exactly so many bytes: an `id` is short, so the space is between the tokens."""
     text = json.dumps(GET_INFO)
     return text[:-1] + " " * (length - len(text)) + "}"
-
-
-def status_of(daemon, **options):
-    """Status of an upgrade that may be refused; 101 where it is not."""
-    try:
-        Connection(daemon.address, **options).socket.close()
-        return 101
-    except InvalidStatus as refused:
-        return refused.response.status_code
 
 
 @check
@@ -43,7 +33,7 @@ def subprotocols(lab):
         connection.reply("GetInfo")
     with daemon.connect(subprotocols=["x.v9", "flumen.v1.json"]) as connection:
         same(connection.socket.subprotocol, "flumen.v1.json", "subprotocol")
-    same(status_of(daemon, subprotocols=["x.v9"]), 400, "an unknown subprotocol alone")
+    same(daemon.upgrade(subprotocols=["x.v9"]), 400, "an unknown subprotocol alone")
 
 
 @check
@@ -112,9 +102,9 @@ def origins(lab):
     daemon = lab.daemon("--origin", "https://noc.example")
     own = f"http://{daemon.address}"
     for origin in (None, own, own.upper().replace("HTTP", "http"), "https://noc.example"):
-        same(status_of(daemon, origin=origin), 101, f"origin {origin}")
+        same(daemon.upgrade(origin=origin), 101, f"origin {origin}")
     for origin in ("null", "https://evil.example", f"{own}.evil.example", "http://noc.example", "https://noc.example:8443", own + "/"):
-        same(status_of(daemon, origin=origin), 403, f"origin {origin}")
+        same(daemon.upgrade(origin=origin), 403, f"origin {origin}")
 
 
 @check
