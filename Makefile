@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ovs testbed-mininet testbed-containers test conformance lint advisories prerequisites sim cuts soak book tutorial bench contract autobahn
+.PHONY: help demo demo-ovs testbed-mininet testbed-containers test conformance lint advisories prerequisites sim cuts soak book tutorial bench contract autobahn deb
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -36,6 +36,10 @@ bench: ## measure everything beside the raw limit and the peers, and write docs/
 	testbed/prerequisites bench
 	$(CARGO) build --release --quiet
 	target/bench/venv/bin/python testbed/bench/run $(PARTS)
+
+deb: ## a Debian package, in target/debian (needs cargo-deb); FLUMEN_BIN=PATH packs another binary
+	@[ -n "$(FLUMEN_BIN)" ] || $(CARGO) build --release --quiet
+	dist/package
 
 test: prerequisites ## every test; installs Open vSwitch, Mininet and the clients when root
 	$(CARGO) test --workspace --no-fail-fast

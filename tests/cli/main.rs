@@ -10,6 +10,7 @@ mod flows;
 mod help;
 mod library;
 mod man;
+mod package;
 mod screen;
 mod scripted;
 mod serve;
