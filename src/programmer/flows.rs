@@ -3,7 +3,8 @@
 //! There may be millions of them, so what each costs beside itself counts, and so does how fast it is found. Numbers are
 //! given in order and most flows live long, so flows lie in pages of 64 numbers each, side by side and without gaps: a bit
 //! says of each number whether it is there, and the number of bits before it says where. Pages lie in chunks of 512, which
-//! are there as long as a flow is in them. The index by id has only numbers: the ids are with the flows.
+//! are there as long as a flow is in them. The index by id has numbers and hashes: the ids are with the flows, and are
+//! not looked at when it grows.
 //!
 //! ```text
 //! chunk 0, page 2, numbers 128 to 191:  present 0b…01101   flows [128, 130, 131]
@@ -16,6 +17,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::cookie::FlowNumber;
 use super::flow::Flow;
+use crate::policy::Handle;
 
 /// Numbers of a page: the bits of its map.
 const PAGE: u64 = 64;
@@ -39,9 +41,36 @@ fn chunk(page: u64) -> (u64, usize) {
 #[derive(Debug, Default)]
 pub(super) struct Flows {
     pages: Pages,
-    ids: HashTable<FlowNumber>,
+    ids: HashTable<Named>,
     hasher: DefaultHashBuilder,
     len: usize,
+}
+
+/// A flow in the index by id: its number, in 48 bits, and half of the hash of its id. There is one for every flow, so it
+/// has no gaps.
+#[derive(Debug, Clone, Copy)]
+struct Named {
+    number: [u8; 6],
+    hash: [u8; 4],
+}
+
+impl Named {
+    fn new(number: FlowNumber, hash: u32) -> Self {
+        Self { number: number.pack(), hash: hash.to_ne_bytes() }
+    }
+
+    fn number(&self) -> FlowNumber {
+        FlowNumber::unpack(self.number)
+    }
+
+    /// The hash that the index goes by. It takes the lowest bits and the highest.
+    fn hash(&self) -> u64 {
+        spread(u32::from_ne_bytes(self.hash))
+    }
+}
+
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 /// Pages by their numbers.
@@ -186,33 +215,33 @@ impl Flows {
 
     /// The flow with an id.
     pub(super) fn by_id(&self, id: &str) -> Option<FlowNumber> {
-        let has_id = |number: &FlowNumber| self.get(number).is_some_and(|flow| flow.asked.id() == id);
-        self.ids.find(self.hasher.hash_one(id), has_id).copied()
+        let has_id = |named: &Named| self.get(&named.number()).is_some_and(|flow| flow.asked.id() == id);
+        self.ids.find(spread(self.half_hash(id)), has_id).map(Named::number)
+    }
+
+    fn half_hash(&self, id: &str) -> u32 {
+        // Any half of it is as good as the other.
+        self.hasher.hash_one(id) as u32
     }
 
     /// Adds a flow, whose number and id no other has.
     pub(super) fn insert(&mut self, number: FlowNumber, flow: Flow) {
-        let hash = self.hasher.hash_one(flow.asked.id());
+        let named = Named::new(number, self.half_hash(flow.asked.id()));
         let (page, place) = split(number);
         if self.contains_key(&number) {
             return;
         }
         self.pages.insert(page, place, flow);
         self.len += 1;
-        let Self { pages, ids, hasher, .. } = self;
-        let id_of = |number: &FlowNumber| {
-            let (page, place) = split(*number);
-            pages.get(page).and_then(|page| page.get(place)).map_or("", |flow| flow.asked.id())
-        };
-        ids.insert_unique(hash, number, |number| hasher.hash_one(id_of(number)));
+        self.ids.insert_unique(named.hash(), named, Named::hash);
     }
 
     pub(super) fn remove(&mut self, number: &FlowNumber) -> Option<Flow> {
         let (page, place) = split(*number);
         let flow = self.pages.remove(page, place)?;
         self.len -= 1;
-        let hash = self.hasher.hash_one(flow.asked.id());
-        if let Ok(entry) = self.ids.find_entry(hash, |other| other == number) {
+        let hash = spread(self.half_hash(flow.asked.id()));
+        if let Ok(entry) = self.ids.find_entry(hash, |other| other.number() == *number) {
             entry.remove();
         }
         Some(flow)
