@@ -108,7 +108,9 @@ impl Engine {
     fn next_job(&mut self, id: NodeId, taken: usize) -> Option<Job> {
         let node = self.nodes.get_mut(&id)?;
         let live = node.live()?;
-        let has_credit = live.credit() > taken as u64 && live.sync != Sync::Unrecorded;
+        // Whoever asks for one flow after the other leaves room for a part of a batch.
+        let reserved = if node.bulk.is_empty() || live.bulk > 0 { 0 } else { BUNDLE as u64 };
+        let has_credit = live.credit() > taken as u64 + reserved && live.sync != Sync::Unrecorded;
         // A bundle overtakes what waits in the window, so it leaves when that is settled.
         if matches!(node.queue.front(), Some(Job::Prepare { .. })) && (taken > 0 || live.settled < live.sent) {
             return None;

@@ -35,8 +35,8 @@ const DRAFT: &str = "flumen.redb.new";
 /// Locked for as long as the directory is in use, also while the database is closed and opened again.
 const LOCK: &str = "flumen.lock";
 
-/// Memory for the database's pages: all of a store of some 100,000 flows.
-const CACHE_BYTES: usize = 64 << 20;
+/// Memory for the database's pages: all of a store of some 100,000 flows. Beyond that the system has them.
+const CACHE_BYTES: usize = 16 << 20;
 
 pub(super) const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about");
 pub(super) const ABOUT_FORMAT: &str = "format";

@@ -4,9 +4,9 @@ use openflow::DatapathId;
 use serde_json::{Value, json};
 
 use super::world::World;
-use crate::contract::parse_request;
+use crate::contract::{self, parse_request};
 use crate::emulator::{Fault, Switch, SwitchConfig};
-use crate::programmer::engine::Output;
+use crate::programmer::engine::{Output, Ticket};
 use crate::session::Command;
 use crate::southbound::Origin;
 
@@ -24,10 +24,18 @@ fn single() -> Value {
     json!({"flow_id": "single", "source": "10.0.2.1", "destination": "10.9.0.1", "traffic_type": "voice"})
 }
 
+fn parsed(command: &str, payload: Value) -> contract::Command {
+    let text = json!({"type": command, "id": "1", "payload": payload}).to_string();
+    parse_request(text.as_bytes()).unwrap().1
+}
+
 /// What goes to switches for this command, until an answer is needed: how many FLOW_MODs, each time, and whether in a bundle.
 fn orders(world: &mut World, command: &str, payload: Value) -> Vec<(usize, bool)> {
-    let text = json!({"type": command, "id": "1", "payload": payload}).to_string();
-    world.engine.handle_command(super::super::engine::Ticket(1_000_000), parse_request(text.as_bytes()).unwrap().1);
+    world.engine.handle_command(Ticket(1_000_000), parsed(command, payload));
+    flushed(world)
+}
+
+fn flushed(world: &mut World) -> Vec<(usize, bool)> {
     world.engine.flush();
     let mut orders = Vec::new();
     while let Some(output) = world.engine.poll_output() {
@@ -106,6 +114,19 @@ fn a_single_flow_leaves_before_what_waits_of_a_large_batch() {
     let sent: usize = orders(&mut world, "InstallFlows", rest).iter().map(|(count, _)| count).sum();
     assert!(sent < 1_000, "{sent} of 1000 while 200 are not answered");
     assert_eq!(orders(&mut world, "InstallFlow", single()), [(1, false)]);
+}
+
+#[test]
+fn single_flows_without_end_leave_room_for_a_batch() {
+    let mut world = World::connected();
+    for number in 0..2_000 {
+        let mut flow = single();
+        flow["flow_id"] = json!(format!("single-{number}"));
+        flow["source"] = json!(format!("10.3.{}.{}", number / 250, number % 250));
+        world.engine.handle_command(Ticket(2_000_000 + number), parsed("InstallFlow", flow));
+    }
+    world.engine.handle_command(Ticket(1_000_000), parsed("InstallFlows", batch(200)));
+    assert_eq!(flushed(&mut world), [(744, false), (200, true)]);
 }
 
 #[test]
