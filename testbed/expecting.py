@@ -2,6 +2,9 @@
 
 import time
 
+# Seconds: what comes at all comes long before, also on a machine that has much else to do.
+PATIENCE = 180
+
 
 class Failed(Exception):
     """What was expected, and what was there instead."""
@@ -12,7 +15,7 @@ def expect(holds, otherwise):
         raise Failed(otherwise)
 
 
-def wait_for(what, probe, seconds=60, pause=0.1):
+def wait_for(what, probe, seconds=PATIENCE, pause=0.1):
     """Asks until there is an answer, and returns it."""
     deadline = time.monotonic() + seconds
     while True:
