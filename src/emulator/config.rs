@@ -37,6 +37,8 @@ pub struct SwitchConfig {
     pub group_limit: usize,
     /// See `group_limit`.
     pub meter_limit: usize,
+    /// Whether meters that were added are there: a switch that says yes to them and has none is a fault in the field.
+    pub keeps_meters: bool,
     /// Whether meters can mark packets, which Open vSwitch's cannot.
     pub dscp_remark_bands: bool,
     /// Whether the switch knows the ONF extension for bundles (experimenter messages 2300 and 2301).
@@ -69,6 +71,7 @@ impl SwitchConfig {
             version_bitmap: true,
             group_limit: 65_536,
             meter_limit: 65_536,
+            keeps_meters: true,
             dscp_remark_bands: false,
             bundles: true,
             flow_monitors: true,

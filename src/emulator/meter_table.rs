@@ -64,6 +64,7 @@ impl Datapath {
             MeterModCommand::Modify if !self.meters.contains_key(&meter_id) => {
                 Err(ErrorCode::METER_MOD_FAILED_UNKNOWN_METER)
             }
+            MeterModCommand::Add if !self.config.keeps_meters => Ok(()),
             MeterModCommand::Add | MeterModCommand::Modify => {
                 let created = self.meters.get(&meter_id).map_or(now, |meter| meter.created);
                 self.meters.insert(meter_id, Meter { flags: request.flags, bands: request.bands, created });

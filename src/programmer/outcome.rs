@@ -142,8 +142,7 @@ impl Engine {
         let now = self.now;
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         if !placement.more().repairs.may_repair(now) {
-            let missing = ErrorMsg::new(ErrorCode::METER_MOD_FAILED_INVALID_METER, Bytes::new());
-            placement.error = Some(Box::new(switch_error(&missing)));
+            placement.error = Some(Box::new(meter_missing()));
             return self.refused(number, id);
         }
         placement.stage = if placement.stage == Stage::Sent { Stage::Waiting } else { placement.stage };
@@ -353,6 +352,11 @@ fn reason_of(reason: UnknownReason) -> Reason {
         UnknownReason::BarrierRefused => Reason::BarrierRefused,
         UnknownReason::AnswerMalformed => Reason::AnswerMalformed,
     }
+}
+
+/// The verdict on a flow whose meter is gone whenever its rules come.
+pub(super) fn meter_missing() -> SwitchError {
+    switch_error(&ErrorMsg::new(ErrorCode::METER_MOD_FAILED_INVALID_METER, Bytes::new()))
 }
 
 pub(super) fn switch_error(error: &ErrorMsg) -> SwitchError {

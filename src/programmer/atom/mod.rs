@@ -33,7 +33,7 @@ use super::cookie::{FlowNumber, Purpose, from_token, token};
 use super::engine::Engine;
 use super::flow::{Placement, Stage};
 use super::node::{Job, Node, NodeId};
-use super::outcome::switch_error;
+use super::outcome::{meter_missing, switch_error};
 use super::view::own_error;
 use crate::contract::SwitchError;
 use crate::session::{Command, Token};
@@ -335,6 +335,7 @@ impl Engine {
     fn take_fate(&mut self, id: AtomId, flows: &[FlowNumber], node: NodeId) -> Fate {
         let (mut refusal, mut rolled_back, mut forgotten, mut unknown, mut unsent) = (None, None, None, false, false);
         let mut unmetered = Vec::new();
+        let now = self.now;
         self.for_members(id, flows, node, |number, placement| {
             let tally = std::mem::take(&mut placement.tally);
             if let Some(error) = &placement.error {
@@ -349,12 +350,17 @@ impl Engine {
             }
             unknown |= tally.lost;
             unsent |= tally.unsent;
-            if tally.unmetered {
+            if tally.unmetered && placement.more().repairs.may_repair(now) {
                 unmetered.push(number);
+            } else if tally.unmetered {
+                let culprit = Some((number, node));
+                let error = placement.error.get_or_insert_with(|| Box::new(meter_missing()));
+                refusal.get_or_insert_with(|| Refusal { culprit, error: error.as_ref().clone() });
             }
         });
         if !unmetered.is_empty() {
-            // Somebody took a meter away, and the bundle came to nothing for want of it: all of it is tried again.
+            // Somebody took a meter away, and the bundle came to nothing for want of it: all of it is tried again, unless
+            // that has been done too often.
             (rolled_back, unsent) = (None, true);
             unmetered.into_iter().for_each(|number| self.doubt_meter_of(number, node));
         }

@@ -145,3 +145,18 @@ fn a_meter_that_somebody_takes_away_while_the_bundle_waits_is_made_again() {
     assert_eq!(world.answer(ticket).unwrap()["summary"], json!({"applied": 3}));
     assert_eq!((world.meters(0).len(), world.rule_count(0), world.rule_count(1)), (2, 3, 3));
 }
+
+#[test]
+fn a_switch_that_keeps_no_meter_rejects_all_of_them_after_some_attempts() {
+    for atomic in ["node", "all"] {
+        let mut world = world(vec![SwitchConfig { keeps_meters: false, ..switch(1) }, switch(2)]);
+        let mut flows = batch(atomic, 3);
+        flows["flows"].as_array_mut().unwrap().iter_mut().for_each(|flow| flow["timeout_ms"] = json!(60_000));
+        let ticket = world.send("InstallFlows", flows);
+        let steps = (0..5_000).take_while(|_| world.answer(ticket).is_none() && world.step()).count();
+        assert!(steps < 5_000, "it is tried without end");
+        let error = |world: &mut World| world.flow("f1")["nodes"][0]["error"].clone();
+        let code = error(&mut world)["code"].clone();
+        assert_eq!((code, world.rule_count(0)), (json!("INVALID_METER"), 0), "{atomic}");
+    }
+}
