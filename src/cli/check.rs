@@ -56,6 +56,8 @@ pub(super) enum Job {
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) config: ServeConfig,
+    /// How many threads serve, if that was said.
+    pub(super) threads: Option<u16>,
     /// Where it is to die.
     pub(super) crash_at: Option<crate::crash::CrashAt>,
     pub(super) filter: EnvFilter,
@@ -341,8 +343,8 @@ fn check_serve(serve: Serve, classes: ClassTable) -> Result<Job, clap::Error> {
         manager: config::Manager::from_environment(),
     };
     let audit = serve.audit_log;
-    let (crash_at, format) = (serve.crash_at, serve.log_format);
-    Ok(Job::Serve(Box::new(Service { config, crash_at, filter, format, audit, named_tokens })))
+    let (threads, crash_at, format) = (serve.threads, serve.crash_at, serve.log_format);
+    Ok(Job::Serve(Box::new(Service { config, threads, crash_at, filter, format, audit, named_tokens })))
 }
 
 fn client_limits(limits: &Limits) -> config::ClientLimits {

@@ -35,7 +35,6 @@ mod verdict;
 mod view;
 mod watch;
 
-use std::env;
 use std::ffi::OsString;
 use std::future::Future;
 use std::process::ExitCode;
@@ -98,7 +97,7 @@ fn classes_of(typed: Vec<OsString>) -> Result<ClassTable, String> {
 
 fn run_job(job: Job, output: &mut Output) -> Result<Exit, Failure> {
     match job {
-        Job::Serve(service) => on(for_serving(), serve::run(*service)),
+        Job::Serve(service) => on(for_serving(service.threads), serve::run(*service)),
         Job::Ask(ask) => on(runtime::Builder::new_current_thread(), ask::run(*ask, output)),
         Job::ExportStore(data) => store::export(&data, output),
         Job::ImportStore(data) => on(runtime::Builder::new_current_thread(), store::import(&data, output)),
@@ -115,15 +114,12 @@ fn run_job(job: Job, output: &mut Output) -> Result<Exit, Failure> {
     }
 }
 
-/// One thread for every two processors. A request goes from task to task, and from one thread to the next it takes longer
-/// than to be done; and the store's writer, and a switch beside it, want a processor too. `TOKIO_WORKER_THREADS` says
-/// otherwise.
-fn for_serving() -> runtime::Builder {
+/// So many threads, or one for every two processors: a request goes from task to task, and from one thread to the next it
+/// takes longer than to be done; and the store's writer, and a switch beside it, want a processor too.
+fn for_serving(threads: Option<u16>) -> runtime::Builder {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
     let mut runtime = runtime::Builder::new_multi_thread();
-    if env::var_os("TOKIO_WORKER_THREADS").is_none() {
-        let processors = thread::available_parallelism().map_or(1, usize::from);
-        runtime.worker_threads((processors / 2).max(1));
-    }
+    runtime.worker_threads(threads.map_or((processors / 2).max(1), usize::from));
     runtime
 }
 

@@ -18,7 +18,7 @@ use crate::{crash, daemon, shutdown};
 
 /// Runs the daemon until SIGINT or SIGTERM.
 pub(super) async fn run(service: Service) -> Result<Exit, Failure> {
-    let Service { config, crash_at, filter, format, audit, named_tokens } = service;
+    let Service { config, threads: _, crash_at, filter, format, audit, named_tokens } = service;
     // Without its tokens the daemon would be open to everybody on this machine.
     if let Some(tokens) = named_tokens.filter(|tokens| !tokens.exists()) {
         let failure = Failure::new(Exit::Usage, format!("there is no token file {}", tokens.display()));

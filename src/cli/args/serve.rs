@@ -107,6 +107,9 @@ pub(crate) struct Serve {
     /// Append every change to this file: who, what, when and what came of it, one JSON object a line
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(crate) audit_log: Option<PathBuf>,
+    /// How many threads serve, beside the one that writes the store [default: one for every two processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
     /// Die there, for tests: a place and the number of its passing
     #[arg(long, value_name = "PLACE:N", hide = true)]
     pub(crate) crash_at: Option<crate::crash::CrashAt>,
