@@ -102,11 +102,12 @@ impl Engine {
         }
     }
 
-    /// Deletes the meters that nobody is to be behind, when what has gone out before is settled.
+    /// Deletes the meters that nobody is to be behind, when what has gone out before is settled. What large batches have
+    /// in bundles need not be: a new flow leaves its meter when it is settled itself.
     pub(super) fn drop_meters_when_settled(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let Some(live) = node.live_mut() else { return };
-        let is_settled = |until: &mut u64| live.settled >= *until && live.bundled == 0;
+        let is_settled = |until: &mut u64| live.settled >= *until && live.bundled == live.bulk;
         if live.meters_leave.take_if(is_settled).is_none() {
             return;
         }

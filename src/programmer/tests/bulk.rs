@@ -130,6 +130,19 @@ fn single_flows_without_end_leave_room_for_a_batch() {
 }
 
 #[test]
+fn a_meter_leaves_while_batches_go_on() {
+    let mut world = World::connected();
+    let mut limited = single();
+    limited["rate_limit"] = json!({"rate_kbps": 1_000});
+    assert_eq!(world.ok("InstallFlow", limited)["flow"]["state"], "applied");
+    assert_eq!(world.meters(0).len(), 1);
+    // The switch never hears of it.
+    assert_eq!(orders(&mut world, "InstallFlows", batch(20)), [(20, true)]);
+    assert_eq!(world.ok("RemoveFlow", json!({"flow_id": "single"}))["flow"]["state"], "removed");
+    assert_eq!(world.meters(0), []);
+}
+
+#[test]
 fn a_flow_of_a_batch_that_takes_anothers_place_comes_in_its_turn() {
     let mut world = World::connected();
     world.ok("InstallFlows", batch(20));
