@@ -140,7 +140,7 @@ def stalled(share):
                 raise RuntimeError(f"not subscribed: {reply}")
             scene.open.append(client.socket)
         frames = batch_frames("json", max(round(20_000 * share), 100))
-        check_applied("json", WebSocket(scene.daemon.port).pipeline(b"".join(frames), len(frames)))
+        check_applied("json", WebSocket(scene.daemon.port).pipeline(frames, len(frames)))
         yield {"others": count, "ends": False}
 
     return beside(share, others)
@@ -156,7 +156,7 @@ def a_batch(flows):
             client = WebSocket(scene.daemon.port)
             replies = []
             batch = threading.Thread(
-                target=lambda: replies.extend(client.pipeline(b"".join(frames), len(frames))), daemon=True
+                target=lambda: replies.extend(client.pipeline(frames, len(frames))), daemon=True
             )
             batch.start()
             yield {"others": count, "ends": True}

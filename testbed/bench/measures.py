@@ -101,11 +101,11 @@ class Flumen:
     def batch(self, flows, atomic="none"):
         """Flows a second, in as many messages as they need, all sent at once."""
         frames = batch_frames(self.form, flows, atomic)
-        return self.rate(flows, b"".join(frames), len(frames))
+        return self.rate(flows, frames, len(frames))
 
     def pipelined(self, flows):
         """Flows a second, a request each, all sent at once."""
-        return self.rate(flows, b"".join(single_frame(self.form, number) for number in range(flows)), flows)
+        return self.rate(flows, [b"".join(single_frame(self.form, number) for number in range(flows))], flows)
 
     def rate(self, flows, frames, count):
         with OpenVSwitch() as ovs, self.session() as daemon:
@@ -215,7 +215,7 @@ def switches(count, rules):
             client = WebSocket(daemon.port)
             frames = batch_frames("json", flows)
             replies = []
-            seconds = timed(lambda: replies.extend(client.pipeline(b"".join(frames), len(frames))))
+            seconds = timed(lambda: replies.extend(client.pipeline(frames, len(frames))))
             check_applied("json", replies)
     return {
         "rules_per_second": flows * count / seconds, "resident": float(idle), "bytes_per_switch": (idle - empty) / count,
@@ -231,7 +231,7 @@ def stored(flows):
             client = WebSocket(daemon.port, "flumen.v1.msgpack")
             frames = batch_frames("msgpack", flows)
             replies = []
-            seconds = timed(lambda: replies.extend(client.pipeline(b"".join(frames), len(frames))))
+            seconds = timed(lambda: replies.extend(client.pipeline(frames, len(frames))))
             check_applied("msgpack", replies)
             given = {"flows_per_second": flows / seconds, "bytes_per_flow": (daemon.process.resident - empty) / flows}
             daemon.kill()

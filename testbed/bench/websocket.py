@@ -4,6 +4,7 @@ What is measured is then the daemon, not a client library. Shares nothing with t
 """
 
 import base64
+import collections
 import os
 import socket
 import struct
@@ -47,6 +48,9 @@ class WebSocket:
             raise ConnectionError(head.decode(errors="replace"))
         self.input = bytearray(rest)
         self.place = 0
+        self.pongs = collections.deque()
+        self.is_sending = False
+        self.lock = threading.Lock()
 
     def replies(self, count):
         """Reads this many messages; pings are answered. Returns their payloads."""
@@ -61,7 +65,11 @@ class WebSocket:
                 continue
             opcode, payload = frame_
             if opcode == 9:
-                self.socket.sendall(frame(10, payload))
+                with self.lock:
+                    self.pongs.append(frame(10, payload))
+                    is_sending = self.is_sending
+                if not is_sending:
+                    self.send([])
             elif opcode == 8:
                 raise ConnectionError(f"the daemon closed: {payload!r}")
             else:
@@ -95,9 +103,20 @@ class WebSocket:
         return self.replies(1)[0]
 
     def pipeline(self, frames, count):
-        """Sends all of it while replies are read; they come in any order."""
-        sender = threading.Thread(target=self.socket.sendall, args=(frames,), daemon=True)
+        """Sends all of a list, whole frames in each piece, while replies are read; they come in any order."""
+        self.is_sending = True
+        sender = threading.Thread(target=self.send, args=(frames,), daemon=True)
         sender.start()
         found = self.replies(count)
         sender.join()
         return found
+
+    def send(self, frames):
+        """Sends the pieces, and between two of them the answers to pings that came meanwhile."""
+        for piece in [*frames, None]:
+            with self.lock:
+                self.is_sending = piece is not None
+                while self.pongs:
+                    self.socket.sendall(self.pongs.popleft())
+            if piece:
+                self.socket.sendall(piece)
