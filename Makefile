@@ -41,7 +41,7 @@ deb: ## a Debian package, in target/debian (needs cargo-deb); FLUMEN_BIN=PATH pa
 	@[ -n "$(FLUMEN_BIN)" ] || $(CARGO) build --release --quiet
 	dist/package
 
-test: prerequisites ## every test; installs Open vSwitch, Mininet and the clients when root
+test: prerequisites ## every test; installs Open vSwitch, Mininet, Docker and the clients when root
 	$(CARGO) test --workspace --no-fail-fast
 	@if command -v ovs-ofctl >/dev/null && command -v tshark >/dev/null; then $(MAKE) --no-print-directory conformance; \
 	else echo "test: ovs-ofctl or tshark is not installed, conformance of the codec not checked"; fi

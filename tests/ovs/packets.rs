@@ -56,13 +56,13 @@ fn the_check_that_nothing_is_left_behind_sees_each_kind_of_thing_that_is() {
         mkdir "$group"
         "$0" --patience 0.1 sh -c '
             ip link add left type bridge && ip address add 10.9.9.9/32 dev lo && ip netns add left
-            mount -t tmpfs left /mnt && tc qdisc add dev lo root handle 7: pfifo && touch "$TMPDIR/left"
+            iptables -A FORWARD --source 10.9.9.9 -j DROP && iptables -N left && mount -t tmpfs left /mnt && tc qdisc add dev lo root handle 7: pfifo && touch "$TMPDIR/left"
             mkdir "$1/more" && setsid sleep 1000 &' sh "$group"
         echo "exit $?"
         rmdir "$group/more" "$group""#;
     let check = project().join("testbed/leaves-nothing");
     let arguments = ["sh", "-c", leave, check.to_str().unwrap()];
-    let Some(said) = run_script_with("private-ovs", &arguments, &["tc", "python3"]) else { return };
+    let Some(said) = run_script_with("private-ovs", &arguments, &["tc", "iptables", "python3"]) else { return };
     for thing in [
         "process ",
         "file ",
@@ -70,6 +70,8 @@ fn the_check_that_nothing_is_left_behind_sees_each_kind_of_thing_that_is() {
         "address lo",
         "qdisc pfifo 7:",
         "network namespace ",
+        "firewall rule -A FORWARD",
+        "firewall rule :left",
         "mount ",
         "control group ",
     ] {
