@@ -20,6 +20,9 @@ pub const DEFAULT_LIST_LIMIT: u32 = 1000;
 /// How many it returns at most: a page stays well below the outbound bound of a connection.
 pub const MAX_LIST_LIMIT: u32 = 10_000;
 
+/// How many ids of flows `RemoveFlows` takes: some seconds of the daemon's time. A filter takes any number.
+pub const MAX_FLOW_IDS: usize = 1 << 18;
+
 words! {
     /// The names of the commands.
     pub enum CommandName {
@@ -348,6 +351,7 @@ pub struct RemoveFlow {
 ]))]
 pub struct RemoveFlows {
     /// These flows.
+    #[schemars(length(max = MAX_FLOW_IDS))]
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub flow_ids: Option<Vec<FlowId>>,
     /// The flows on this node.
@@ -364,6 +368,11 @@ pub struct RemoveFlows {
 
 impl RemoveFlows {
     fn check(&self) -> Result<(), Invalid> {
+        if self.flow_ids.as_ref().is_some_and(|ids| ids.len() > MAX_FLOW_IDS) {
+            let predicate =
+                format!("must have at most {MAX_FLOW_IDS} ids; ask with more than one request, or with a filter");
+            return Err(Invalid::new("flow_ids", &predicate));
+        }
         let filtered = self.node.is_some() || self.traffic_type.is_some();
         match (&self.flow_ids, filtered, self.all) {
             (Some(_), false, false) | (None, true, false) | (None, false, true) => Ok(()),

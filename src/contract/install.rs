@@ -19,6 +19,9 @@ use super::text::words;
 /// How long an answer is waited for when the request does not say.
 pub const DEFAULT_TIMEOUT_MS: u32 = 5000;
 
+/// How many nodes a request names at most: more than a daemon has switches.
+pub const MAX_NODES_NAMED: usize = 1 << 14;
+
 /// The payload of `InstallFlow`, and one item of `InstallFlows`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,7 +32,7 @@ pub struct InstallFlow {
     pub flow_id: Option<FlowId>,
     /// The nodes to program; left out: those registered now.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    #[schemars(length(min = 1, max = MAX_NODES_NAMED), extend("uniqueItems" = true))]
     pub nodes: Option<Vec<NodeName>>,
     /// Where the traffic comes from.
     pub source: Endpoint,
@@ -201,6 +204,11 @@ fn schema_of_check(schema: &mut Schema) {
 fn check_nodes(nodes: &[NodeName]) -> Result<(), Invalid> {
     if nodes.is_empty() {
         return Err(Invalid::new("nodes", "must name at least one node, or be left out for all that are registered"));
+    }
+    if nodes.len() > MAX_NODES_NAMED {
+        let predicate =
+            format!("must name at most {MAX_NODES_NAMED} nodes, or be left out for all that are registered");
+        return Err(Invalid::new("nodes", &predicate));
     }
     let mut seen = HashSet::new();
     match nodes.iter().position(|node| !seen.insert(node)) {

@@ -33,7 +33,7 @@ mod timestamp;
 pub use access::{Authenticate, Role, Secret};
 pub use command::{
     AddNode, Atomic, Command, CommandName, DEFAULT_LIST_LIMIT, FlowsOnRemoval, GetFlow, GetNode, InstallFlows,
-    ListFlows, MAX_LIST_LIMIT, NodeKind, RemoveFlow, RemoveFlows, RemoveNode, Report,
+    ListFlows, MAX_FLOW_IDS, MAX_LIST_LIMIT, NodeKind, RemoveFlow, RemoveFlows, RemoveNode, Report,
 };
 pub use endpoint::{Endpoint, PortRange};
 pub use error::{ErrorBody, ErrorCode, Invalid};
@@ -41,7 +41,7 @@ pub use event::{
     Alarm, AlarmKind, DEFAULT_INTERVAL_MS, EventPayload, FlowStats, Gap, NodeStats, Stats, Subscribe, Subscription,
     Topic, Unsubscribe,
 };
-pub use install::{DEFAULT_TIMEOUT_MS, Forward, InstallFlow, OnConflict, Protocol, RateLimit, Wait};
+pub use install::{DEFAULT_TIMEOUT_MS, Forward, InstallFlow, MAX_NODES_NAMED, OnConflict, Protocol, RateLimit, Wait};
 pub use message::{Request, ServerMessage, Subprotocol};
 pub use msgpack::{AsJson, from_msgpack, to_msgpack};
 pub use name::{

@@ -9,7 +9,10 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::parse::ways_agree;
-use super::{ErrorCode, parse_msgpack_request_within, parse_request, parse_request_within, to_msgpack};
+use super::{
+    ErrorCode, MAX_FLOW_IDS, MAX_NODES_NAMED, parse_msgpack_request_within, parse_request, parse_request_within,
+    to_msgpack,
+};
 use queue_rows::QUEUES;
 use rows::{ENDPOINTS, ENVELOPES, INSTALL_FIELDS, PAYLOADS};
 
@@ -264,4 +267,24 @@ fn the_bound_on_the_depth_can_be_configured_and_is_the_same_for_both_subprotocol
         assert!(error.code == code && error.message.contains(says), "{depth}: {error}");
         assert_eq!(json, msgpack, "{depth}");
     }
+}
+
+#[test]
+fn lists_of_nodes_and_of_flow_ids_are_bounded_and_the_bound_is_told() {
+    let names = |count: usize| {
+        let names: Vec<String> = (0..count).map(|number| format!("\"{number:x}\"")).collect();
+        names.join(",")
+    };
+    let install = |count| {
+        let nodes = names(count);
+        request(
+            "InstallFlow",
+            &format!(r#"{{"source":"any","destination":"any","traffic_type":"voice","nodes":[{nodes}]}}"#),
+        )
+    };
+    assert_verdict(&install(MAX_NODES_NAMED), "ok");
+    assert_verdict(&install(MAX_NODES_NAMED + 1), "invalid_request payload.nodes at most 16384 nodes, or be left out");
+    let remove = |count| request("RemoveFlows", &format!(r#"{{"flow_ids":[{}]}}"#, names(count)));
+    assert_verdict(&remove(MAX_FLOW_IDS), "ok");
+    assert_verdict(&remove(MAX_FLOW_IDS + 1), "invalid_request payload.flow_ids at most 262144 ids");
 }
