@@ -176,6 +176,8 @@ impl Whole {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use tokio::sync::mpsc;
 
     use super::*;
@@ -311,5 +313,43 @@ mod tests {
         assert_eq!(second.await.unwrap(), applied(1));
         never.send(applied(1)).unwrap();
         assert_eq!(first.await.unwrap(), applied(1), "its own answer still comes");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn w15_of_however_many_batches_only_so_many_parts_are_ahead_of_anybody_else() {
+        const BATCHES: usize = 30;
+        let turns = turns(TURNS);
+        let (sender, mut slices) = mpsc::channel(4 * BATCHES);
+        for _ in 0..BATCHES {
+            let programmer = Programmer::with_slices(mpsc::channel(1).0, sender.clone());
+            tokio::spawn(run(Batch { programmer, turns: Arc::clone(&turns) }, 4 * PART));
+        }
+        let (mut installing, mut most, mut installed) = (VecDeque::new(), 0, 0);
+        while installed < 4 * BATCHES {
+            match next(&mut slices).await {
+                Some(Slice::Check(part, answer)) => answer.send(Ok(Checked::untested(part))).unwrap(),
+                Some(Slice::Install(part, _, answer, _)) => {
+                    installing.push_back((part, answer));
+                    most = most.max(installing.len());
+                }
+                None => {
+                    let (part, answer) = installing.pop_front().expect("a part that something waits for");
+                    answer.send(applied(part.len())).unwrap();
+                    installed += 1;
+                }
+            }
+        }
+        assert_eq!(most, TURNS, "parts that somebody else would wait for");
+    }
+
+    /// What comes without anything else being done.
+    async fn next(slices: &mut mpsc::Receiver<Slice>) -> Option<Slice> {
+        for _ in 0..1_000 {
+            if let Ok(slice) = slices.try_recv() {
+                return Some(slice);
+            }
+            tokio::task::yield_now().await;
+        }
+        None
     }
 }

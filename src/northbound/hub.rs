@@ -246,4 +246,17 @@ mod tests {
         drop(cursors);
         assert_eq!((hub.subscriptions(), hub.intervals()), (0, 0));
     }
+
+    #[test]
+    fn w12_what_waits_for_many_subscribers_is_kept_once() {
+        const SUBSCRIBERS: usize = 1_000;
+        let hub = Hub::new(Audience::default(), SUBSCRIBERS);
+        let subscribe = || hub.subscribe(&Subscribe::to([Topic::Ports]), &BTreeMap::new()).unwrap();
+        let mut cursors: Vec<Cursor> = (0..SUBSCRIBERS).flat_map(|_| subscribe()).collect();
+        let event = Arc::new(Written::new("x".repeat(1 << 20)));
+        hub.shelf().rings.entry(Topic::Ports).or_default().push(1, Arc::clone(&event));
+        let read: Vec<_> = cursors.iter_mut().flat_map(|cursor| hub.read(cursor).0).collect();
+        assert_eq!(read.len(), SUBSCRIBERS);
+        assert!(read.iter().all(|read| Arc::ptr_eq(read, &event)), "each has the same, and not one like it");
+    }
 }

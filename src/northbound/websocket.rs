@@ -154,21 +154,31 @@ pub(super) async fn carry<S, D>(
     }
 }
 
-/// Reads and writes until either ends; when the reader ends for the shutdown, what is in flight is still answered.
+/// Reads and writes until either ends; when the reader ends for the shutdown, what is in flight is still answered, and when
+/// it ends for a violation, what is answered is still written.
 async fn serve<S, D>(reader: &mut Reader<'_, S, D>, writer: &mut Writer<'_, S>, handed: mpsc::Sender<Handed>) -> Ending
 where
     S: AsyncRead + AsyncWrite + Unpin,
     D: Desk,
 {
-    let mut writing = pin!(writer.run());
-    let ending = tokio::select! {
-        // What is known to wait must be up to date before more is read.
-        biased;
-        ending = &mut writing => return ending,
-        ending = reader.run(handed) => ending,
+    let ending = {
+        let mut writing = pin!(writer.run());
+        let ending = tokio::select! {
+            // What is known to wait must be up to date before more is read.
+            biased;
+            ending = &mut writing => return ending,
+            ending = reader.run(handed) => ending,
+        };
+        if ending == Ending::SHUTDOWN {
+            return writing.await;
+        }
+        ending
     };
-    // The same future goes on: dropped half-way, it could take an answer with it.
-    if ending == Ending::SHUTDOWN { writing.await } else { ending }
+    if matches!(ending, Ending::Close(..)) {
+        // A client that breaks the protocol has what it was answered before all the same, if it takes it.
+        let _ = timeout(writer.close_linger(), writer.settle_up()).await;
+    }
+    ending
 }
 
 /// Ends when a connection has not shown a token in time, or the one that it has shown is there no more.

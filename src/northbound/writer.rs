@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -146,6 +147,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
         Ending::SHUTDOWN
     }
 
+    /// Writes the answers that are there, and waits for no other.
+    pub(super) async fn settle_up(&mut self) -> Result<(), Ending> {
+        self.take_ready();
+        while let Some(Ok((written, permit))) = self.long.next().await {
+            self.push(written, permit);
+        }
+        self.outbox.flush().await
+    }
+
+    pub(super) fn close_linger(&self) -> Duration {
+        self.line.server.config.close_linger
+    }
+
     /// Whether everything is answered.
     fn is_idle(&self) -> bool {
         self.pending.awaited.is_empty() && self.long.is_empty() && self.outbox.is_clear()
@@ -178,6 +192,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
                 events.iter().for_each(|event| self.outbox.push(event.message(self.line.subprotocol), None));
             }
         }
+        self.take_ready();
+        Ok(())
+    }
+
+    /// Takes every request that was handed over, and every answer that is there.
+    fn take_ready(&mut self) {
         loop {
             if let Some(Some(answered)) = self.pending.awaited.next().now_or_never() {
                 self.answer(answered);
@@ -187,7 +207,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
                 break;
             }
         }
-        Ok(())
     }
 
     fn take(&mut self, handed: Handed) {

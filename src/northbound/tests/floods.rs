@@ -72,11 +72,29 @@ async fn w07_a_hundred_pings_in_a_second_are_answered() {
 }
 
 #[tokio::test]
+async fn w07_the_hundred_and_first_of_a_second_is_ended_with_1008_whatever_they_are() {
+    let daemon = Daemon::answering(NorthboundConfig::default()).await;
+    for (pings, pongs) in [(101, 0), (0, 101), (50, 51)] {
+        let mut socket = daemon.raw_client().await;
+        let (ping, pong) = ([0x89, 0x81, 0, 0, 0, 0, b'x'], [0x8a, 0x80, 0, 0, 0, 0]);
+        socket.write_all(&[ping.repeat(pings), pong.repeat(pongs)].concat()).await.unwrap();
+        let mut received = Vec::new();
+        within(socket.read_to_end(&mut received)).await.unwrap();
+        let close = received.iter().position(|byte| *byte == 0x88).unwrap();
+        let (answers, goodbye) = received.split_at(close);
+        assert!(answers.chunks(3).all(|frame| frame == [0x8a, 1, b'x']), "{answers:x?}");
+        assert!(answers.len() <= pings * 3, "no more is written than was asked for");
+        assert_eq!(u16::from_be_bytes([goodbye[2], goodbye[3]]), 1008);
+    }
+}
+
+#[tokio::test]
 async fn w07_a_second_close_changes_nothing() {
     let daemon = Daemon::answering(NorthboundConfig::default()).await;
     let mut socket = daemon.raw_client().await;
     socket.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8].repeat(1_000)).await.unwrap();
     assert_eq!(code(&mut socket).await, 1000);
+    assert_eq!(read_to_end(&mut socket).await, "", "one goodbye is enough");
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ mod msgpack;
 mod requests;
 mod rfc6455;
 mod rows;
+mod slow;
 
 type Client = WebSocketStream<TcpStream>;
 

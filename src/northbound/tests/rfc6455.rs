@@ -12,9 +12,11 @@ enum Back {
     Close(u16),
     /// A Close without a code, and the end.
     PlainClose,
+    /// Exactly these bytes, then a Close with this code, and the end.
+    Then(Vec<u8>, u16),
 }
 
-use Back::{Bytes, Close, PlainClose};
+use Back::{Bytes, Close, PlainClose, Then};
 
 /// A masked frame, its payload as short as it can be told.
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -47,6 +49,8 @@ fn cases() -> Vec<(&'static str, String, Vec<u8>, Back)> {
     let mut cases: Vec<(&'static str, String, Vec<u8>, Back)> = Vec::new();
     let mut case = |section, what: &str, sent: Vec<u8>, back| cases.push((section, what.to_owned(), sent, back));
     case("5.1", "a frame that is not masked", plain(0x81, b"Hello"), Close(1002));
+    let (asked, told) = (masked(0x82, b"a").repeat(200), plain(0x82, b"a").repeat(200));
+    case("7.1.7", "what was answered before a violation", [asked, plain(0x82, b"b")].concat(), Then(told, 1002));
     for bit in [0x40, 0x20, 0x10] {
         case("5.2", &format!("the reserved bit {bit:#x}"), masked(0x81 | bit, b"Hello"), Close(1002));
     }
@@ -70,7 +74,7 @@ fn cases() -> Vec<(&'static str, String, Vec<u8>, Back)> {
     case("5.4", "a ping between fragments", between, Bytes(pong_first));
     case("5.4", "a continuation of nothing", masked(0x80, b"x"), Close(1002));
     let after_the_end = [masked(0x81, b"a"), masked(0x80, b"b")].concat();
-    case("5.4", "a continuation behind the end", after_the_end, Close(1002));
+    case("5.4", "a continuation behind the end", after_the_end, Then(plain(0x81, b"a"), 1002));
     let inside = [masked(0x01, b"a"), masked(0x81, b"b")].concat();
     case("5.4", "a message inside another", inside, Close(1002));
     for opcode in [0x08, 0x09, 0x0a] {
@@ -135,6 +139,12 @@ async fn w08_every_section_of_rfc_6455_is_kept() {
                 assert_eq!((received.first(), told), (Some(&0x88), Some(code)), "{section}, {what}: {received:x?}");
             }
             PlainClose => assert_eq!(received, [0x88, 0], "{section}, {what}"),
+            Then(before, code) => {
+                let (told, rest) = received.split_at_checked(before.len()).unwrap_or((&received, &[]));
+                assert!(told == before, "{section}, {what}: {told:x?}");
+                let code_told = rest.get(2..4).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]));
+                assert_eq!((rest.first(), code_told), (Some(&0x88), Some(code)), "{section}, {what}: {rest:x?}");
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The rows of the table of bad input for this front end, and the tests that see to each: none may go missing.
 
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 19] = [
     include_str!("access.rs"),
     include_str!("autobahn.rs"),
     include_str!("endings.rs"),
@@ -10,8 +10,10 @@ const SOURCES: [&str; 17] = [
     include_str!("handshake.rs"),
     include_str!("requests.rs"),
     include_str!("rfc6455.rs"),
+    include_str!("slow.rs"),
     include_str!("../batch.rs"),
     include_str!("../gate.rs"),
+    include_str!("../hub.rs"),
     include_str!("../origin.rs"),
     include_str!("../../contract/parse.rs"),
     include_str!("../../contract/tests/mod.rs"),
@@ -33,7 +35,15 @@ const ROWS: [(&str, &[&str]); 20] = [
             "w02_of_a_stranger_no_more_is_read_than_a_token_needs_however_it_is_cut",
         ],
     ),
-    ("W03 a slow handshake", &["a_slow_handshake_is_cut_off", "each_request_that_cannot_be_served_is_told_why"]),
+    (
+        "W03 a slow handshake",
+        &[
+            "a_slow_handshake_is_cut_off",
+            "w03_five_thousand_slow_handshakes_hold_up_nobody_and_are_over_after_their_time",
+            "w03_a_request_has_a_hundred_headers_and_8_kib_and_no_more",
+            "w03_a_first_message_in_single_bytes_is_ended_when_its_time_is_over",
+        ],
+    ),
     ("W04 a huge message", &["a_message_of_exactly_the_limit_is_answered_and_one_byte_more_is_too_big"]),
     (
         "W05 fragments without end",
@@ -47,6 +57,8 @@ const ROWS: [(&str, &[&str]); 20] = [
         "W07 floods of control frames",
         &[
             "w07_a_flood_of_pings_or_pongs_is_ended_with_1008_and_others_are_served",
+            "w07_a_hundred_control_frames_are_allowed_in_every_second",
+            "w07_the_hundred_and_first_of_a_second_is_ended_with_1008_whatever_they_are",
             "w07_a_second_close_changes_nothing",
         ],
     ),
@@ -79,6 +91,7 @@ const ROWS: [(&str, &[&str]); 20] = [
         "W12 a slow subscriber",
         &[
             "w12_a_subscriber_that_reads_nothing_is_let_go_and_delays_nobody",
+            "w12_what_waits_for_many_subscribers_is_kept_once",
             "w12_a_subscriber_that_falls_behind_gets_one_gap_and_then_what_is_there",
         ],
     ),
@@ -96,6 +109,7 @@ const ROWS: [(&str, &[&str]); 20] = [
         &[
             "no_more_is_read_than_may_be_in_flight",
             "turns_go_round_among_batches",
+            "w15_of_however_many_batches_only_so_many_parts_are_ahead_of_anybody_else",
             "a_part_whose_switch_does_not_answer_holds_up_nobody_else",
         ],
     ),
