@@ -66,6 +66,8 @@ pub(super) struct Placement {
     pub(super) reason: Option<Reason>,
     /// A job for it waits in the node's queue, or its atom is at work there.
     pub(super) queued: bool,
+    /// That job is not in the queue proper, where it would come before what is asked later.
+    pub(super) aside: bool,
     /// It comes from the store: what was sent of it before is not known.
     pub(super) restored: bool,
     pub(super) replan: Replan,
@@ -243,6 +245,7 @@ impl Placement {
             told: None,
             reason: None,
             queued: false,
+            aside: false,
             restored: false,
             replan: Replan::No,
             tally: Tally::default(),

@@ -4,7 +4,7 @@ use super::cookie::FlowNumber;
 use super::engine::{Engine, Output, Ticket};
 use super::flow::{Reason, Stage};
 use super::inventory::switch_address;
-use super::node::{Job, Leaving, Link, Node, NodeId};
+use super::node::{Job, Leaving, Link, Node, NodeId, Sync};
 use crate::contract::{ErrorBody, ErrorCode, FlowsOnRemoval, NodeName, RemoveNode};
 use crate::session::{CloseReason, Command, Outcome, UnknownReason, describe};
 
@@ -59,7 +59,7 @@ impl Engine {
         for number in flows {
             self.change_placement(number, id, |placement| {
                 placement.stage = Stage::Removing;
-                placement.queued = true;
+                (placement.queued, placement.aside) = (true, false);
             });
         }
     }
@@ -113,6 +113,12 @@ impl Engine {
             let leaving = self.nodes.get_mut(&id).and_then(|node| node.leaving.take());
             if let Some(Leaving::Going(ticket) | Leaving::Wiping(ticket)) = leaving {
                 self.answer(ticket, Err(error.clone()));
+            }
+            // What was to bring it up to date was dropped with the rest of its queue.
+            if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut)
+                && !live.has_synced()
+            {
+                live.sync = Sync::Unread;
             }
             self.look_at_flows_again(id);
         }

@@ -59,6 +59,7 @@ impl Engine {
             let jobs: Vec<_> = node.bulk.drain(..waiting.min(most)).collect();
             let mut mods = Vec::with_capacity(jobs.len());
             for job in jobs {
+                self.set_aside(id, &job, false);
                 self.carry_out(id, job, &mut mods);
             }
             if is_in_bundles {

@@ -270,7 +270,7 @@ impl Engine {
     /// The connection to the node is gone, and with it every answer that had not come.
     pub(super) fn connection_lost(&mut self, number: FlowNumber, id: NodeId) {
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
-        placement.queued = false;
+        (placement.queued, placement.aside) = (false, false);
         if placement.tally.outstanding > 0 {
             placement.tally.outstanding = 0;
             placement.tally.lost = true;
@@ -325,12 +325,15 @@ impl Engine {
         let placement = self.flows.get(&number).and_then(|flow| flow.placement(id));
         let is_plain = placement.is_some_and(|placement| placement.replaces().is_empty());
         let is_there = |node: &&mut Node| node.live().is_some() && node.leaving.is_none();
-        match self.nodes.get_mut(&id).filter(is_there) {
-            Some(node) if is_plain => {
-                node.bulk.push_back(Job::Install { number, rules });
-                self.ready.insert(id);
+        let job = Job::Install { number, rules };
+        if is_plain && self.nodes.get_mut(&id).filter(is_there).is_some() {
+            self.set_aside(id, &job, true);
+            if let Some(node) = self.nodes.get_mut(&id) {
+                node.bulk.push_back(job);
             }
-            _ => self.push_job(id, Job::Install { number, rules }),
+            self.ready.insert(id);
+        } else {
+            self.push_job(id, job);
         }
     }
 

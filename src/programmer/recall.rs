@@ -102,6 +102,7 @@ impl Engine {
 
     fn restore_flow(&mut self, read: Read) {
         let Read { number, asked, places, nodes, ended } = read;
+        self.forget_namesake(asked.id());
         let mut placements = Placements::with_capacity(nodes.len());
         let mut orphaned = Vec::new();
         for stored in nodes {
@@ -144,6 +145,17 @@ impl Engine {
         self.retell(number);
         // Another node of the same name may come: the flow is not on that one.
         orphaned.into_iter().for_each(|id| self.flow_left(number, id));
+    }
+
+    /// An id is given again when the flow that had it has gone. The daemon died before the disk knew that.
+    fn forget_namesake(&mut self, id: &str) {
+        let Some(gone) = self.flows.by_id(id) else { return };
+        let placements = self.flows.get(&gone).map(|flow| flow.placements.as_slice()).unwrap_or_default();
+        let nodes: SmallVec<[NodeId; 1]> = placements.iter().map(|placement| placement.node).collect();
+        for id in nodes {
+            self.change_placement(gone, id, |placement| placement.stage = Stage::Removed);
+        }
+        self.forget_flow(gone);
     }
 
     fn retire(&mut self, name: NodeName) -> NodeId {

@@ -260,7 +260,7 @@ impl Engine {
             }
             for number in dropped {
                 if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(*id)) {
-                    placement.queued = false;
+                    (placement.queued, placement.aside) = (false, false);
                 }
             }
         }

@@ -92,23 +92,27 @@ impl Engine {
         }
     }
 
-    /// Whether a job is about rules that are part of a bundle now: a bundle takes effect at its commit, and so would
-    /// undo what was done before that.
+    /// Whether a job is about rules that are part of a bundle now, or is to replace what has yet to be sent: a bundle takes
+    /// effect at its commit, and so would undo what was done before that.
     pub(super) fn must_wait(&self, id: NodeId, job: &Job) -> bool {
         let is_bundled = |number: &FlowNumber| {
             let placement = self.flows.get(number).and_then(|flow| flow.placement(id));
             placement.is_some_and(|placement| placement.tally.bundled && placement.tally.outstanding > 0)
         };
-        let replaces_bundled = |number: &FlowNumber| {
+        let comes_later = |number: &FlowNumber| {
             let placement = self.flows.get(number).and_then(|flow| flow.placement(id));
-            placement.is_some_and(|placement| placement.replaces().iter().any(is_bundled))
+            is_bundled(number) || placement.is_some_and(|placement| placement.aside && placement.stage.is_desired())
+        };
+        let overtakes = |number: &FlowNumber| {
+            let placement = self.flows.get(number).and_then(|flow| flow.placement(id));
+            placement.is_some_and(|placement| placement.replaces().iter().any(comes_later))
         };
         let node = self.nodes.get(&id);
         let has_bundle = || node.and_then(Node::live).is_some_and(|live| live.bundled > 0);
         match job {
-            Job::Install { number, .. } => is_bundled(number) || replaces_bundled(number),
+            Job::Install { number, .. } => is_bundled(number) || overtakes(number),
             Job::Remove { number } | Job::Undo { number } => is_bundled(number),
-            Job::Prepare { atom } => self.atoms.flows(*atom).iter().any(replaces_bundled),
+            Job::Prepare { atom } => self.atoms.flows(*atom).iter().any(overtakes),
             Job::Wipe => has_bundle(),
             Job::Synced => node.is_some_and(|node| node.leaving.is_some()) && has_bundle(),
             Job::Meter(_) | Job::DropMeters | Job::Sweep { .. } | Job::WriteTableMiss | Job::DeleteTableMiss => false,
@@ -116,8 +120,18 @@ impl Engine {
     }
 
     pub(super) fn defer(&mut self, id: NodeId, job: Job) {
+        self.set_aside(id, &job, true);
         if let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) {
             live.deferred.push(job);
+        }
+    }
+
+    /// Notes whether what a job installs waits elsewhere than in the queue.
+    pub(super) fn set_aside(&mut self, id: NodeId, job: &Job, aside: bool) {
+        if let Job::Install { number, .. } = job
+            && let Some(placement) = self.flows.get_mut(number).and_then(|flow| flow.placement_mut(id))
+        {
+            placement.aside = aside;
         }
     }
 
@@ -125,6 +139,9 @@ impl Engine {
     pub(super) fn resume_deferred(&mut self, id: NodeId) {
         let Some(live) = self.nodes.get_mut(&id).and_then(Node::live_mut) else { return };
         let deferred = std::mem::take(&mut live.deferred);
-        deferred.into_iter().for_each(|job| self.push_job(id, job));
+        for job in deferred {
+            self.set_aside(id, &job, false);
+            self.push_job(id, job);
+        }
     }
 }

@@ -50,7 +50,10 @@ impl Engine {
 
     fn save_within(&mut self, number: FlowNumber, beyond_patience: Duration) {
         let patience = self.config.patience;
-        let is_expected = |flow: &&mut Flow| flow.placements.iter().any(Placement::is_under_way);
+        let next = self.next_commit;
+        // What is written in this turn anyway is written as it stands at the end of it: half of a decision is none.
+        let is_expected =
+            |flow: &&mut Flow| flow.durable != next && flow.placements.iter().any(Placement::is_under_way);
         let Some(flow) = self.flows.get_mut(&number).filter(|flow| !patience.is_zero() && is_expected(flow)) else {
             return self.save_flow(number);
         };

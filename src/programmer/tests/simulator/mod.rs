@@ -113,6 +113,38 @@ fn play_all(from: u64) {
     assert!(failures.is_empty(), "{} seeds failed\n{}", failures.len(), failures.join("\n"));
 }
 
+/// Seeds that long runs found wanting, and that are mended.
+const FOUND: [u64; 20] = [
+    2_479,
+    PATIENT + 787,
+    PATIENT + 1_025,
+    PATIENT + 1_248,
+    PATIENT + 1_344,
+    PATIENT + 1_971,
+    PATIENT + 3_516,
+    PATIENT + 4_098,
+    PATIENT + 4_304,
+    PATIENT + 4_530,
+    PATIENT + 4_554,
+    PATIENT + 4_608,
+    PATIENT + 4_649,
+    PATIENT + 5_933,
+    PATIENT + 7_667,
+    PATIENT + 8_498,
+    PATIENT + 8_629,
+    PATIENT + 8_864,
+    PATIENT + 9_086,
+    PATIENT + 9_394,
+];
+
+#[test]
+fn what_was_found_once_stays_mended() {
+    for seed in FOUND {
+        let result = play(seed, None, false);
+        assert!(result.is_ok(), "seed {seed}: {}", result.unwrap_err());
+    }
+}
+
 #[test]
 fn every_planted_bug_is_found() {
     let is_found = |bug: &Sabotage| (0..SEEDS_FOR_A_BUG).any(|seed| play(seed, Some(*bug), false).is_err());
