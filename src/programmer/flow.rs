@@ -68,6 +68,8 @@ pub(super) struct Placement {
     pub(super) queued: bool,
     /// That job is not in the queue proper, where it would come before what is asked later.
     pub(super) aside: bool,
+    /// It is rejected, and whether its switch has something of it is not known before that is read.
+    pub(super) in_doubt: bool,
     /// It comes from the store: what was sent of it before is not known.
     pub(super) restored: bool,
     pub(super) replan: Replan,
@@ -246,6 +248,7 @@ impl Placement {
             reason: None,
             queued: false,
             aside: false,
+            in_doubt: false,
             restored: false,
             replan: Replan::No,
             tally: Tally::default(),

@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 use super::cookie::FlowNumber;
 use super::discovered::Guest;
 use super::engine::{Engine, Output, Ticket, no_such_node};
-use super::flow::Placement;
+use super::flow::{Flow, Placement};
 use super::leaving::{UNCONFIRMED, being_removed};
 use super::node::{About, Link, Live, Node, NodeId};
 use super::reads::TABLE_READ;
@@ -29,10 +29,25 @@ const ALIVE_WITHIN: Duration = Duration::from_secs(1);
 
 impl Engine {
     pub(super) fn add_node(&mut self, ticket: Ticket, request: AddNode) {
+        self.save_leavers_of(&request.name);
         match self.try_add_node(request) {
             Ok(reply) => self.answer_when_durable(ticket, Ok(reply)),
             Err(error) => self.answer(ticket, Err(error)),
         }
+    }
+
+    /// A flow that has left a node of this name must not be on the new one after a restart: that it has left is written
+    /// with that node, where it is not on disk yet.
+    fn save_leavers_of(&mut self, name: &NodeName) {
+        let gone: Vec<NodeId> =
+            self.retired.iter().filter(|(_, retired)| *retired == name).map(|(id, _)| *id).collect();
+        if gone.is_empty() {
+            return;
+        }
+        let was_there = |flow: &Flow| flow.placements.iter().any(|placement| gone.contains(&placement.node));
+        let is_meant = |flow: &Flow| flow.durable > self.durable && was_there(flow);
+        let leavers: Vec<_> = self.flows.iter().filter(|(_, flow)| is_meant(flow)).map(|(number, _)| number).collect();
+        leavers.into_iter().for_each(|number| self.save_flow(number));
     }
 
     fn try_add_node(&mut self, request: AddNode) -> Answer {

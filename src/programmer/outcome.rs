@@ -115,6 +115,9 @@ impl Engine {
                     self.install_again(number, id);
                 } else if tally.rolled_back {
                     self.restore_singly(number, id);
+                } else if placement.stage == Stage::Drifted && placement.reason == Some(Reason::ConnectionLost) {
+                    // Whether it has been put back is not known. That it was confirmed, and went, is.
+                    self.read_now(id);
                 } else if tally.lost {
                     placement.stage = Stage::Unknown;
                     self.save_flow(number);

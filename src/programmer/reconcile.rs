@@ -108,6 +108,13 @@ impl Engine {
         let is_moving = placement.touched > began || placement.is_under_way();
         let is_leaving = matches!(stage, Stage::Removing | Stage::Undoing);
         if !is_leaving && !stage.is_desired() {
+            if found.is_empty() && !is_moving && placement.in_doubt {
+                self.flows
+                    .get_mut(&number)
+                    .and_then(|flow| flow.placement_mut(id))
+                    .into_iter()
+                    .for_each(|placement| placement.in_doubt = false);
+            }
             return found;
         }
         let meter = self.meter_of(number, id);

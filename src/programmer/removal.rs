@@ -83,11 +83,17 @@ impl Engine {
         match placement.stage {
             Stage::Removing | Stage::Removed | Stage::Expired | Stage::Superseded => return,
             // Nothing of it is on the switch, and nothing under way: it has left.
-            Stage::Rejected => {
+            Stage::Rejected if !placement.in_doubt => {
                 placement.stage = Stage::Removed;
                 return self.flow_left(number, id);
             }
-            Stage::Waiting | Stage::Sent | Stage::Undoing | Stage::Applied | Stage::Unknown | Stage::Drifted => {}
+            Stage::Waiting
+            | Stage::Sent
+            | Stage::Undoing
+            | Stage::Applied
+            | Stage::Rejected
+            | Stage::Unknown
+            | Stage::Drifted => {}
         }
         // A flow that never left this side is gone at once; a queued job finds it so and does nothing.
         let never_sent = placement.stage == Stage::Waiting && placement.connection().is_none() && !placement.restored;

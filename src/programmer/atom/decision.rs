@@ -95,7 +95,8 @@ impl Engine {
                 let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(*node)) else {
                     continue;
                 };
-                may_be_there |= placement.stage == Stage::Unknown;
+                placement.in_doubt = placement.stage == Stage::Unknown;
+                may_be_there |= placement.in_doubt;
                 placement.set_atom(None);
                 placement.queued = false;
                 placement.error.get_or_insert_with(|| Box::new(error.clone()));
