@@ -78,6 +78,8 @@ impl Engine {
                 warn!(flow = number.get(), node, error, "the switch refused to delete a rule");
             }
             Outcome::Refused(error) if is_limited && is_meter_missing(&error) => placement.tally.unmetered = true,
+            // What was still under way when it ended is nothing to it.
+            Outcome::Refused(_) if placement.stage.is_ended() => {}
             Outcome::Refused(error) => {
                 placement.error.get_or_insert_with(|| Box::new(switch_error(&error)));
             }
