@@ -158,6 +158,21 @@ fn a_flow_of_a_batch_that_takes_anothers_place_comes_in_its_turn() {
 }
 
 #[test]
+fn what_replaces_a_flow_that_waits_of_a_batch_comes_after_it() {
+    let mut world = World::connected();
+    let installed = world.send("InstallFlows", batch(20));
+    let mut other = flows(1).remove(0);
+    (other["flow_id"], other["replace"], other["queue"]) = (json!("other"), json!(true), json!(3));
+    let replacing = world.send("InstallFlow", other);
+    world.run();
+    assert!(world.answer(installed).is_some());
+    assert_eq!(world.answer(replacing).unwrap()["flow"]["state"], "applied");
+    assert_eq!(world.state("a0"), "superseded");
+    let there = world.rules(0);
+    assert_eq!((there.len(), there.iter().filter(|rule| rule.contains("set_queue:3,")).count()), (20, 1), "{there:?}");
+}
+
+#[test]
 fn a_flow_that_is_removed_while_its_bundle_is_under_way_goes_when_that_is_settled() {
     let mut world = World::connected();
     let installed = world.send("InstallFlows", batch(20));
