@@ -57,7 +57,8 @@ impl Engine {
         let Some(flow) = self.flows.get_mut(&number).filter(|flow| !patience.is_zero() && is_expected(flow)) else {
             return self.save_flow(number);
         };
-        if flow.is_unsaved {
+        // A switch's word is not held back by what another switch has yet to do: it comes sooner than what waits for that.
+        if flow.is_unsaved && !beyond_patience.is_zero() {
             return;
         }
         flow.is_unsaved = true;
