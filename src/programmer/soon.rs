@@ -17,8 +17,8 @@ use super::node::Node;
 /// How long each FLOW_MOD that has to go before makes the switch's word later: slow switches take so long.
 const PACE: Duration = Duration::from_micros(100);
 
-/// The longest that anything waits.
-const LONGEST: Duration = Duration::from_secs(2);
+/// The longest that anything waits: until it is written, what was told last is told, also of another switch.
+const LONGEST: Duration = Duration::from_millis(250);
 
 /// Flows that wait, and until when. One that has been stored since is found out when it is due.
 #[derive(Debug, Default)]
