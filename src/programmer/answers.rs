@@ -107,11 +107,14 @@ impl Engine {
             return self.give_answer(waiter);
         }
         waiter.pending = pending.len();
+        // In the order of all of them.
+        let mut pending = pending.into_iter().peekable();
         for number in &waiter.flows {
-            self.waiters.by_flow.entry(*number).or_default().holds += 1;
-        }
-        for number in pending {
-            self.waiters.by_flow.entry(number).or_default().tickets.push(ticket);
+            let watched = self.waiters.by_flow.entry(*number).or_default();
+            watched.holds += 1;
+            if pending.next_if_eq(number).is_some() {
+                watched.tickets.push(ticket);
+            }
         }
         waiter.deadline = Some(deadline);
         self.waiters.deadlines.insert((deadline, ticket));

@@ -340,9 +340,14 @@ fn get_nodes(bytes: &mut &[u8]) -> Option<Vec<NodeName>> {
 }
 
 /// Bytes behind their number, in two bytes.
-fn get_short<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(super) fn get_short<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = bytes.try_get_u16().ok()?;
-    let (taken, rest) = bytes.split_at_checked(length.into())?;
+    take(bytes, length.into())
+}
+
+/// So many bytes.
+pub(super) fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (taken, rest) = bytes.split_at_checked(length)?;
     *bytes = rest;
     Some(taken)
 }

@@ -262,8 +262,8 @@ impl Ends {
                 crash::pass(Place::AfterAnswer);
             }
             Output::Command { connection, command } => {
-                let is_repair =
-                    matches!(&command, Command::Bundle(mods) if !mods.iter().any(|(token, _)| is_bulk(*token)));
+                // All of a bundle is for one purpose.
+                let is_repair = matches!(&command, Command::Bundle(mods) if !mods.first().is_some_and(|(token, _)| is_bulk(*token)));
                 self.send(connection, command);
                 if is_repair {
                     crash::pass(Place::DuringRepair);

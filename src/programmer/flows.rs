@@ -161,13 +161,11 @@ impl Page {
         if self.has(place) { self.flows.get_mut(rank) } else { None }
     }
 
-    /// Adds a flow, where there is none.
+    /// Adds a flow; there is none.
     fn insert(&mut self, place: u32, flow: Flow) {
-        if !self.has(place) {
-            let rank = self.rank(place);
-            self.present |= 1 << place;
-            self.flows.insert(rank, flow);
-        }
+        let rank = self.rank(place);
+        self.present |= 1 << place;
+        self.flows.insert(rank, flow);
     }
 
     fn remove(&mut self, place: u32) -> Option<Flow> {

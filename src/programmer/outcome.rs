@@ -117,12 +117,13 @@ impl Engine {
                     self.install_again(number, id);
                 } else if tally.rolled_back {
                     self.restore_singly(number, id);
-                } else if placement.stage == Stage::Drifted && placement.reason == Some(Reason::ConnectionLost) {
-                    // Whether it has been put back is not known. That it was confirmed, and went, is.
-                    self.read_now(id);
                 } else if tally.lost {
-                    placement.stage = Stage::Unknown;
-                    self.save_flow(number);
+                    // Whether it has been put back is not known. That it was confirmed, and went, is.
+                    let is_cut_off = placement.reason == Some(Reason::ConnectionLost);
+                    if !(placement.stage == Stage::Drifted && is_cut_off) {
+                        placement.stage = Stage::Unknown;
+                        self.save_flow(number);
+                    }
                     self.read_now(id);
                 } else if tally.unsent {
                     placement.stage = if placement.stage == Stage::Sent { Stage::Waiting } else { placement.stage };

@@ -9,7 +9,7 @@
 
 use bytes::{Buf, BufMut};
 
-use super::asked::Asked;
+use super::asked::{Asked, get_short, take};
 use super::record::{AtomRecord, FlowRecord, PlacementRecord, StoredStage};
 use crate::contract::{InstallFlow, Timestamp};
 
@@ -114,8 +114,7 @@ fn get_flow(mut bytes: &[u8]) -> Option<StoredFlow> {
 
 fn get_node(bytes: &mut &[u8]) -> Option<PlacementRecord> {
     let [stage, flags] = bytes.try_get_u16().ok()?.to_be_bytes();
-    let length = bytes.try_get_u16().ok()?;
-    let name = take(bytes, length.into())?;
+    let name = get_short(bytes)?;
     let has = |bit| flags & bit != 0;
     Some(PlacementRecord {
         node: std::str::from_utf8(name).ok()?.parse().ok()?,
@@ -145,12 +144,6 @@ fn put_long(bytes: &mut Vec<u8>, long: &[u8]) {
 fn get_long<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = bytes.try_get_u32().ok()?;
     take(bytes, usize::try_from(length).ok()?)
-}
-
-fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
-    let (taken, rest) = bytes.split_at_checked(length)?;
-    *bytes = rest;
-    Some(taken)
 }
 
 #[cfg(test)]

@@ -228,8 +228,10 @@ impl Bundles {
                 None => false,
             },
             BundleControlType::CommitReply => {
-                let committed = self.closed.iter_mut().find(|bundle| answers(bundle, true));
-                committed.map(|bundle| bundle.judge(Verdict::Applied)).is_some_and(|()| self.settle_judged(events))
+                let Some(bundle) = self.closed.iter_mut().find(|bundle| answers(bundle, true)) else { return false };
+                bundle.judge(Verdict::Applied);
+                self.settle_judged(events);
+                true
             }
             // A bundle is forgotten when it is discarded.
             BundleControlType::DiscardReply => true,
@@ -244,22 +246,17 @@ impl Bundles {
 
     fn end_barrier(&mut self, xid: Xid, end: Barrier, events: &mut VecDeque<Event>) -> bool {
         let barriers = self.closed.iter_mut().filter_map(|bundle| bundle.barrier_mut());
-        match barriers.into_iter().find(|barrier| **barrier == Barrier::Asked(xid)) {
-            Some(barrier) => {
-                *barrier = end;
-                self.settle_judged(events)
-            }
-            None => false,
-        }
+        let Some(barrier) = barriers.into_iter().find(|barrier| **barrier == Barrier::Asked(xid)) else { return false };
+        *barrier = end;
+        self.settle_judged(events);
+        true
     }
 
-    /// Settles what has been committed, or not, and is behind a barrier.
-    fn settle_judged(&mut self, events: &mut VecDeque<Event>) -> bool {
-        while let Some(at) = self.closed.iter().position(Bundle::is_over) {
-            let bundle = self.closed.remove(at);
+    /// Settles the bundle whose commit and barrier are both answered now, if there is one.
+    fn settle_judged(&mut self, events: &mut VecDeque<Event>) {
+        if let Some(bundle) = self.take(Bundle::is_over) {
             bundle.settle_by_verdict(events);
         }
-        true
     }
 
     /// The switch has said all it has to say of the messages of a bundle.
@@ -282,7 +279,8 @@ impl Bundles {
         if let Some(bundle) = self.closed.iter_mut().find(|bundle| bundle.is_committed() && bundle.waits_for(xid)) {
             let cause = bundle.cause(error);
             bundle.judge(Verdict::RolledBack(cause));
-            return self.settle_judged(events);
+            self.settle_judged(events);
+            return true;
         }
         if let Some(bundle) = self.take(|bundle| bundle.waits_for(xid)) {
             self.discarded.push(bundle.id);
