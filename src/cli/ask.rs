@@ -93,15 +93,12 @@ pub(super) async fn request(client: &Client, command: &Command) -> Result<Box<Ra
 
 /// The answer, if it comes before a daemon must be taken to be stuck.
 async fn in_time(client: &Client, command: &Command) -> Result<Result<Box<RawValue>, RequestError>, Failure> {
-    let own = match command {
-        Command::InstallFlow(install) => Duration::from_millis(install.timeout_ms.into()),
-        Command::InstallFlows(install) => {
-            let longest = install.flows.iter().map(|flow| flow.timeout_ms).max();
-            Duration::from_millis(longest.unwrap_or_default().into())
-        }
-        _ => Duration::ZERO,
+    let own_ms = match command {
+        Command::InstallFlow(install) => install.timeout_ms,
+        Command::InstallFlows(install) => install.timeout_ms().unwrap_or_default(),
+        _ => 0,
     };
-    timeout(own + PATIENCE, client.request(command)).await.map_err(|_| {
+    timeout(Duration::from_millis(own_ms.into()) + PATIENCE, client.request(command)).await.map_err(|_| {
         let what = format!("the daemon has not answered {} in time: the outcome is not known", command.name());
         Failure::new(Exit::No, what)
     })

@@ -87,7 +87,7 @@ fn may_repeat(command: &Command) -> bool {
 fn own_wait(command: &Command) -> Duration {
     let longest = match command {
         Command::InstallFlow(flow) => Some(flow.timeout_ms),
-        Command::InstallFlows(many) => many.flows.iter().map(|flow| flow.timeout_ms).max(),
+        Command::InstallFlows(many) => many.timeout_ms(),
         _ => None,
     };
     Duration::from_millis(longest.unwrap_or(crate::contract::DEFAULT_TIMEOUT_MS).into())

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::access::Authenticate;
 use super::error::Invalid;
 use super::event::{Subscribe, Subscription, Unsubscribe};
-use super::install::{InstallFlow, is_default};
+use super::install::{InstallFlow, Wait, is_default};
 use super::name::{DatapathId, FlowId, NodeName, OvsdbAddress, SwitchAddress};
 use super::queues::SetQueues;
 use super::reply::FlowState;
@@ -299,6 +299,18 @@ pub struct InstallFlows {
 }
 
 impl InstallFlows {
+    /// What the one answer waits for: that of the flow which waits for most.
+    #[must_use]
+    pub fn wait(&self) -> Wait {
+        if self.flows.iter().any(|flow| flow.wait == Wait::Applied) { Wait::Applied } else { Wait::Accepted }
+    }
+
+    /// How long it waits at most, in milliseconds: as long as the most patient of the flows. `None` without flows.
+    #[must_use]
+    pub fn timeout_ms(&self) -> Option<u32> {
+        self.flows.iter().map(|flow| flow.timeout_ms).max()
+    }
+
     fn check(&self) -> Result<(), Invalid> {
         self.flows
             .iter()

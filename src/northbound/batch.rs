@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::Server;
 use super::writer::unavailable;
-use crate::contract::{Atomic, ErrorBody, FlowState, FlowView, InstallFlow, InstallFlows, Reply, Wait};
+use crate::contract::{Atomic, ErrorBody, FlowState, FlowView, InstallFlow, InstallFlows, Reply};
 use crate::programmer::{Answer, Checked, Closed, Part, Programmer, Step, Terms, TrailSender};
 
 /// Flows in a part: a millisecond or two of the programmer's time.
@@ -55,9 +55,8 @@ pub(super) fn begin(server: &Server, request: InstallFlows, trail: Option<TrailS
 impl Batch {
     /// The answer, and what was sent to switches where that is wanted.
     async fn run(self, request: InstallFlows, is_followed: bool) -> (Answer, Vec<Step>) {
+        let (wait, timeout_ms) = (request.wait(), request.timeout_ms().unwrap_or(0));
         let InstallFlows { flows, report, .. } = request;
-        let wait = if flows.iter().any(|flow| flow.wait == Wait::Applied) { Wait::Applied } else { Wait::Accepted };
-        let timeout_ms = flows.iter().map(|flow| flow.timeout_ms).max().unwrap_or(0);
         let due = Instant::now() + Duration::from_millis(timeout_ms.into());
         match self.check(flows).await {
             Ok(parts) => self.install(parts, Terms { report, wait, due }, is_followed).await,

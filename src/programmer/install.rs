@@ -80,9 +80,8 @@ impl Engine {
     }
 
     pub(super) fn install_flows(&mut self, ticket: Ticket, request: InstallFlows) {
+        let (wait, timeout_ms) = (request.wait(), request.timeout_ms().unwrap_or(0));
         let InstallFlows { flows, atomic, report } = request;
-        let wait = if flows.iter().any(|flow| flow.wait == Wait::Applied) { Wait::Applied } else { Wait::Accepted };
-        let timeout_ms = flows.iter().map(|flow| flow.timeout_ms).max().unwrap_or(0);
         let plans = match self.plan_all(flows, 0) {
             Ok(plans) => plans,
             Err(error) => return self.answer(ticket, Err(error)),

@@ -4,6 +4,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::binary::{flumen, run};
 
@@ -11,24 +15,28 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// What the package has of one list: strings between quotation marks, a list of them for each line.
-fn of_the_package(list: &str) -> Vec<Vec<String>> {
-    let manifest = read("Cargo.toml");
-    let (_, package) = manifest.split_once("[package.metadata.deb]").unwrap();
-    let (_, rest) = package.split_once(&format!("\n{list} = [")).unwrap();
-    let lines = rest.lines().take_while(|line| *line != "]" && !line.starts_with('['));
-    let quoted = |line: &str| line.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
-    lines.map(quoted).filter(|found| !found.is_empty()).collect()
+/// What `Cargo.toml` says of the Debian package under this key, as cargo reads it.
+fn of_the_package<T: DeserializeOwned>(key: &str) -> T {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--offline", "--no-deps", "--format-version=1"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let told: Value = serde_json::from_slice(&cargo.output().unwrap().stdout).unwrap();
+    let mut packages = told["packages"].as_array().unwrap().iter();
+    let package = packages.find(|package| package["name"] == env!("CARGO_PKG_NAME")).unwrap();
+    serde_json::from_value(package["metadata"]["deb"][key].clone()).unwrap()
+}
+
+/// The files of the package: where each is now, where it goes, and with which rights.
+fn assets() -> Vec<Vec<String>> {
+    of_the_package("assets")
 }
 
 /// Where a file of the package is after its installation.
 fn destinations() -> BTreeSet<String> {
-    let assets = of_the_package("assets");
     let place = |asset: &Vec<String>| match asset[1].ends_with('/') {
         true => format!("/{}{}", asset[1], Path::new(&asset[0]).file_name().unwrap().to_str().unwrap()),
         false => format!("/{}", asset[1]),
     };
-    assets.iter().map(place).collect()
+    assets().iter().map(place).collect()
 }
 
 #[test]
@@ -39,7 +47,7 @@ fn what_the_package_takes_is_in_the_repository_or_written_by_the_binary() {
     let pages: Vec<_> = fs::read_dir(man).unwrap().map(|page| page.unwrap().path()).collect();
     let script = read("dist/package");
     let mut sections = BTreeSet::new();
-    for asset in of_the_package("assets") {
+    for asset in assets() {
         let Some(written) = asset[0].strip_prefix("target/deb/") else {
             assert!(!read(&asset[0]).is_empty(), "{asset:?}");
             continue;
@@ -66,8 +74,6 @@ fn the_unit_finds_its_binary_and_its_configuration_where_the_package_puts_them()
     let paths: Vec<_> = start.split(' ').filter(|word| word.starts_with('/')).collect();
     assert_eq!(paths, ["/usr/bin/flumen", "/etc/flumen/flumen.toml"]);
     assert!(paths.iter().all(|path| places.contains(*path)), "{places:?}");
-    assert!(
-        read("Cargo.toml").contains("conf-files = [\"/etc/flumen/flumen.toml\"]"),
-        "what is in /etc is the administrator's"
-    );
+    let kept: Vec<String> = of_the_package("conf-files");
+    assert_eq!(kept, ["/etc/flumen/flumen.toml"], "what is in /etc is the administrator's");
 }
