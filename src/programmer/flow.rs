@@ -321,13 +321,16 @@ impl Placement {
         }
     }
 
-    /// The state that a client is told. What was applied and is refused when it is put back is not so any more, until
-    /// nothing is left of it.
+    /// The state that a client is told.
     pub(super) fn state(&self) -> FlowState {
-        match self.stage {
-            Stage::Undoing if self.applied_at.is_some() => FlowState::Drifted,
-            stage => stage.state(),
-        }
+        if self.is_adrift() { FlowState::Drifted } else { self.stage.state() }
+    }
+
+    /// It was applied, and is not so any more: it is refused when it is put back, until nothing is left of it, or whether
+    /// it has been put back is not known. That it was confirmed, and went, is known.
+    pub(super) fn is_adrift(&self) -> bool {
+        self.applied_at.is_some()
+            && (self.stage == Stage::Undoing || self.stage == Stage::Unknown && self.atom().is_none())
     }
 
     /// Whether a job or an answer of the switch will move it on.

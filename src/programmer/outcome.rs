@@ -118,12 +118,8 @@ impl Engine {
                 } else if tally.rolled_back {
                     self.restore_singly(number, id);
                 } else if tally.lost {
-                    // Whether it has been put back is not known. That it was confirmed, and went, is.
-                    let is_cut_off = placement.reason == Some(Reason::ConnectionLost);
-                    if !(placement.stage == Stage::Drifted && is_cut_off) {
-                        placement.stage = Stage::Unknown;
-                        self.save_flow(number);
-                    }
+                    placement.stage = Stage::Unknown;
+                    self.save_flow(number);
                     self.read_now(id);
                 } else if tally.unsent {
                     placement.stage = if placement.stage == Stage::Sent { Stage::Waiting } else { placement.stage };

@@ -162,7 +162,7 @@ impl Engine {
         } else if matches!(stage, Stage::Applied | Stage::Drifted) {
             self.drifted(number, id, missing, if is_changed { Reason::Changed } else { Reason::Deleted });
         } else {
-            placement.stage = Stage::Waiting;
+            placement.stage = if placement.is_adrift() { Stage::Drifted } else { Stage::Waiting };
             placement.queued = true;
             self.push_install(number, id, missing);
             self.flow_moved(number);

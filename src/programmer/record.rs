@@ -304,7 +304,7 @@ impl StoredStage {
             Stage::Waiting if !placement.queued && placement.connection().is_none() && !placement.restored => {
                 Self::Waiting
             }
-            Stage::Undoing if placement.applied_at.is_some() => Self::Applied,
+            Stage::Undoing | Stage::Unknown if placement.is_adrift() => Self::Applied,
             Stage::Waiting | Stage::Sent | Stage::Undoing | Stage::Unknown => Self::Accepted,
             // It was applied, and is to be so again: the next read of the switch tells.
             Stage::Applied | Stage::Drifted => Self::Applied,

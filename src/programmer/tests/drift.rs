@@ -8,6 +8,7 @@ use openflow::{
 };
 
 use super::*;
+use crate::contract::FlowState;
 use crate::emulator::SwitchConfig;
 use crate::programmer::TableMiss;
 use crate::programmer::cookie::FlowNumber;
@@ -49,6 +50,21 @@ fn every_rule_of_a_flow_is_put_back_when_all_are_deleted_or_changed_at_once() {
             assert_eq!(world.rules(0), before);
         }
     }
+}
+
+#[test]
+fn what_was_applied_is_never_called_accepted_or_unknown_while_it_is_put_back() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice_with("a", 1, json!({"protocol": "udp", "destination_port": "5000-5100"})));
+    let before = world.rules(0);
+    world.begin_to_meddle(0, &[delete_all()]);
+    let mut states = Vec::new();
+    while world.step() {
+        states.extend(world.engine.flows.iter().map(|(_, flow)| flow.state()));
+    }
+    states.dedup();
+    assert_eq!(states, [FlowState::Drifted, FlowState::Applied]);
+    assert_eq!(world.rules(0), before);
 }
 
 #[test]

@@ -329,8 +329,14 @@ impl World {
         self.switches[switch].flows(self.now).len()
     }
 
-    /// Somebody else's controller writes to the switch.
+    /// Somebody else's controller writes to the switch, and everything that follows from it happens.
     pub(super) fn meddle(&mut self, switch: usize, messages: &[openflow::Message]) {
+        self.begin_to_meddle(switch, messages);
+        self.run();
+    }
+
+    /// Somebody else's controller writes to the switch.
+    pub(super) fn begin_to_meddle(&mut self, switch: usize, messages: &[openflow::Message]) {
         let mut link = Link::open(&mut self.switches[switch], Vec::new(), self.now);
         let mut bytes = BytesMut::new();
         let hello = openflow::Message::Hello(openflow::Hello::with_versions(&[openflow::OFP_VERSION]));
@@ -339,7 +345,6 @@ impl World {
         }
         link.handle_input(&mut self.switches[switch], &mut bytes, self.now);
         link.close(&mut self.switches[switch]);
-        self.run();
     }
 
     /// The disk catches up, or begins to write again.

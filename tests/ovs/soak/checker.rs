@@ -95,7 +95,8 @@ pub(super) struct Checker {
     back_at: u64,
     /// Nodes whose last connection was forsaken.
     forsaken: HashSet<Name>,
-    unknown: BTreeSet<(Name, Name)>,
+    /// What was unknown when it was last asked for, and when each was first seen so.
+    unknown: BTreeMap<(Name, Name), u64>,
 }
 
 impl Checker {
@@ -313,25 +314,29 @@ impl Checker {
     }
 
     fn unknown(&mut self, flows: Vec<(Name, Name)>) {
-        let flows: BTreeSet<_> = flows.into_iter().collect();
-        for resolved in self.unknown.difference(&flows) {
-            if let Some(since) = self.linked.get(&resolved.1).filter(|_| self.daemon == Daemon::Answers) {
-                let late = self.now.saturating_sub(self.back_at.max(*since));
+        let before = std::mem::take(&mut self.unknown);
+        let now = self.now;
+        let first_seen = |flow| (before.get(&flow).copied().unwrap_or(now), flow);
+        self.unknown = flows.into_iter().map(first_seen).map(|(at, flow)| (flow, at)).collect();
+        for ((id, node), first_seen) in before {
+            if let Some(late) = self.unknown_for(&node, first_seen).filter(|_| !self.unknown.contains_key(&(id, node)))
+            {
                 self.tally.longest_unknown = self.tally.longest_unknown.max(late);
             }
         }
-        for (id, node) in &flows {
-            let since = self.linked.get(node).map(|since| self.back_at.max(*since));
-            if !self.unknown.contains(&(id.clone(), node.clone())) {
-                self.tally.unknown += 1;
-            }
-            let is_late = |since: &u64| self.daemon == Daemon::Answers && self.now.saturating_sub(*since) > UNKNOWN;
-            if let Some(since) = since.filter(is_late) {
-                let late = self.now.saturating_sub(since) as f64 / 1e6;
-                self.find(format!("{id} is unknown {late:.3} s after {node} was connected again"));
-            }
-        }
-        self.unknown = flows;
+        self.tally.unknown += self.unknown.values().filter(|first_seen| **first_seen == now).count() as u64;
+        let late = self.unknown.iter().filter_map(|((id, node), first_seen)| {
+            let late = self.unknown_for(node, *first_seen).filter(|late| *late > UNKNOWN)? as f64 / 1e6;
+            Some(format!("{id} is unknown {late:.3} s after {node} was connected again"))
+        });
+        late.collect::<Vec<_>>().into_iter().for_each(|sentence| self.find(sentence));
+    }
+
+    /// How long the daemon could have found out by now what a flow is on a node that it has been connected to again, in
+    /// microseconds. A flow may become unknown on a connection that is there: somebody else writes to its switch, too.
+    fn unknown_for(&self, node: &Name, first_seen: u64) -> Option<u64> {
+        let linked = self.linked.get(node).filter(|_| self.daemon == Daemon::Answers)?;
+        Some(self.now.saturating_sub(first_seen.max(self.back_at).max(*linked)))
     }
 
     fn quiet(&mut self, listed: &[Listed], tables: &BTreeMap<Name, Vec<String>>) {

@@ -10,8 +10,25 @@ use super::checker::removals;
 use super::history::{Entry, Event, Listed};
 use super::workload::{NARROW, ROOMY};
 
-/// How much of a history bugs are planted in.
-pub(super) const ENTRIES: usize = 10_000;
+/// How much of a history bugs are planted in, at least: entries, and moments at which everything is compared.
+const ENTRIES: usize = 10_000;
+const QUIET_MOMENTS: usize = 6;
+
+/// The beginning of a history, up to a moment at which everything is compared.
+pub(super) fn beginning(entries: impl Iterator<Item = Entry>) -> Vec<Entry> {
+    let (mut history, mut quiet_moments) = (Vec::new(), 0);
+    for entry in entries {
+        let is_quiet = matches!(entry.event, Event::Quiet { .. });
+        quiet_moments += usize::from(is_quiet);
+        history.push(entry);
+        if is_quiet && history.len() >= ENTRIES && quiet_moments >= QUIET_MOMENTS {
+            break;
+        }
+    }
+    let last = history.iter().rposition(|entry| matches!(entry.event, Event::Quiet { .. }));
+    history.truncate(last.map_or(0, |last| last + 1));
+    history
+}
 
 /// One bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,20 +303,26 @@ fn unconfirm(history: &mut [Entry], rng: &mut Rng) -> bool {
 }
 
 fn stay_unknown(history: &mut Vec<Entry>, rng: &mut Rng) -> bool {
-    let late = |at: usize| {
+    let stays = |at: usize| {
         let Event::Linked { node } = &history[at].event else { return None };
         let is_about = |entry: &&Entry| matches!(&entry.event, Event::Linked { node: other } | Event::Unlinked { node: other, .. } if other == node);
-        let end = history[at + 1..].iter().find(is_about).map_or(u64::MAX, |entry| entry.at);
-        let moment = history[at].at + 2_100_000;
-        let place = history.iter().position(|entry| entry.at > moment)?;
-        (moment < end).then(|| {
-            (place, Entry { at: moment, event: Event::Unknown { flows: vec![("w0-1".to_owned(), node.clone())] } })
-        })
+        let unlinked = history[at + 1..].iter().find(is_about).map_or(u64::MAX, |entry| entry.at);
+        let until = history[at].at + 2_100_000;
+        let end = history.iter().position(|entry| entry.at > until)?;
+        (until < unlinked).then(|| (at..end, until, node.clone()))
     };
-    let Some((place, entry)) = rng.choice((0..history.len()).filter_map(late).collect::<Vec<_>>()) else {
+    let Some((range, until, node)) = rng.choice((0..history.len()).filter_map(stays).collect::<Vec<_>>()) else {
         return false;
     };
-    history.insert(place, entry);
+    let flow = ("w0-1".to_owned(), node);
+    for entry in &mut history[range.clone()] {
+        if let Event::Unknown { flows } = &mut entry.event {
+            flows.push(flow.clone());
+        }
+    }
+    let unknown = |at: u64| Entry { at, event: Event::Unknown { flows: vec![flow.clone()] } };
+    history.insert(range.end, unknown(until));
+    history.insert(range.start + 1, unknown(history[range.start].at));
     true
 }
 

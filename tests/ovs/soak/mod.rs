@@ -9,8 +9,8 @@
 //! `make soak` is the long run. `FLUMEN_SOAK_KILLS`, `FLUMEN_SOAK_RESTARTS` and `FLUMEN_SOAK_CUTS` say how much is
 //! broken, `FLUMEN_SOAK_WORLDS` in how many worlds side by side, each with a daemon, an Open vSwitch and a checker of its
 //! own. `FLUMEN_SOAK_SEED` says what is asked and in which order it is broken, and `FLUMEN_SOAK_HISTORY` how the files of
-//! the histories begin, which are kept then. `FLUMEN_SOAK_JUDGE` names one that is judged once more, and nothing else is
-//! done.
+//! the histories begin, which are kept then. `FLUMEN_SOAK_JUDGE` names one that is judged once more, planted bugs
+//! included, and nothing else is done.
 
 mod checker;
 mod flow;
@@ -33,7 +33,7 @@ use fastrand::Rng;
 
 use checker::{Checker, Tally};
 use forgery::Forgery;
-use history::{Entry, Event, Log, Reader};
+use history::{Entry, Log, Reader};
 use storm::{Blow, Done, Storm};
 
 /// The short form.
@@ -96,18 +96,19 @@ fn history_file(number: usize) -> (PathBuf, Option<tempfile::TempDir>) {
 
 #[test]
 fn whatever_is_killed_or_cut_nothing_that_was_acknowledged_is_lost_changed_or_too_much() {
+    let seed = from_environment("FLUMEN_SOAK_SEED").unwrap_or_else(|| fastrand::u64(..));
     if let Some(path) = std::env::var_os("FLUMEN_SOAK_JUDGE") {
         let mut checker = Checker::default();
         Reader::open(Path::new(&path)).for_each(|entry| checker.take(entry));
         println!("soak: {:?}", checker.tally);
-        return assert_eq!(checker.findings, Vec::<String>::new());
+        assert_eq!(checker.findings, Vec::<String>::new());
+        return assert_finds_what_is_planted(Path::new(&path), seed);
     }
     let counts = Counts {
         kills: from_environment("FLUMEN_SOAK_KILLS").unwrap_or(KILLS),
         restarts: from_environment("FLUMEN_SOAK_RESTARTS").unwrap_or(RESTARTS),
         cuts: from_environment("FLUMEN_SOAK_CUTS").unwrap_or(CUTS),
     };
-    let seed = from_environment("FLUMEN_SOAK_SEED").unwrap_or_else(|| fastrand::u64(..));
     let worlds = from_environment("FLUMEN_SOAK_WORLDS").unwrap_or(1);
     println!("soak: seed {seed}, {counts:?} in {worlds} worlds");
     let began = Instant::now();
@@ -222,9 +223,7 @@ impl Lane {
 
 /// Plants every bug in the beginning of a history in which there are none.
 fn assert_finds_what_is_planted(path: &Path, seed: u64) {
-    let mut history: Vec<Entry> = Reader::open(path).take(forgery::ENTRIES).collect();
-    let last = history.iter().rposition(|entry| matches!(entry.event, Event::Quiet { .. }));
-    history.truncate(last.map_or(0, |last| last + 1));
+    let history = forgery::beginning(Reader::open(path));
     assert_eq!(judge(&history), Vec::<String>::new());
     let mut rng = Rng::with_seed(seed);
     let missed: Vec<_> = Forgery::ALL
