@@ -35,7 +35,7 @@ pub(crate) fn run() {
 
 /// Single requests until the batches are answered: how long each took, and each batch.
 fn beside(lab: &Lab, single: &mut Single, form: Form, batchers: u32, times: &mut Vec<Duration>) -> Vec<Duration> {
-    let under_way: Vec<_> = (0..batchers).map(|batcher| batches(form, "problems", batcher * FLOWS)).collect();
+    let under_way: Vec<_> = (0..batchers).map(|batcher| batches(form, "problems", 1, batcher * FLOWS)).collect();
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let batches: Vec<_> = under_way
