@@ -43,7 +43,7 @@ pub(super) fn is_large(request: &InstallFlows) -> bool {
 pub(super) fn begin(server: &Server, request: InstallFlows, trail: Option<TrailSender>) -> oneshot::Receiver<Answer> {
     let (answer, receiver) = oneshot::channel();
     let batch = Batch { programmer: server.programmer.clone(), turns: Arc::clone(&server.turns) };
-    server.tasks.spawn(async move {
+    server.spawn(async move {
         let (whole, steps) = batch.run(request, trail.is_some()).await;
         // Whoever asked may have gone away meanwhile.
         let _ = trail.map(|trail| trail.send(steps));

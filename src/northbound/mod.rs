@@ -10,12 +10,13 @@
 //! | one for each connection (`http`, then `websocket`) | its peer closes, fails or is too slow | the same token, then after the deadline the `kill` token |
 //! | one that writes events (`hub`) | the programmer has ended | its `shutdown` token |
 //! | one that looks at the token file (`auth`) | never by itself | its `shutdown` token |
-//! | one for each large batch (`batch`) | every part of it is answered | none: the programmer ends first |
-//! | one for what a lost client had asked to change | the programmer has answered, which the audit log is told | none |
+//! | one for each large batch (`batch`) | every part of it is answered | after the deadline the `kill` token |
+//! | one for what a lost client had asked to change | the programmer has answered, which the audit log is told | the same |
 //! | one for each refused connection, 64 at most | the 503 is written, or after a second | the same |
 //!
-//! A connection's task may be dropped at any await: commands that were submitted are carried out by the programmer,
-//! whose answer then finds its receiver gone.
+//! Each of them may be dropped at any await: what was submitted is carried out by the programmer, whose answer then finds
+//! its receiver gone. Of a batch that is what the programmer has by then; the audit log says of a change that its outcome
+//! is unknown.
 
 mod audit;
 mod auth;
@@ -196,6 +197,8 @@ struct Server {
     tasks: TaskTracker,
     /// Cancelled to end in order: answers in flight are delivered.
     shutdown: CancellationToken,
+    /// Cancelled when that has taken too long.
+    kill: CancellationToken,
 }
 
 impl Server {
@@ -212,7 +215,21 @@ impl Server {
             programmer,
             config,
             shutdown,
+            kill: CancellationToken::new(),
         }
+    }
+
+    /// Begins a task that may last until the deadline of the shutdown.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let kill = self.kill.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                // What ends with the others is not heard as an answer.
+                biased;
+                () = kill.cancelled() => {}
+                () = task => {}
+            }
+        });
     }
 
     /// How long the handshake of a connection may take.
@@ -236,7 +253,6 @@ pub async fn serve(
     let orderly_end = http::PROGRAMMER_TIMEOUT + config.drain_deadline + config.close_linger;
     let server = Arc::new(Server::new(programmer, config, shutdown));
     let tasks = server.tasks.clone();
-    let kill = CancellationToken::new();
     tasks.spawn({
         let server = Arc::clone(&server);
         async move { server.shutdown.run_until_cancelled(server.hub.run(news)).await }
@@ -246,19 +262,18 @@ pub async fn serve(
         async move { server.shutdown.run_until_cancelled(server.auth.follow()).await }
     });
     while let Some((socket, peer)) = accept(&listener, &server.shutdown).await {
-        let kill = kill.clone();
         let Ok(local) = socket.local_addr() else { continue };
         if let Some(place) = gate.enter(peer.ip()) {
-            let server = Arc::clone(&server);
-            tasks.spawn(async move {
-                let is_reserved = place.is_reserved() && server.auth.is_required();
-                kill.run_until_cancelled(serve_socket(socket, Ends { peer, local }, &server, is_reserved)).await;
+            let serving = Arc::clone(&server);
+            server.spawn(async move {
+                let is_reserved = place.is_reserved() && serving.auth.is_required();
+                serve_socket(socket, Ends { peer, local }, &serving, is_reserved).await;
                 drop(place);
             });
         } else if let Ok(slot) = Arc::clone(&refusals).try_acquire_owned() {
             server.metrics.refused();
-            tasks.spawn(async move {
-                kill.run_until_cancelled(timeout(REFUSAL_TIMEOUT, refuse(socket))).await;
+            server.spawn(async move {
+                let _ = timeout(REFUSAL_TIMEOUT, refuse(socket)).await;
                 drop(slot);
             });
         } else {
@@ -268,8 +283,8 @@ pub async fn serve(
     drop(listener);
     tasks.close();
     if timeout(orderly_end, tasks.wait()).await.is_err() {
-        warn!(connections = tasks.len(), "dropping the connections that did not end in time");
-        kill.cancel();
+        warn!(left = tasks.len(), "dropping the connections and batches that did not end in time");
+        server.kill.cancel();
         tasks.wait().await;
     }
 }

@@ -96,7 +96,7 @@ impl Drop for Pending<'_> {
         let is_change = |awaited: &Awaited| awaited.request.as_ref().is_some_and(|request| request.change.is_some());
         if self.awaited.iter().any(is_change) {
             let mut awaited = std::mem::take(&mut self.awaited);
-            self.server.tasks.spawn(async move {
+            self.server.spawn(async move {
                 while let Some(answered) = awaited.next().await {
                     let Some((mut request, answer)) = answered else { continue };
                     request.write_down(&answer);

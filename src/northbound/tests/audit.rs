@@ -13,7 +13,7 @@ use crate::programmer::Step;
 
 /// What was written down.
 #[derive(Debug, Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -42,7 +42,7 @@ impl Lines {
     }
 
     /// The outcomes, when there are so many.
-    async fn outcomes(&self, count: usize) -> Vec<Value> {
+    pub(super) async fn outcomes(&self, count: usize) -> Vec<Value> {
         within(async {
             while self.entries().len() < count {
                 tokio::task::yield_now().await;
@@ -54,14 +54,10 @@ impl Lines {
 }
 
 /// Writes down what this thread does, which is where all tasks of a test run.
-fn kept() -> (Lines, tracing::subscriber::DefaultGuard) {
+pub(super) fn kept() -> (Lines, tracing::subscriber::DefaultGuard) {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(lines.clone()).finish();
     (lines, tracing::subscriber::set_default(subscriber))
-}
-
-fn remove_node(id: &str) -> Message {
-    Message::text(format!(r#"{{"type":"RemoveNode","id":"{id}","payload":{{"name":"s1"}}}}"#))
 }
 
 #[tokio::test]
