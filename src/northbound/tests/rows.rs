@@ -50,6 +50,7 @@ const ROWS: [(&str, &[&str]); 20] = [
         &[
             "w05_empty_fragments_without_end_are_ended_with_1008",
             "w05_the_fragments_of_a_message_that_is_too_big_in_sum_are_ended_with_1009",
+            "w05_a_fragment_that_only_control_frames_follow_is_ended_when_its_time_is_over",
         ],
     ),
     ("W06 compression", &["the_handshake_computes_the_rfcs_own_key_and_never_compresses"]),

@@ -131,6 +131,28 @@ async fn w03_a_first_message_in_single_bytes_is_ended_when_its_time_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn w05_a_fragment_that_only_control_frames_follow_is_ended_when_its_time_is_over() {
+    let ping_interval = Duration::from_secs(3_600);
+    let front = Front::new(NorthboundConfig { ping_interval, ..NorthboundConfig::default() });
+    let (mut stream, _task) = front.upgraded();
+    let begun = Instant::now();
+    stream.write_all(&[0x01, 0x81, 0, 0, 0, 0, b'{']).await.unwrap();
+    let goodbye = timeout(Duration::from_secs(60), async {
+        loop {
+            // Far more often than anybody looks.
+            stream.write_all(&[0x8a, 0x80, 0, 0, 0, 0]).await.unwrap();
+            let mut head = [0; 4];
+            match timeout(Duration::from_secs(1), stream.read_exact(&mut head)).await {
+                Ok(Ok(_)) if head[0] == 0x88 => break u16::from_be_bytes([head[2], head[3]]),
+                _ => {}
+            }
+        }
+    });
+    assert_eq!(goodbye.await, Ok(1008));
+    assert!(begun.elapsed() <= Duration::from_secs(31), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn w07_a_hundred_control_frames_are_allowed_in_every_second() {
     let front = Front::new(NorthboundConfig::default());
     let (stream, _task) = front.upgraded();
