@@ -131,7 +131,7 @@ pub(super) async fn carry<S, D>(
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(limits)).await;
     let (sink, stream) = socket.split();
 
-    let pulse = Pulse::default();
+    let pulse = Pulse::new(read.clone());
     // Every request holds a permit of the load while it is in this channel, so there is always room.
     let (handed, from_reader) = mpsc::channel(load.limit());
     let keepalive = Keepalive::new(&pulse, config.ping_interval, config.pong_timeout);
@@ -280,7 +280,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin, D: Desk> Reader<'_, S, D> {
                 message = self.stream.next() => message,
                 ending = self.pace.overstrained() => return Err(ending),
             };
-            self.pulse.beat();
             match message {
                 Some(Ok(Message::Ping(frame) | Message::Pong(frame))) => self.pace.control_frame(frame.len())?,
                 Some(Ok(Message::Frame(_))) => {}

@@ -153,6 +153,27 @@ async fn w05_a_fragment_that_only_control_frames_follow_is_ended_when_its_time_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_takes_long_and_meets_a_ping_is_answered() {
+    let ping_interval = Duration::from_secs(6);
+    let front = Front::new(NorthboundConfig { ping_interval, ..NorthboundConfig::default() });
+    let (mut stream, _task) = front.upgraded();
+    let message = frame(0x81, format!("{:200}", r#"{"type":"ListNodes","id":"a"}"#).as_bytes());
+    for piece in message.chunks(message.len() / 18) {
+        stream.write_all(piece).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let mut client = client(stream).await;
+    let answer = loop {
+        match client.next().await {
+            Some(Ok(Message::Ping(_))) => {}
+            Some(Ok(Message::Text(answer))) => break answer,
+            other => panic!("no answer: {other:?}"),
+        }
+    };
+    assert!(answer.contains("Reply"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn w07_a_hundred_control_frames_are_allowed_in_every_second() {
     let front = Front::new(NorthboundConfig::default());
     let (stream, _task) = front.upgraded();
