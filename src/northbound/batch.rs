@@ -94,6 +94,8 @@ impl Batch {
                 Some(part) = under_way.next() => {
                     if !answer.add(part) {
                         next = None;
+                        // Whoever still queued would be given a turn, and not use it.
+                        turn = Box::pin(take_turn());
                     }
                 }
                 // The semaphore is never closed.
@@ -273,6 +275,23 @@ mod tests {
         }
         assert!(slices.recv().await.is_none(), "and nothing more was");
         assert_eq!(answer.await.unwrap(), Err(refused("gone")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_has_failed_keeps_no_turn_from_the_others() {
+        let turns = turns(1);
+        let (failing, mut of_failing) = batch(&turns);
+        let (other, mut of_other) = batch(&turns);
+        let first = tokio::spawn(run(failing, 3 * PART));
+        let (_, part) = pass_checks(&mut of_failing).await;
+        // The second part gets the turn that the first has given back, and is never answered.
+        let (_, never) = pass_checks(&mut of_failing).await;
+        part.send(Err(refused("gone"))).unwrap();
+        tokio::spawn(run(other, 1));
+        let installed = timeout(Duration::from_secs(60), pass_checks(&mut of_other)).await;
+        assert!(installed.is_ok(), "the other one never had its turn");
+        never.send(applied(PART)).unwrap();
+        assert_eq!(first.await.unwrap(), Err(refused("gone")));
     }
 
     #[tokio::test]
