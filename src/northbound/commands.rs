@@ -40,14 +40,17 @@ impl<'a> Commands<'a> {
         let depth = self.line.server.config.json_depth;
         let parsed = if frame.is_long() { self.parse_aside(frame, depth).await } else { frame.parse(depth) };
         let (id, command) = match parsed {
+            Ok((id, command)) if self.line.load.is_in_flight(&id) => {
+                return self.refuse(Some(id), Some(command.kind()), in_flight(), permit);
+            }
+            Err((Some(id), _)) if self.line.load.is_in_flight(&id) => {
+                return self.refuse(Some(id), None, in_flight(), permit);
+            }
             Ok(request) => request,
             Err((id, error)) => return self.refuse(id, None, error, permit),
         };
         let name = command.kind();
         if let Command::Authenticate(request) = &command {
-            if self.line.load.is_in_flight(&id) {
-                return self.refuse(Some(id), Some(name), in_flight(), permit);
-            }
             return match self.authenticate(request) {
                 Ok(reply) => {
                     self.line.server.metrics.answered(Some(name), None);
@@ -63,9 +66,7 @@ impl<'a> Commands<'a> {
             change.into_iter().for_each(|change| change.settle(&answer, &[]));
             return self.refuse(Some(id), Some(name), error, permit);
         }
-        if !self.line.load.begin(&id) {
-            return self.refuse(Some(id), Some(name), in_flight(), permit);
-        }
+        self.line.load.begin(&id);
         let permit = self.line.load.extend(permit, &command).await;
         let follow_up = command.subscription();
         let (sender, trail) = change.as_ref().map(|_| oneshot::channel()).unzip();

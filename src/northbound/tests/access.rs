@@ -237,6 +237,33 @@ async fn an_id_in_flight_is_a_conflict_for_authenticate_too() {
 }
 
 #[tokio::test]
+async fn an_id_in_flight_is_a_conflict_whatever_else_is_wrong_with_the_request() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let config = NorthboundConfig { tokens: Some(path.clone()), ..NorthboundConfig::default() };
+    let mut tokens = Tokens::default();
+    let token = tokens.add("v".parse().unwrap(), Role::Viewer).unwrap();
+    tokens.save(&path).unwrap();
+    let (daemon, mut requests) = Daemon::start(config).await;
+    let mut client = daemon.client().await;
+    ask(&mut client, "Authenticate", &json!({"token": token})).await;
+    client.send(list_nodes("q")).await.unwrap();
+    let first = within(requests.recv()).await.unwrap();
+    for (command, payload) in [
+        ("ListNodes", json!({})),
+        ("RemoveFlow", json!({"flow_id": "a"})),
+        ("GetFlow", json!({"flow_id": 5})),
+        ("Frobnicate", json!({})),
+    ] {
+        let answer = ask(&mut client, command, &payload).await;
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&"q".into(), &"conflict".into()), "{command}");
+    }
+    first.answer.send(answer_to(&Command::ListNodes)).unwrap();
+    assert_eq!(receive(&mut client).await["type"], "Reply");
+    assert_eq!(ask(&mut client, "RemoveFlow", &json!({"flow_id": "a"})).await["error"]["code"], "forbidden");
+}
+
+#[tokio::test]
 async fn w19_who_guesses_is_told_so_and_keeps_out_nobody_from_the_same_address() {
     let guarded = Guarded::start(NorthboundConfig::default()).await;
     let mut client = guarded.daemon.client().await;
