@@ -111,6 +111,9 @@ async fn respond(
     if let Err(reason) = server.origins.admit_host(request.headers(), request.version(), ends.local) {
         return sentence(StatusCode::BAD_REQUEST, reason);
     }
+    if let Err(reason) = server.origins.admit_origin(request.headers(), ends.local) {
+        return sentence(StatusCode::FORBIDDEN, reason);
+    }
     let path = request.uri().path();
     let is_websocket = path == "/v1/ws";
     if !is_websocket && !matches!(path, "/healthz" | "/readyz" | "/metrics") {

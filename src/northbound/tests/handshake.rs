@@ -84,6 +84,7 @@ async fn each_request_that_cannot_be_served_is_told_why() {
         (handshake("Origin: null\r\n"), 403, "may not connect"),
         (handshake("Origin: http://127.0.0.1.evil.com\r\n"), 403, "may not connect"),
         (handshake("Origin: https://noc.example.net\r\nOrigin: https://noc.example.net\r\n"), 403, "may not connect"),
+        (get("/metrics").replace("\r\n\r\n", "\r\nOrigin: https://evil.com\r\n\r\n"), 403, "may not connect"),
         (upgrade("Host: localhost", "Host: evil.com"), 400, "its name is localhost"),
         (upgrade("Host: localhost\r\n", ""), 400, "exactly one Host"),
         (handshake("Host: localhost\r\n"), 400, "exactly one Host"),
