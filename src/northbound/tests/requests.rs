@@ -119,9 +119,13 @@ async fn no_more_is_read_than_may_be_in_flight() {
     // A page of flows weighs as much as the whole allowance, so it waits until it is alone.
     for request in waiting {
         request.answer.send(answer()).unwrap();
+        receive(&mut client).await;
     }
+    let last = within(requests.recv()).await.unwrap();
     client.send(Message::text(r#"{"type":"ListFlows","id":"list","payload":{"limit":10000}}"#)).await.unwrap();
-    within(requests.recv()).await.unwrap().answer.send(answer()).unwrap();
+    let early = timeout(Duration::from_millis(200), requests.recv()).await;
+    assert!(early.is_err(), "it is not alone yet");
+    last.answer.send(answer()).unwrap();
     let list = within(requests.recv()).await.unwrap();
     assert_eq!(list.command.name(), "ListFlows");
 }
