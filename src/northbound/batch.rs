@@ -3,6 +3,9 @@
 //!
 //! Whose turn it is goes round: a batch that has had a part taken queues up behind the others. A part that waits long
 //! for its switch gives its turn back, so that a switch that does not answer holds up nobody else's.
+//!
+//! A batch outlives the connection that it came on. So there is room for so many flows of batches and no more, and whoever
+//! sends another is not read from until it fits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,8 +42,14 @@ pub(super) fn is_large(request: &InstallFlows) -> bool {
     request.atomic == Atomic::None && request.flows.len() > PART
 }
 
-/// Begins. What was begun is carried out whether or not anybody waits for the answer.
-pub(super) fn begin(server: &Server, request: InstallFlows, trail: Option<TrailSender>) -> oneshot::Receiver<Answer> {
+/// Begins as soon as there is room for it. What was begun is carried out whether or not anybody waits for the answer.
+pub(super) async fn begin(
+    server: &Server,
+    request: InstallFlows,
+    trail: Option<TrailSender>,
+) -> oneshot::Receiver<Answer> {
+    let weight = u32::try_from(request.flows.len()).unwrap_or(u32::MAX).min(server.config.batch_flows);
+    let room = Arc::clone(&server.room).acquire_many_owned(weight).await;
     let (answer, receiver) = oneshot::channel();
     let batch = Batch { programmer: server.programmer.clone(), turns: Arc::clone(&server.turns) };
     server.spawn(async move {
@@ -48,6 +57,7 @@ pub(super) fn begin(server: &Server, request: InstallFlows, trail: Option<TrailS
         // Whoever asked may have gone away meanwhile.
         let _ = trail.map(|trail| trail.send(steps));
         let _ = answer.send(whole);
+        drop(room);
     });
     receiver
 }

@@ -72,7 +72,7 @@ impl<'a> Commands<'a> {
         let (sender, trail) = change.as_ref().map(|_| oneshot::channel()).unzip();
         let submitted = match command {
             Command::InstallFlows(request) if batch::is_large(&request) => {
-                Ok(batch::begin(self.line.server, request, sender))
+                Ok(batch::begin(self.line.server, request, sender).await)
             }
             command => self.line.server.programmer.submit_followed(command, sender).await,
         };

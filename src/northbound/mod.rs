@@ -110,6 +110,10 @@ pub struct NorthboundConfig {
     pub requests_in_flight: u32,
     /// How many subscriptions there may be, of all connections together.
     pub subscriptions: usize,
+    /// How many flows the large batches under way may have, of all connections together and of those that have gone
+    /// before their answer; a single batch may have any number. Beyond it the daemon stops reading from whoever
+    /// sends more.
+    pub batch_flows: u32,
     /// How long a client may take from connecting to the end of its HTTP request.
     pub handshake_timeout: Duration,
     /// How long a message may take from its first byte to its last, in however many fragments it comes.
@@ -141,6 +145,7 @@ impl Default for NorthboundConfig {
             outbound_bytes: 32 << 20,
             requests_in_flight: 16_384,
             subscriptions: 50_000,
+            batch_flows: 1 << 19,
             handshake_timeout: Duration::from_secs(5),
             message_timeout: Duration::from_secs(30),
             ping_interval: Duration::from_secs(30),
@@ -194,6 +199,8 @@ struct Server {
     parsers: Semaphore,
     /// The parts of batches that may be under way.
     turns: Arc<Semaphore>,
+    /// The flows of batches that there is room for.
+    room: Arc<Semaphore>,
     tasks: TaskTracker,
     /// Cancelled to end in order: answers in flight are delivered.
     shutdown: CancellationToken,
@@ -211,6 +218,7 @@ impl Server {
             auth: Auth::new(config.tokens.clone(), config.query_tokens),
             parsers: Semaphore::new(processors),
             turns: Arc::new(Semaphore::new(batch::TURNS)),
+            room: Arc::new(Semaphore::new(config.batch_flows as usize)),
             tasks: TaskTracker::new(),
             programmer,
             config,

@@ -112,6 +112,7 @@ const ROWS: [(&str, &[&str]); 20] = [
             "turns_go_round_among_batches",
             "w15_of_however_many_batches_only_so_many_parts_are_ahead_of_anybody_else",
             "a_part_whose_switch_does_not_answer_holds_up_nobody_else",
+            "w15_batches_whose_clients_have_gone_take_no_more_room_than_there_is_and_hold_up_nothing_else",
         ],
     ),
     ("W16 a flow_id again", &["the_same_request_again_is_the_same_flow_and_another_body_is_a_conflict"]),
