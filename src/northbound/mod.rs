@@ -47,10 +47,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -298,12 +298,16 @@ pub async fn serve(
 }
 
 /// Serves one connection, behind TLS where there is a certificate.
-async fn serve_socket(socket: TcpStream, ends: Ends, server: &Server, is_reserved: bool) {
+async fn serve_socket<S>(socket: S, ends: Ends, server: &Server, is_reserved: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let deadline = Instant::now() + server.handshake_timeout(is_reserved);
     let Some(tls) = &server.config.tls else {
-        return http::serve_connection(socket, ends, server, is_reserved).await;
+        return http::serve_connection(socket, ends, server, is_reserved, deadline).await;
     };
-    match timeout(server.handshake_timeout(is_reserved), tls.acceptor().accept(socket)).await {
-        Ok(Ok(stream)) => http::serve_connection(stream, ends, server, is_reserved).await,
+    match timeout_at(deadline, tls.acceptor().accept(socket)).await {
+        Ok(Ok(stream)) => http::serve_connection(stream, ends, server, is_reserved, deadline).await,
         Ok(Err(error)) => debug!(peer = %ends.peer, %error, "a TLS handshake failed"),
         Err(_) => debug!(peer = %ends.peer, "a TLS handshake took too long"),
     }

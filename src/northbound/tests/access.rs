@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use data_encoding::BASE64URL_NOPAD;
+use rustls::pki_types::CertificateDer;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio_rustls::TlsConnector;
 
 use super::*;
 use crate::contract::{CommandName, Role};
@@ -358,16 +360,20 @@ async fn clients_speak_tls_and_a_renewed_certificate_is_used_at_once() {
     assert!(speaks_tls(&daemon, &renewed).await, "the old one stays in use");
 }
 
-/// Whether a client that trusts this certificate is answered.
-async fn speaks_tls(daemon: &Daemon, trusted: &rustls::pki_types::CertificateDer<'static>) -> bool {
+/// A client's end of TLS that trusts this certificate.
+pub(super) fn connector(trusted: &CertificateDer<'static>) -> TlsConnector {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = versions.unwrap().with_root_certificates(roots).with_no_client_auth();
-    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let Ok(stream) = connector.connect(name, daemon.socket().await).await else { return false };
+    Arc::new(config).into()
+}
+
+/// Whether a client that trusts this certificate is answered.
+async fn speaks_tls(daemon: &Daemon, trusted: &CertificateDer<'static>) -> bool {
+    let name = "localhost".try_into().unwrap();
+    let Ok(stream) = connector(trusted).connect(name, daemon.socket().await).await else { return false };
     let (mut client, _) = client_async(format!("ws://{}/v1/ws", daemon.address), stream).await.unwrap();
     client.send(list_nodes("a")).await.unwrap();
     matches!(within(client.next()).await, Some(Ok(Message::Text(text))) if text.contains("Reply"))

@@ -41,6 +41,7 @@ const ROWS: [(&str, &[&str]); 20] = [
             "a_slow_handshake_is_cut_off",
             "w03_five_thousand_slow_handshakes_hold_up_nobody_and_are_over_after_their_time",
             "w03_a_request_has_a_hundred_headers_and_8_kib_and_no_more",
+            "w03_tls_and_the_request_behind_it_have_the_time_of_one_handshake",
             "w03_a_first_message_in_single_bytes_is_ended_when_its_time_is_over",
         ],
     ),

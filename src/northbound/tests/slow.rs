@@ -5,7 +5,6 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::super::auth::Grant;
-use super::super::http::serve_connection;
 use super::super::subprotocol::Subprotocol;
 use super::super::websocket;
 use super::*;
@@ -39,7 +38,7 @@ impl Front {
     fn http(&self) -> (DuplexStream, JoinHandle<()>) {
         let (ours, theirs) = tokio::io::duplex(PIPE);
         let server = Arc::clone(&self.server);
-        (ours, tokio::spawn(async move { serve_connection(theirs, Self::ends(), &server, false).await }))
+        (ours, tokio::spawn(async move { serve_socket(theirs, Self::ends(), &server, false).await }))
     }
 
     /// A connection behind its handshake, and its task.
@@ -87,6 +86,26 @@ async fn w03_five_thousand_slow_handshakes_hold_up_nobody_and_are_over_after_the
     let lasted = begun.elapsed();
     assert!(lasted >= Duration::from_secs(5) && lasted < Duration::from_secs(6), "{lasted:?}");
     assert!(!task.is_finished(), "and the good one is still there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn w03_tls_and_the_request_behind_it_have_the_time_of_one_handshake() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = TlsFiles { certificate: directory.path().join("cert.pem"), key: directory.path().join("key.pem") };
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    let tls = Some(Arc::new(Tls::load(files).unwrap()));
+    let front = Front::new(NorthboundConfig { tls, ..NorthboundConfig::default() });
+    let (stream, task) = front.http();
+    let begun = Instant::now();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let mut stream =
+        super::access::connector(made.cert.der()).connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    stream.write_all(b"GET /v1/ws HTTP/1.1\r\n").await.unwrap();
+    stream.flush().await.unwrap();
+    task.await.unwrap();
+    assert_eq!(begun.elapsed().as_secs(), 5);
 }
 
 #[tokio::test(start_paused = true)]
