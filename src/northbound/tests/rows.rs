@@ -93,6 +93,7 @@ const ROWS: [(&str, &[&str]); 20] = [
         "W12 a slow subscriber",
         &[
             "w12_a_subscriber_that_reads_nothing_is_let_go_and_delays_nobody",
+            "w12_a_subscriber_that_takes_nothing_is_closed_with_1013_and_the_others_have_every_event",
             "w12_what_waits_for_many_subscribers_is_kept_once",
             "w12_a_subscriber_that_falls_behind_gets_one_gap_and_then_what_is_there",
         ],

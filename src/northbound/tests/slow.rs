@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use super::super::auth::Grant;
 use super::super::subprotocol::Subprotocol;
 use super::super::websocket;
+use super::events::{alarm, answer_at};
 use super::*;
 
 /// What a stream holds.
@@ -23,10 +24,18 @@ impl Front {
         let server = Arc::new(Server::new(Programmer::new(inbox), config, CancellationToken::new()));
         tokio::spawn(async move {
             while let Some(Request { command, answer, .. }) = requests.recv().await {
-                let _ = answer.send(answer_to(&command));
+                let _ = answer.send(answer_at(&command, 0));
             }
         });
         Self { server }
+    }
+
+    /// The way to tell news, and the task that writes them.
+    fn news(&self) -> mpsc::Sender<News> {
+        let (told, news) = mpsc::channel(64);
+        let server = Arc::clone(&self.server);
+        tokio::spawn(async move { server.hub.run(news).await });
+        told
     }
 
     fn ends() -> Ends {
@@ -190,6 +199,37 @@ async fn a_message_that_takes_long_and_meets_a_ping_is_answered() {
         }
     };
     assert!(answer.contains("Reply"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn w12_a_subscriber_that_takes_nothing_is_closed_with_1013_and_the_others_have_every_event() {
+    let front = Front::new(NorthboundConfig::default());
+    let told = front.news();
+    let subscribe = r#"{"type":"Subscribe","id":"a","payload":{"topics":["alarms"]}}"#;
+    let (mut stuck, task) = front.upgraded();
+    stuck.write_all(&frame(0x81, subscribe.as_bytes())).await.unwrap();
+    let (good, _task) = front.upgraded();
+    let mut good = client(good).await;
+    good.send(Message::text(subscribe)).await.unwrap();
+    let Some(Ok(Message::Text(reply))) = good.next().await else { panic!("no reply") };
+    assert!(reply.contains("Reply"), "{reply}");
+    assert_eq!(front.server.hub.subscriptions(), 2);
+    let (text, begun) = ("x".repeat(2 * PIPE), Instant::now());
+    let mut seq = 0;
+    while front.server.hub.subscriptions() == 2 {
+        seq += 1;
+        told.send(alarm(seq, &text)).await.unwrap();
+        let Some(Ok(Message::Text(event))) = good.next().await else { panic!("no event") };
+        assert!(event.contains(&format!(r#""seq":{seq},"#)), "after {seq} events");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let lasted = begun.elapsed();
+    assert!(lasted >= Duration::from_secs(10) && lasted < Duration::from_secs(22), "{lasted:?}");
+    let mut taken = Vec::new();
+    stuck.read_to_end(&mut taken).await.unwrap();
+    assert!(taken.ends_with(b"\x88\x0a\x03\xf5too slow"));
+    drop(stuck);
+    task.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
