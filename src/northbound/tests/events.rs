@@ -102,6 +102,24 @@ async fn only_what_was_subscribed_to_comes_and_only_until_it_is_given_up() {
 }
 
 #[tokio::test]
+async fn what_is_subscribed_to_and_given_up_at_once_is_given_up_whichever_is_answered_first() {
+    let (daemon, mut requests) = Daemon::start(NorthboundConfig::default()).await;
+    let mut client = daemon.client().await;
+    let mut asked = Vec::new();
+    for (id, command) in [("a", "Subscribe"), ("b", "Unsubscribe")] {
+        let text = serde_json::json!({"type": command, "id": id, "payload": alarms()}).to_string();
+        client.send(Message::text(text)).await.unwrap();
+        asked.push(within(requests.recv()).await.unwrap());
+    }
+    while let Some(Request { command, answer, .. }) = asked.pop() {
+        answer.send(answer_at(&command, 0)).unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((&receive(&mut client).await["id"], &receive(&mut client).await["id"]), (&"a".into(), &"b".into()));
+    assert!(daemon.get("/metrics").await.contains("\nflumen_subscriptions 0\n"));
+}
+
+#[tokio::test]
 async fn a_client_that_comes_back_gets_what_it_missed() {
     let daemon = daemon(NorthboundConfig::default(), 0).await;
     let mut first = daemon.client().await;
