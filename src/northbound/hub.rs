@@ -1,7 +1,7 @@
 //! From the programmer's news to every subscriber: one task writes each event once, and the connections read it.
 //!
-//! Nothing is copied for a subscriber: each has a cursor into the topic's [`Ring`], reads on when its client has taken
-//! what it was given, and learns of a gap when the ring has gone on without it. So one that is slow or stuck costs
+//! Nothing is copied for a subscriber: each has a cursor into the topic's [ring](SharedRing), reads on when its client has
+//! taken what it was given, and learns of a gap when the ring has gone on without it. So one that is slow or stuck costs
 //! nobody anything.
 
 use std::borrow::Cow;
@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
-use super::ring::{Read, Ring};
+use super::ring::{Read, SharedRing};
 use super::statistics::Statistics;
 use super::subprotocol::Written;
 use crate::contract::{ErrorBody, ErrorCode, EventPayload, Gap, ServerMessage, Subscribe, Timestamp, Topic};
@@ -25,24 +25,21 @@ const TAKE: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Hub {
     audience: Audience,
-    shelf: Mutex<Shelf>,
+    /// What is kept of the topics of which all are told the same.
+    rings: BTreeMap<Topic, SharedRing>,
+    /// Put together for those who have the same interval. Nobody who only reads waits for that.
+    statistics: Mutex<Statistics>,
     /// Told whenever there is something new.
     changed: watch::Sender<()>,
     places: Arc<Semaphore>,
     limit: usize,
 }
 
-/// What is kept.
-#[derive(Debug, Default)]
-struct Shelf {
-    rings: BTreeMap<Topic, Ring>,
-    statistics: Statistics,
-}
-
 /// One connection's place in one topic.
 #[derive(Debug)]
 pub(super) struct Cursor {
     topic: Topic,
+    ring: SharedRing,
     /// The number of the last event when it began.
     last: u64,
     next: u64,
@@ -58,14 +55,15 @@ impl Hub {
     pub(super) fn new(audience: Audience, limit: usize) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(limit));
-        Self { audience, shelf: Mutex::default(), changed: watch::Sender::new(()), places, limit }
+        let rings = Topic::ALL.iter().map(|topic| (*topic, SharedRing::default())).collect();
+        Self { audience, rings, statistics: Mutex::default(), changed: watch::Sender::new(()), places, limit }
     }
 
     /// Writes events until the programmer has no more of them.
     pub(super) async fn run(&self, mut news: mpsc::Receiver<News>) {
         let mut batch = Vec::with_capacity(TAKE);
         loop {
-            let due = self.shelf().statistics.due();
+            let due = self.statistics().due();
             let taken = tokio::select! {
                 taken = news.recv_many(&mut batch, TAKE) => taken,
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
@@ -83,32 +81,26 @@ impl Hub {
     }
 
     fn publish(&self, news: impl Iterator<Item = News>) {
-        // Written before the lock is taken: nobody waits for it.
-        let written: Vec<_> = news.map(|news| (self.write(&news), news)).collect();
-        let mut shelf = self.shelf();
-        for (event, News { topic, seq, at, payload }) in written {
-            match (topic, payload, event) {
-                (Topic::Stats, Some(EventPayload::Stats(stats)), _) => shelf.statistics.take(seq, at, stats),
-                (Topic::Stats, _, _) => shelf.statistics.skip(seq),
-                (_, _, Some(event)) => shelf.rings.entry(topic).or_default().push(seq, event),
-                (_, _, None) => shelf.rings.entry(topic).or_default().skip(seq),
+        for News { topic, seq, at, payload } in news {
+            match (topic, payload) {
+                (Topic::Stats, Some(EventPayload::Stats(stats))) => self.statistics().take(seq, at, stats),
+                (Topic::Stats, _) => self.statistics().skip(seq),
+                (_, Some(payload)) => {
+                    // Written before the lock is taken: nobody waits for it.
+                    let event = self.encode(topic, seq, &payload, at);
+                    self.ring(topic).lock().push(seq, event);
+                }
+                (_, None) => self.ring(topic).lock().skip(seq),
             }
         }
-        drop(shelf);
         self.changed.send_replace(());
     }
 
-    /// An event that is the same for all: statistics are put together for each interval.
-    fn write(&self, news: &News) -> Option<Arc<Written>> {
-        let payload = news.payload.as_ref().filter(|_| news.topic != Topic::Stats)?;
-        Some(self.encode(news.topic, news.seq, payload, news.at))
-    }
-
     fn publish_statistics(&self) {
-        let due = self.shelf().statistics.take_due(Instant::now());
+        let due = self.statistics().take_due(Instant::now());
         if let Some((interval, seq, at, stats)) = due {
             let event = self.encode(Topic::Stats, seq, &EventPayload::Stats(stats), at);
-            self.shelf().statistics.publish(interval, seq, event);
+            self.statistics().publish(interval, seq, event);
         }
         self.changed.send_replace(());
     }
@@ -159,30 +151,31 @@ impl Hub {
         // From here on nothing fails: who has joined is a cursor that leaves.
         let join = |(topic, told, last, next, owed, place)| {
             let interval_ms = request.interval_ms;
-            if topic == Topic::Stats {
-                self.shelf().statistics.join(interval_index(interval_ms), told);
-            }
+            let ring = match topic {
+                Topic::Stats => self.statistics().join(interval_index(interval_ms), told),
+                _ => self.ring(topic),
+            };
             let seat = self.audience.seat(topic, interval_ms);
-            Cursor { topic, last, next, interval_ms, owed, _seat: seat, _place: place }
+            Cursor { topic, ring, last, next, interval_ms, owed, _seat: seat, _place: place }
         };
         Ok(begun.into_iter().map(join).collect())
     }
 
     /// The number of the last statistics of an interval, which has numbers of its own; `told` is the last sample.
     pub(super) fn last_statistics(&self, interval_ms: u32, told: u64) -> u64 {
-        self.shelf().statistics.last(interval_index(interval_ms), told)
+        self.statistics().last(interval_index(interval_ms), told)
     }
 
     /// How many intervals of statistics somebody waits for.
     #[cfg(test)]
     pub(super) fn intervals(&self) -> usize {
-        self.shelf().statistics.intervals()
+        self.statistics().intervals()
     }
 
     /// A subscriber is gone.
     pub(super) fn leave(&self, cursor: &Cursor) {
         if cursor.topic == Topic::Stats {
-            self.shelf().statistics.leave(interval_index(cursor.interval_ms));
+            self.statistics().leave(interval_index(cursor.interval_ms));
         }
     }
 
@@ -198,14 +191,7 @@ impl Hub {
 
     /// What there is for a subscriber, and whether that is not all.
     pub(super) fn read(&self, cursor: &mut Cursor) -> (Vec<Arc<Written>>, bool) {
-        let Read { gap, events, is_partial } = {
-            let shelf = self.shelf();
-            let ring = match cursor.topic {
-                Topic::Stats => shelf.statistics.ring(interval_index(cursor.interval_ms)),
-                topic => shelf.rings.get(&topic),
-            };
-            ring.map(|ring| ring.read(&mut cursor.next)).unwrap_or_default()
-        };
+        let Read { gap, events, is_partial } = cursor.ring.lock().read(&mut cursor.next);
         let gaps = cursor.owed.take().into_iter().chain(gap).map(|gap| {
             let payload = EventPayload::Gap { gap };
             self.encode(cursor.topic, gap.to, &payload, Timestamp::now())
@@ -213,8 +199,12 @@ impl Hub {
         (gaps.chain(events).collect(), is_partial)
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ring(&self, topic: Topic) -> SharedRing {
+        self.rings.get(&topic).cloned().unwrap_or_default()
+    }
+
+    fn statistics(&self) -> MutexGuard<'_, Statistics> {
+        self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -259,7 +249,7 @@ mod tests {
         let subscribe = || hub.subscribe(&Subscribe::to([Topic::Ports]), &BTreeMap::new()).unwrap();
         let mut cursors: Vec<Cursor> = (0..SUBSCRIBERS).flat_map(|_| subscribe()).collect();
         let event = Arc::new(Written::new("x".repeat(1 << 20)));
-        hub.shelf().rings.entry(Topic::Ports).or_default().push(1, Arc::clone(&event));
+        hub.ring(Topic::Ports).lock().push(1, Arc::clone(&event));
         let read: Vec<_> = cursors.iter_mut().flat_map(|cursor| hub.read(cursor).0).collect();
         assert_eq!(read.len(), SUBSCRIBERS);
         assert!(read.iter().all(|read| Arc::ptr_eq(read, &event)), "each has the same, and not one like it");

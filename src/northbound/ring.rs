@@ -1,7 +1,7 @@
 //! The latest events of one topic, written once for all who read them.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::subprotocol::Written;
 use crate::contract::Gap;
@@ -24,6 +24,17 @@ pub(super) struct Ring {
     first: u64,
     /// The number that comes next.
     next: u64,
+}
+
+/// A ring as its one writer and all its readers have it. It is locked for as long as it takes to add an event, or to read
+/// some.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SharedRing(Arc<Mutex<Ring>>);
+
+impl SharedRing {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What a reader was given.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ring::Ring;
+use super::ring::SharedRing;
 use super::subprotocol::Written;
 use crate::contract::{FlowId, FlowStats, NodeName, NodeStats, Stats, Timestamp};
 use crate::programmer::INTERVALS_MS;
@@ -40,7 +40,7 @@ struct Mark {
 /// The subscribers with one interval.
 #[derive(Debug)]
 struct Class {
-    ring: Ring,
+    ring: SharedRing,
     subscribers: usize,
     mark: Mark,
     flows: BTreeMap<(NodeName, FlowId), FlowStats>,
@@ -63,8 +63,8 @@ struct Telling {
 
 impl Class {
     fn new(mark: Mark) -> Self {
-        let mut ring = Ring::default();
-        ring.skip(mark.last);
+        let ring = SharedRing::default();
+        ring.lock().skip(mark.last);
         let (flows, nodes) = Default::default();
         Self { ring, subscribers: 0, mark, flows, nodes, at: None, published: None, due: None, telling: None }
     }
@@ -109,11 +109,13 @@ impl Statistics {
         Mark { last: left.last + u64::from(is_missing), sample }
     }
 
-    /// One more subscriber. What was before the first is gone.
-    pub(super) fn join(&mut self, interval: usize, sample: u64) {
+    /// One more subscriber, who reads this ring. What was before the first is gone.
+    pub(super) fn join(&mut self, interval: usize, sample: u64) -> SharedRing {
         let mark = self.mark(interval, sample);
         self.left.remove(&interval);
-        self.intervals.entry(interval).or_insert_with(|| Class::new(mark)).subscribers += 1;
+        let class = self.intervals.entry(interval).or_insert_with(|| Class::new(mark));
+        class.subscribers += 1;
+        class.ring.clone()
     }
 
     pub(super) fn leave(&mut self, interval: usize) {
@@ -132,10 +134,6 @@ impl Statistics {
     #[cfg(test)]
     pub(super) fn intervals(&self) -> usize {
         self.intervals.len()
-    }
-
-    pub(super) fn ring(&self, interval: usize) -> Option<&Ring> {
-        self.intervals.get(&interval).map(|class| &class.ring)
     }
 
     /// Adds a sample: the latest word on each flow counts.
@@ -157,7 +155,7 @@ impl Statistics {
     pub(super) fn skip(&mut self, sample: u64) {
         for class in self.intervals.values_mut().filter(|class| class.mark.sample < sample) {
             class.mark = Mark { last: class.mark.last + 1, sample };
-            class.ring.skip(class.mark.last);
+            class.ring.lock().skip(class.mark.last);
             (class.at, class.due, class.telling) = (None, None, None);
             class.flows.clear();
             class.nodes.clear();
@@ -180,7 +178,7 @@ impl Statistics {
 
     pub(super) fn publish(&mut self, interval: usize, seq: u64, event: Arc<Written>) {
         if let Some(class) = self.intervals.get_mut(&interval) {
-            class.ring.push(seq, event);
+            class.ring.lock().push(seq, event);
         }
     }
 }
@@ -226,7 +224,7 @@ mod tests {
 
     /// What somebody who waits for this number is told of as missing.
     fn gap(statistics: &Statistics, mut next: u64) -> Option<(u64, u64)> {
-        let read = statistics.ring(0).unwrap().read(&mut next);
+        let read = statistics.intervals[&0].ring.lock().read(&mut next);
         read.gap.map(|gap| (gap.from, gap.to))
     }
 
