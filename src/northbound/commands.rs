@@ -60,7 +60,7 @@ impl<'a> Commands<'a> {
             };
         }
         let mut change = Change::of(&command, &id, &self.granted.borrow(), self.line.peer);
-        let admitted = self.authorize(&command).and_then(|()| self.line.page().foresee(&command));
+        let admitted = self.authorize(&command).and_then(|()| self.line.form().foresee(&command));
         if let Err(error) = admitted {
             let answer = Err(error.clone());
             change.into_iter().for_each(|change| change.settle(&answer, &[]));

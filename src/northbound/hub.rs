@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::ring::{Read, SharedRing};
 use super::statistics::Statistics;
-use super::subprotocol::Written;
+use super::subprotocol::WrittenEvent;
 use crate::contract::{ErrorBody, ErrorCode, EventPayload, Gap, ServerMessage, Subscribe, Timestamp, Topic};
 use crate::programmer::{Audience, News, Seat, interval_index};
 
@@ -106,11 +106,11 @@ impl Hub {
     }
 
     /// One event, written.
-    fn encode(&self, topic: Topic, seq: u64, payload: &EventPayload, timestamp: Timestamp) -> Arc<Written> {
+    fn encode(&self, topic: Topic, seq: u64, payload: &EventPayload, timestamp: Timestamp) -> Arc<WrittenEvent> {
         let epoch = Cow::Owned(self.audience.epoch().to_owned());
         let message = ServerMessage::Event { topic, seq, epoch, payload, timestamp };
         // The contract's types are strings, numbers and maps with string keys: writing them cannot fail.
-        Arc::new(Written::new(serde_json::to_string(&message).unwrap_or_default()))
+        Arc::new(WrittenEvent::new(serde_json::to_string(&message).unwrap_or_default()))
     }
 
     /// Makes the cursors of a new subscription; `standing` is where each topic stood when it began.
@@ -190,7 +190,7 @@ impl Hub {
     }
 
     /// What there is for a subscriber, and whether that is not all.
-    pub(super) fn read(&self, cursor: &mut Cursor) -> (Vec<Arc<Written>>, bool) {
+    pub(super) fn read(&self, cursor: &mut Cursor) -> (Vec<Arc<WrittenEvent>>, bool) {
         let Read { gap, events, is_partial } = cursor.ring.lock().read(&mut cursor.next);
         let gaps = cursor.owed.take().into_iter().chain(gap).map(|gap| {
             let payload = EventPayload::Gap { gap };
@@ -248,7 +248,7 @@ mod tests {
         let hub = Hub::new(Audience::default(), SUBSCRIBERS);
         let subscribe = || hub.subscribe(&Subscribe::to([Topic::Ports]), &BTreeMap::new()).unwrap();
         let mut cursors: Vec<Cursor> = (0..SUBSCRIBERS).flat_map(|_| subscribe()).collect();
-        let event = Arc::new(Written::new("x".repeat(1 << 20)));
+        let event = Arc::new(WrittenEvent::new("x".repeat(1 << 20)));
         hub.ring(Topic::Ports).lock().push(1, Arc::clone(&event));
         let read: Vec<_> = cursors.iter_mut().flat_map(|cursor| hub.read(cursor).0).collect();
         assert_eq!(read.len(), SUBSCRIBERS);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ring::SharedRing;
-use super::subprotocol::Written;
+use super::subprotocol::WrittenEvent;
 use crate::contract::{FlowId, FlowStats, NodeName, NodeStats, Stats, Timestamp};
 use crate::programmer::INTERVALS_MS;
 
@@ -176,7 +176,7 @@ impl Statistics {
         Some((*interval, seq, at, stats))
     }
 
-    pub(super) fn publish(&mut self, interval: usize, seq: u64, event: Arc<Written>) {
+    pub(super) fn publish(&mut self, interval: usize, seq: u64, event: Arc<WrittenEvent>) {
         if let Some(class) = self.intervals.get_mut(&interval) {
             class.ring.lock().push(seq, event);
         }

@@ -21,11 +21,11 @@ use tracing::debug;
 
 use super::auth::Grant;
 use super::commands::Commands;
+use super::form::Form;
 use super::keepalive::{Keepalive, Pulse};
 use super::load::Load;
 use super::outbox::Outbox;
 use super::pace::Pace;
-use super::page::Page;
 use super::progress::{Counted, Credit};
 use super::subprotocol::Subprotocol;
 use super::writer::{Handed, Writer};
@@ -91,8 +91,8 @@ pub(super) struct Line<'a> {
 
 impl Line<'_> {
     /// How its answers are written.
-    pub(super) fn page(self) -> Page {
-        Page { subprotocol: self.subprotocol, limit: self.server.config.outbound_bytes }
+    pub(super) fn form(self) -> Form {
+        Form { subprotocol: self.subprotocol, limit: self.server.config.outbound_bytes }
     }
 }
 

@@ -16,9 +16,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Server;
 use super::audit::Change;
+use super::form::{WrittenAnswer, is_long};
 use super::keepalive::{Beat, Keepalive};
 use super::outbox::{Outbox, Sink};
-use super::page::{Written, is_long};
 use super::subscriptions::Subscriptions;
 use super::websocket::{Ending, Line};
 use crate::contract::{CommandName, ErrorBody, ErrorCode, Reply, RequestId, Subscription};
@@ -145,7 +145,7 @@ pub(super) struct Writer<'a, S> {
     line: Line<'a>,
     pending: Pending<'a>,
     /// Long answers that are being written elsewhere.
-    long: FuturesUnordered<JoinHandle<(Written, OwnedSemaphorePermit)>>,
+    long: FuturesUnordered<JoinHandle<(WrittenAnswer, OwnedSemaphorePermit)>>,
     reader_ended: bool,
     keepalive: Keepalive<'a>,
     subscriptions: Subscriptions<'a>,
@@ -255,16 +255,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
         request.write_down(&answer);
         let Submitted { id, command, permit, follow_up, .. } = request;
         let answer = answer.and_then(|reply| self.follow_up(follow_up, reply));
-        let page = self.line.page();
+        let form = self.line.form();
         if answer.as_ref().is_ok_and(is_long) {
-            self.long.push(spawn_blocking(move || (page.write(id, command, answer), permit)));
+            self.long.push(spawn_blocking(move || (form.write(id, command, answer), permit)));
         } else {
-            self.push(page.write(id, command, answer), permit);
+            self.push(form.write(id, command, answer), permit);
         }
     }
 
     /// Queues an answer; from here on the id means nothing.
-    fn push(&mut self, Written { id, command, outcome, message }: Written, permit: OwnedSemaphorePermit) {
+    fn push(&mut self, WrittenAnswer { id, command, outcome, message }: WrittenAnswer, permit: OwnedSemaphorePermit) {
         self.line.load.end(&id);
         self.line.server.metrics.answered(Some(command), outcome);
         self.outbox.push(message, Some(permit));
