@@ -209,9 +209,7 @@ impl Auth {
         }
         if failures.len() >= ADDRESSES {
             failures.retain(|_, failures| is_recent(failures));
-            if failures.len() >= ADDRESSES {
-                failures.clear();
-            }
+            forget_oldest(&mut failures);
         }
         let entry = failures.entry(origin).or_insert(Failures { since: now, count: 0 });
         if !is_recent(entry) {
@@ -220,6 +218,15 @@ impl Auth {
         entry.count += 1;
         warn!(%peer, "a wrong token was shown");
         Err(Denied::Wrong)
+    }
+}
+
+/// Makes room where there is none: a quarter goes, so that this is seldom to be done.
+fn forget_oldest(failures: &mut HashMap<IpAddr, Failures>) {
+    if failures.len() >= ADDRESSES {
+        let mut times: Vec<Instant> = failures.values().map(|failures| failures.since).collect();
+        let (_, latest, _) = times.select_nth_unstable(ADDRESSES / 4);
+        failures.retain(|_, failures| failures.since > *latest);
     }
 }
 
@@ -264,6 +271,23 @@ mod tests {
         assert!(Auth::new(Some(path.clone()), false).is_required());
         fs::remove_file(&path).unwrap();
         assert!(!Auth::new(Some(path), false).is_required());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn guesses_from_very_many_addresses_make_only_the_oldest_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let (auth, _) = guarded(&directory.path().join("tokens"));
+        let address = |number: usize| IpAddr::from(u32::try_from(number).unwrap().to_be_bytes());
+        let guess = |number| auth.check("flumen_wrong", address(number));
+        for number in 0..ADDRESSES {
+            assert_eq!(guess(number), Err(Denied::Wrong));
+            tokio::time::advance(Duration::from_micros(10)).await;
+        }
+        let last = ADDRESSES - 1;
+        (1..FAILURES_PER_SECOND).for_each(|_| drop(guess(last)));
+        assert_eq!(guess(last), Err(Denied::TooMany));
+        assert_eq!(guess(ADDRESSES), Err(Denied::Wrong), "there is room for one more");
+        assert_eq!(guess(last), Err(Denied::TooMany), "and the others are remembered");
     }
 
     #[test]

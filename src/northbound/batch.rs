@@ -3,6 +3,9 @@
 //!
 //! Whose turn it is goes round: a batch that has had a part taken queues up behind the others. A part that waits long
 //! for its switch gives its turn back, so that a switch that does not answer holds up nobody else's.
+//!
+//! A batch outlives the connection that it came on. So there is room for so many flows of batches and no more, and whoever
+//! sends another is not read from until it fits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,15 +42,22 @@ pub(super) fn is_large(request: &InstallFlows) -> bool {
     request.atomic == Atomic::None && request.flows.len() > PART
 }
 
-/// Begins. What was begun is carried out whether or not anybody waits for the answer.
-pub(super) fn begin(server: &Server, request: InstallFlows, trail: Option<TrailSender>) -> oneshot::Receiver<Answer> {
+/// Begins as soon as there is room for it. What was begun is carried out whether or not anybody waits for the answer.
+pub(super) async fn begin(
+    server: &Server,
+    request: InstallFlows,
+    trail: Option<TrailSender>,
+) -> oneshot::Receiver<Answer> {
+    let weight = u32::try_from(request.flows.len()).unwrap_or(u32::MAX).min(server.config.batch_flows);
+    let room = Arc::clone(&server.room).acquire_many_owned(weight).await;
     let (answer, receiver) = oneshot::channel();
     let batch = Batch { programmer: server.programmer.clone(), turns: Arc::clone(&server.turns) };
-    server.tasks.spawn(async move {
+    server.spawn(async move {
         let (whole, steps) = batch.run(request, trail.is_some()).await;
         // Whoever asked may have gone away meanwhile.
         let _ = trail.map(|trail| trail.send(steps));
         let _ = answer.send(whole);
+        drop(room);
     });
     receiver
 }
@@ -94,6 +104,8 @@ impl Batch {
                 Some(part) = under_way.next() => {
                     if !answer.add(part) {
                         next = None;
+                        // Whoever still queued would be given a turn, and not use it.
+                        turn = Box::pin(take_turn());
                     }
                 }
                 // The semaphore is never closed.
@@ -273,6 +285,23 @@ mod tests {
         }
         assert!(slices.recv().await.is_none(), "and nothing more was");
         assert_eq!(answer.await.unwrap(), Err(refused("gone")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_has_failed_keeps_no_turn_from_the_others() {
+        let turns = turns(1);
+        let (failing, mut of_failing) = batch(&turns);
+        let (other, mut of_other) = batch(&turns);
+        let first = tokio::spawn(run(failing, 3 * PART));
+        let (_, part) = pass_checks(&mut of_failing).await;
+        // The second part gets the turn that the first has given back, and is never answered.
+        let (_, never) = pass_checks(&mut of_failing).await;
+        part.send(Err(refused("gone"))).unwrap();
+        tokio::spawn(run(other, 1));
+        let installed = timeout(Duration::from_secs(60), pass_checks(&mut of_other)).await;
+        assert!(installed.is_ok(), "the other one never had its turn");
+        never.send(applied(PART)).unwrap();
+        assert_eq!(first.await.unwrap(), Err(refused("gone")));
     }
 
     #[tokio::test]

@@ -40,14 +40,17 @@ impl<'a> Commands<'a> {
         let depth = self.line.server.config.json_depth;
         let parsed = if frame.is_long() { self.parse_aside(frame, depth).await } else { frame.parse(depth) };
         let (id, command) = match parsed {
+            Ok((id, command)) if self.line.load.is_in_flight(&id) => {
+                return self.refuse(Some(id), Some(command.kind()), in_flight(), permit);
+            }
+            Err((Some(id), _)) if self.line.load.is_in_flight(&id) => {
+                return self.refuse(Some(id), None, in_flight(), permit);
+            }
             Ok(request) => request,
             Err((id, error)) => return self.refuse(id, None, error, permit),
         };
         let name = command.kind();
         if let Command::Authenticate(request) = &command {
-            if self.line.load.is_in_flight(&id) {
-                return self.refuse(Some(id), Some(name), in_flight(), permit);
-            }
             return match self.authenticate(request) {
                 Ok(reply) => {
                     self.line.server.metrics.answered(Some(name), None);
@@ -57,21 +60,19 @@ impl<'a> Commands<'a> {
             };
         }
         let mut change = Change::of(&command, &id, &self.granted.borrow(), self.line.peer);
-        let admitted = self.authorize(&command).and_then(|()| self.line.page().foresee(&command));
+        let admitted = self.authorize(&command).and_then(|()| self.line.form().foresee(&command));
         if let Err(error) = admitted {
             let answer = Err(error.clone());
             change.into_iter().for_each(|change| change.settle(&answer, &[]));
             return self.refuse(Some(id), Some(name), error, permit);
         }
-        if !self.line.load.begin(&id) {
-            return self.refuse(Some(id), Some(name), in_flight(), permit);
-        }
+        self.line.load.begin(&id);
         let permit = self.line.load.extend(permit, &command).await;
         let follow_up = command.subscription();
         let (sender, trail) = change.as_ref().map(|_| oneshot::channel()).unzip();
         let submitted = match command {
             Command::InstallFlows(request) if batch::is_large(&request) => {
-                Ok(batch::begin(self.line.server, request, sender))
+                Ok(batch::begin(self.line.server, request, sender).await)
             }
             command => self.line.server.programmer.submit_followed(command, sender).await,
         };

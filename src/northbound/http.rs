@@ -20,7 +20,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::debug;
 
 use super::auth::Grant;
@@ -52,12 +52,12 @@ struct Upgraded {
 
 pub(super) type Response = hyper::Response<Full<Bytes>>;
 
-/// Serves the connection to its end. One that is reserved is kept for admins.
-pub(super) async fn serve_connection<S>(socket: S, ends: Ends, server: &Server, is_reserved: bool)
+/// Serves the connection to its end. One that is reserved is kept for admins. The request is to be there by the deadline.
+pub(super) async fn serve_connection<S>(socket: S, ends: Ends, server: &Server, is_reserved: bool, deadline: Instant)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (peer, patience) = (ends.peer, server.handshake_timeout(is_reserved));
+    let peer = ends.peer;
     let _open = server.metrics.connection();
     let upgraded = Mutex::new(None);
     let service = service_fn(|request| async {
@@ -69,15 +69,16 @@ where
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        .header_read_timeout(deadline.saturating_duration_since(Instant::now()))
         .max_headers(MAX_HEADERS)
         .max_buf_size(HEADER_BYTES)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
-    // The headers have a deadline of their own; a second one of the same length bounds the response.
+    // That bounds the headers; as much again bounds the response.
+    let last = deadline + server.handshake_timeout(is_reserved);
     let served = async {
         tokio::select! {
-            served = timeout(patience * 2, connection) => served,
+            served = timeout_at(last, connection) => served,
             () = overdue(server) => Ok(Ok(())),
         }
     };
@@ -110,6 +111,9 @@ async fn respond(
 ) -> Response {
     if let Err(reason) = server.origins.admit_host(request.headers(), request.version(), ends.local) {
         return sentence(StatusCode::BAD_REQUEST, reason);
+    }
+    if let Err(reason) = server.origins.admit_origin(request.headers(), ends.local) {
+        return sentence(StatusCode::FORBIDDEN, reason);
     }
     let path = request.uri().path();
     let is_websocket = path == "/v1/ws";

@@ -1,32 +1,29 @@
 //! Whether the client is still there.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
-/// What the reading half knows of the client's life. Any frame is a sign of it, not only a pong: the pong may be far
-/// behind in what the client has sent.
-#[derive(Debug, Default)]
+use super::progress::Count;
+
+/// What the reading half knows of the client's life. Any byte is a sign of it, not only a pong: the pong may be far
+/// behind in what the client has sent, or behind a long frame that is still on its way.
+#[derive(Debug)]
 pub(super) struct Pulse {
-    frames: AtomicU64,
+    read: Count,
     reading: AtomicBool,
 }
 
 impl Pulse {
-    /// A frame came in.
-    pub(super) fn beat(&self) {
-        self.frames.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn new(read: Count) -> Self {
+        Self { read, reading: AtomicBool::new(false) }
     }
 
     /// Whether the reading half waits for the client, or holds it back.
     pub(super) fn set_reading(&self, reading: bool) {
         self.reading.store(reading, Ordering::Relaxed);
-    }
-
-    fn frames(&self) -> u64 {
-        self.frames.load(Ordering::Relaxed)
     }
 }
 
@@ -46,7 +43,7 @@ pub(super) struct Keepalive<'a> {
     interval: Duration,
     patience: Duration,
     timer: Pin<Box<Sleep>>,
-    /// The number of frames heard when the last ping was sent and nothing had to be heard yet.
+    /// How many bytes were heard when the last ping was sent and nothing had to be heard yet.
     asked_at: Option<u64>,
 }
 
@@ -61,12 +58,12 @@ impl<'a> Keepalive<'a> {
             self.timer.as_mut().await;
             match self.asked_at.take() {
                 None => {
-                    self.asked_at = Some(self.pulse.frames());
+                    self.asked_at = Some(self.pulse.read.bytes());
                     self.timer.as_mut().reset(Instant::now() + self.patience);
                     return Beat::Ping;
                 }
                 // A client that we do not read from cannot be heard.
-                Some(frames) if frames == self.pulse.frames() && self.pulse.reading.load(Ordering::Relaxed) => {
+                Some(bytes) if bytes == self.pulse.read.bytes() && self.pulse.reading.load(Ordering::Relaxed) => {
                     return Beat::Lost;
                 }
                 Some(_) => self.timer.as_mut().reset(Instant::now() + self.interval.saturating_sub(self.patience)),
@@ -84,22 +81,24 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_is_heard_is_asked_again_after_the_interval() {
-        let pulse = Pulse::default();
+        let read = Count::default();
+        let pulse = Pulse::new(read.clone());
         pulse.set_reading(true);
         let start = Instant::now();
         let mut keepalive = Keepalive::new(&pulse, INTERVAL, PATIENCE);
         for round in 1..4 {
             assert_eq!(keepalive.next().await, Beat::Ping);
             assert_eq!(start.elapsed(), INTERVAL * round);
-            pulse.beat();
+            read.add(1);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_is_not_heard_is_lost_after_the_patience() {
-        let pulse = Pulse::default();
+        let read = Count::default();
+        let pulse = Pulse::new(read.clone());
         pulse.set_reading(true);
-        pulse.beat();
+        read.add(1);
         let start = Instant::now();
         let mut keepalive = Keepalive::new(&pulse, INTERVAL, PATIENCE);
         assert_eq!(keepalive.next().await, Beat::Ping);
@@ -109,7 +108,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_we_hold_back_is_not_lost() {
-        let pulse = Pulse::default();
+        let pulse = Pulse::new(Count::default());
         let mut keepalive = Keepalive::new(&pulse, INTERVAL, PATIENCE);
         assert_eq!(keepalive.next().await, Beat::Ping);
         assert_eq!(keepalive.next().await, Beat::Ping);

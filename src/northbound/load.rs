@@ -86,12 +86,12 @@ impl Load {
         self.limit as usize
     }
 
-    /// Notes an id; false if it is in flight already.
-    pub(super) fn begin(&self, id: &RequestId) -> bool {
-        self.ids().insert(id.clone())
+    /// Notes an id.
+    pub(super) fn begin(&self, id: &RequestId) {
+        self.ids().insert(id.clone());
     }
 
-    /// Whether it is.
+    /// Whether it is in flight.
     pub(super) fn is_in_flight(&self, id: &RequestId) -> bool {
         self.ids().contains(id)
     }

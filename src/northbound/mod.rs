@@ -10,17 +10,19 @@
 //! | one for each connection (`http`, then `websocket`) | its peer closes, fails or is too slow | the same token, then after the deadline the `kill` token |
 //! | one that writes events (`hub`) | the programmer has ended | its `shutdown` token |
 //! | one that looks at the token file (`auth`) | never by itself | its `shutdown` token |
-//! | one for each large batch (`batch`) | every part of it is answered | none: the programmer ends first |
-//! | one for what a lost client had asked to change | the programmer has answered, which the audit log is told | none |
+//! | one for each large batch (`batch`) | every part of it is answered | after the deadline the `kill` token |
+//! | one for what a lost client had asked to change | the programmer has answered, which the audit log is told | the same |
 //! | one for each refused connection, 64 at most | the 503 is written, or after a second | the same |
 //!
-//! A connection's task may be dropped at any await: commands that were submitted are carried out by the programmer,
-//! whose answer then finds its receiver gone.
+//! Each of them may be dropped at any await: what was submitted is carried out by the programmer, whose answer then finds
+//! its receiver gone. Of a batch that is what the programmer has by then; the audit log says of a change that its outcome
+//! is unknown.
 
 mod audit;
 mod auth;
 mod batch;
 mod commands;
+mod form;
 mod gate;
 mod http;
 mod hub;
@@ -30,7 +32,6 @@ mod metrics;
 mod origin;
 mod outbox;
 mod pace;
-mod page;
 mod progress;
 mod ring;
 mod statistics;
@@ -46,10 +47,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -109,6 +110,10 @@ pub struct NorthboundConfig {
     pub requests_in_flight: u32,
     /// How many subscriptions there may be, of all connections together.
     pub subscriptions: usize,
+    /// How many flows the large batches under way may have, of all connections together and of those that have gone
+    /// before their answer; a single batch may have any number. Beyond it the daemon stops reading from whoever
+    /// sends more.
+    pub batch_flows: u32,
     /// How long a client may take from connecting to the end of its HTTP request.
     pub handshake_timeout: Duration,
     /// How long a message may take from its first byte to its last, in however many fragments it comes.
@@ -140,6 +145,7 @@ impl Default for NorthboundConfig {
             outbound_bytes: 32 << 20,
             requests_in_flight: 16_384,
             subscriptions: 50_000,
+            batch_flows: 1 << 19,
             handshake_timeout: Duration::from_secs(5),
             message_timeout: Duration::from_secs(30),
             ping_interval: Duration::from_secs(30),
@@ -193,9 +199,13 @@ struct Server {
     parsers: Semaphore,
     /// The parts of batches that may be under way.
     turns: Arc<Semaphore>,
+    /// The flows of batches that there is room for.
+    room: Arc<Semaphore>,
     tasks: TaskTracker,
     /// Cancelled to end in order: answers in flight are delivered.
     shutdown: CancellationToken,
+    /// Cancelled when that has taken too long.
+    kill: CancellationToken,
 }
 
 impl Server {
@@ -208,11 +218,26 @@ impl Server {
             auth: Auth::new(config.tokens.clone(), config.query_tokens),
             parsers: Semaphore::new(processors),
             turns: Arc::new(Semaphore::new(batch::TURNS)),
+            room: Arc::new(Semaphore::new(config.batch_flows as usize)),
             tasks: TaskTracker::new(),
             programmer,
             config,
             shutdown,
+            kill: CancellationToken::new(),
         }
+    }
+
+    /// Begins a task that may last until the deadline of the shutdown.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let kill = self.kill.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                // What ends with the others is not heard as an answer.
+                biased;
+                () = kill.cancelled() => {}
+                () = task => {}
+            }
+        });
     }
 
     /// How long the handshake of a connection may take.
@@ -236,7 +261,6 @@ pub async fn serve(
     let orderly_end = http::PROGRAMMER_TIMEOUT + config.drain_deadline + config.close_linger;
     let server = Arc::new(Server::new(programmer, config, shutdown));
     let tasks = server.tasks.clone();
-    let kill = CancellationToken::new();
     tasks.spawn({
         let server = Arc::clone(&server);
         async move { server.shutdown.run_until_cancelled(server.hub.run(news)).await }
@@ -246,19 +270,18 @@ pub async fn serve(
         async move { server.shutdown.run_until_cancelled(server.auth.follow()).await }
     });
     while let Some((socket, peer)) = accept(&listener, &server.shutdown).await {
-        let kill = kill.clone();
         let Ok(local) = socket.local_addr() else { continue };
         if let Some(place) = gate.enter(peer.ip()) {
-            let server = Arc::clone(&server);
-            tasks.spawn(async move {
-                let is_reserved = place.is_reserved() && server.auth.is_required();
-                kill.run_until_cancelled(serve_socket(socket, Ends { peer, local }, &server, is_reserved)).await;
+            let serving = Arc::clone(&server);
+            server.spawn(async move {
+                let is_reserved = place.is_reserved() && serving.auth.is_required();
+                serve_socket(socket, Ends { peer, local }, &serving, is_reserved).await;
                 drop(place);
             });
         } else if let Ok(slot) = Arc::clone(&refusals).try_acquire_owned() {
             server.metrics.refused();
-            tasks.spawn(async move {
-                kill.run_until_cancelled(timeout(REFUSAL_TIMEOUT, refuse(socket))).await;
+            server.spawn(async move {
+                let _ = timeout(REFUSAL_TIMEOUT, refuse(socket)).await;
                 drop(slot);
             });
         } else {
@@ -268,19 +291,23 @@ pub async fn serve(
     drop(listener);
     tasks.close();
     if timeout(orderly_end, tasks.wait()).await.is_err() {
-        warn!(connections = tasks.len(), "dropping the connections that did not end in time");
-        kill.cancel();
+        warn!(left = tasks.len(), "dropping the connections and batches that did not end in time");
+        server.kill.cancel();
         tasks.wait().await;
     }
 }
 
 /// Serves one connection, behind TLS where there is a certificate.
-async fn serve_socket(socket: TcpStream, ends: Ends, server: &Server, is_reserved: bool) {
+async fn serve_socket<S>(socket: S, ends: Ends, server: &Server, is_reserved: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let deadline = Instant::now() + server.handshake_timeout(is_reserved);
     let Some(tls) = &server.config.tls else {
-        return http::serve_connection(socket, ends, server, is_reserved).await;
+        return http::serve_connection(socket, ends, server, is_reserved, deadline).await;
     };
-    match timeout(server.handshake_timeout(is_reserved), tls.acceptor().accept(socket)).await {
-        Ok(Ok(stream)) => http::serve_connection(stream, ends, server, is_reserved).await,
+    match timeout_at(deadline, tls.acceptor().accept(socket)).await {
+        Ok(Ok(stream)) => http::serve_connection(stream, ends, server, is_reserved, deadline).await,
         Ok(Err(error)) => debug!(peer = %ends.peer, %error, "a TLS handshake failed"),
         Err(_) => debug!(peer = %ends.peer, "a TLS handshake took too long"),
     }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::NorthboundConfig;
@@ -25,14 +25,17 @@ pub(super) struct Pace {
     settled: u64,
     /// Since when there has been more than that.
     unsettled_since: Option<Instant>,
+    /// When that is looked at next, however often somebody begins to wait for it.
+    next_look: Instant,
     second: Instant,
     control_frames: u32,
 }
 
 impl Pace {
     pub(super) fn new(read: Count, config: &NorthboundConfig) -> Self {
-        let patience = config.message_timeout;
-        Self { read, patience, settled: 0, unsettled_since: None, second: Instant::now(), control_frames: 0 }
+        let (patience, now) = (config.message_timeout, Instant::now());
+        let next_look = now + patience / 3;
+        Self { read, patience, settled: 0, unsettled_since: None, next_look, second: now, control_frames: 0 }
     }
 
     /// A message is complete.
@@ -58,8 +61,9 @@ impl Pace {
     /// Ends when a message has been on its way for too long. May be dropped at any time.
     pub(super) async fn overstrained(&mut self) -> Ending {
         loop {
-            sleep(self.patience / 3).await;
+            sleep_until(self.next_look).await;
             let now = Instant::now();
+            self.next_look = now + self.patience / 3;
             if self.read.bytes() <= self.settled {
                 self.unsettled_since = None;
             } else if now.duration_since(*self.unsettled_since.get_or_insert(now)) >= self.patience / 2 {

@@ -17,6 +17,11 @@ impl Count {
     pub(super) fn bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// So many more.
+    pub(super) fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
 }
 
 /// How much may be read before the peer is known.
@@ -62,7 +67,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
-        this.read.0.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
+        this.read.add(buffer.filled().len() - before);
         if this.credit.is_exceeded_by(&this.read) {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, "a stranger has sent too much")));
         }
@@ -74,7 +79,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
-        this.written.0.fetch_add(written as u64, Ordering::Relaxed);
+        this.written.add(written);
         Poll::Ready(Ok(written))
     }
 

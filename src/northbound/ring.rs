@@ -1,9 +1,9 @@
 //! The latest events of one topic, written once for all who read them.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::subprotocol::Written;
+use super::subprotocol::WrittenEvent;
 use crate::contract::Gap;
 
 /// Events that are kept for those who come late or fall behind: minutes of an ordinary day.
@@ -18,7 +18,7 @@ const READ_BYTES: usize = 32 << 10;
 /// Events in the order of their numbers.
 #[derive(Debug)]
 pub(super) struct Ring {
-    events: VecDeque<(u64, Arc<Written>)>,
+    events: VecDeque<(u64, Arc<WrittenEvent>)>,
     bytes: usize,
     /// Everything before it is gone.
     first: u64,
@@ -26,12 +26,23 @@ pub(super) struct Ring {
     next: u64,
 }
 
+/// A ring as its one writer and all its readers have it. It is locked for as long as it takes to add an event, or to read
+/// some.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SharedRing(Arc<Mutex<Ring>>);
+
+impl SharedRing {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What a reader was given.
 #[derive(Debug, Default)]
 pub(super) struct Read {
     /// What it missed before that.
     pub(super) gap: Option<Gap>,
-    pub(super) events: Vec<Arc<Written>>,
+    pub(super) events: Vec<Arc<WrittenEvent>>,
     /// There is more.
     pub(super) is_partial: bool,
 }
@@ -44,7 +55,7 @@ impl Default for Ring {
 
 impl Ring {
     /// Takes an event. A number that is not the next tells that those before it were lost; what is past is not taken.
-    pub(super) fn push(&mut self, seq: u64, event: Arc<Written>) {
+    pub(super) fn push(&mut self, seq: u64, event: Arc<WrittenEvent>) {
         if seq < self.next {
             return;
         }
@@ -102,12 +113,12 @@ mod tests {
         ring
     }
 
-    fn event(text: &str) -> Arc<Written> {
-        Arc::new(Written::new(text))
+    fn event(text: &str) -> Arc<WrittenEvent> {
+        Arc::new(WrittenEvent::new(text))
     }
 
     fn texts(read: &Read) -> Vec<String> {
-        let text = |event: &Arc<Written>| event.message(Subprotocol::Json).to_string();
+        let text = |event: &Arc<WrittenEvent>| event.message(Subprotocol::Json).to_string();
         read.events.iter().map(text).collect()
     }
 

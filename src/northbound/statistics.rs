@@ -4,14 +4,14 @@
 //! The events of each interval are numbered for themselves, so that nobody misses a number: what was put together is not
 //! lost. What is lost (samples that found no room, or were taken while nobody with the interval listened) takes one number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ring::Ring;
-use super::subprotocol::Written;
+use super::ring::SharedRing;
+use super::subprotocol::WrittenEvent;
 use crate::contract::{FlowId, FlowStats, NodeName, NodeStats, Stats, Timestamp};
 use crate::programmer::INTERVALS_MS;
 
@@ -40,7 +40,7 @@ struct Mark {
 /// The subscribers with one interval.
 #[derive(Debug)]
 struct Class {
-    ring: Ring,
+    ring: SharedRing,
     subscribers: usize,
     mark: Mark,
     flows: BTreeMap<(NodeName, FlowId), FlowStats>,
@@ -49,14 +49,49 @@ struct Class {
     at: Option<Timestamp>,
     published: Option<Instant>,
     due: Option<Instant>,
+    /// What is being told.
+    telling: Option<Telling>,
+}
+
+/// What was put together, as far as it is not in an event yet.
+#[derive(Debug)]
+struct Telling {
+    at: Timestamp,
+    flows: btree_map::IntoValues<(NodeName, FlowId), FlowStats>,
+    nodes: Vec<NodeStats>,
 }
 
 impl Class {
     fn new(mark: Mark) -> Self {
-        let mut ring = Ring::default();
-        ring.skip(mark.last);
+        let ring = SharedRing::default();
+        ring.lock().skip(mark.last);
         let (flows, nodes) = Default::default();
-        Self { ring, subscribers: 0, mark, flows, nodes, at: None, published: None, due: None }
+        Self { ring, subscribers: 0, mark, flows, nodes, at: None, published: None, due: None, telling: None }
+    }
+
+    /// When its next event is to be written.
+    fn due(&self) -> Option<Instant> {
+        if self.telling.is_some() { self.published } else { self.due }
+    }
+
+    /// That event, a thousand flows at most.
+    fn take(&mut self, now: Instant) -> Option<(u64, Timestamp, Stats)> {
+        let mut telling = self.telling.take().or_else(|| self.begin(now))?;
+        let flows = telling.flows.by_ref().take(FLOWS_PER_EVENT).collect();
+        let stats = Stats { flows, nodes: std::mem::take(&mut telling.nodes) };
+        let at = telling.at;
+        self.telling = Some(telling).filter(|telling| telling.flows.len() > 0);
+        self.mark.last += 1;
+        Some((self.mark.last, at, stats))
+    }
+
+    /// Begins to tell what was put together.
+    fn begin(&mut self, now: Instant) -> Option<Telling> {
+        let at = self.at.take()?;
+        (self.due, self.published) = (None, Some(now));
+        let flows = std::mem::take(&mut self.flows).into_values();
+        let nodes = std::mem::take(&mut self.nodes).into_values().collect();
+        Some(Telling { at, flows, nodes })
     }
 }
 
@@ -74,11 +109,13 @@ impl Statistics {
         Mark { last: left.last + u64::from(is_missing), sample }
     }
 
-    /// One more subscriber. What was before the first is gone.
-    pub(super) fn join(&mut self, interval: usize, sample: u64) {
+    /// One more subscriber, who reads this ring. What was before the first is gone.
+    pub(super) fn join(&mut self, interval: usize, sample: u64) -> SharedRing {
         let mark = self.mark(interval, sample);
         self.left.remove(&interval);
-        self.intervals.entry(interval).or_insert_with(|| Class::new(mark)).subscribers += 1;
+        let class = self.intervals.entry(interval).or_insert_with(|| Class::new(mark));
+        class.subscribers += 1;
+        class.ring.clone()
     }
 
     pub(super) fn leave(&mut self, interval: usize) {
@@ -86,7 +123,7 @@ impl Statistics {
             class.subscribers -= 1;
             if class.subscribers == 0 {
                 // What waits to be told is missed, too.
-                let sample = if class.due.is_some() { 0 } else { class.mark.sample };
+                let sample = if class.due().is_some() { 0 } else { class.mark.sample };
                 self.left.insert(interval, Mark { sample, ..class.mark });
                 self.intervals.remove(&interval);
             }
@@ -97,10 +134,6 @@ impl Statistics {
     #[cfg(test)]
     pub(super) fn intervals(&self) -> usize {
         self.intervals.len()
-    }
-
-    pub(super) fn ring(&self, interval: usize) -> Option<&Ring> {
-        self.intervals.get(&interval).map(|class| &class.ring)
     }
 
     /// Adds a sample: the latest word on each flow counts.
@@ -122,8 +155,8 @@ impl Statistics {
     pub(super) fn skip(&mut self, sample: u64) {
         for class in self.intervals.values_mut().filter(|class| class.mark.sample < sample) {
             class.mark = Mark { last: class.mark.last + 1, sample };
-            class.ring.skip(class.mark.last);
-            (class.at, class.due) = (None, None);
+            class.ring.lock().skip(class.mark.last);
+            (class.at, class.due, class.telling) = (None, None, None);
             class.flows.clear();
             class.nodes.clear();
         }
@@ -131,39 +164,29 @@ impl Statistics {
 
     /// When the next event is to be written.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.intervals.values().filter_map(|class| class.due).min()
+        self.intervals.values().filter_map(Class::due).min()
     }
 
-    /// What is to be written now: for which interval, under which number and time.
-    pub(super) fn take_due(&mut self, now: Instant) -> Vec<(usize, u64, Timestamp, Stats)> {
-        let mut events = Vec::new();
-        for (interval, class) in &mut self.intervals {
-            let Some(at) = class.at.filter(|_| class.due.is_some_and(|due| due <= now)) else { continue };
-            (class.due, class.published, class.at) = (None, Some(now), None);
-            let flows: Vec<FlowStats> = std::mem::take(&mut class.flows).into_values().collect();
-            let mut nodes: Vec<NodeStats> = std::mem::take(&mut class.nodes).into_values().collect();
-            let mut flows = flows.into_iter().peekable();
-            loop {
-                let part = flows.by_ref().take(FLOWS_PER_EVENT).collect();
-                class.mark.last += 1;
-                events.push((*interval, class.mark.last, at, Stats { flows: part, nodes: std::mem::take(&mut nodes) }));
-                if flows.peek().is_none() {
-                    break;
-                }
-            }
-        }
-        events
+    /// The next event that is to be written by now: for which interval, under which number and time. What is more than one
+    /// event comes one at a time, so that it does not push itself out of the ring.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<(usize, u64, Timestamp, Stats)> {
+        let due = self.intervals.iter_mut().filter(|(_, class)| class.due().is_some_and(|due| due <= now));
+        let (interval, class) = due.min_by_key(|(_, class)| class.due())?;
+        let (seq, at, stats) = class.take(now)?;
+        Some((*interval, seq, at, stats))
     }
 
-    pub(super) fn publish(&mut self, interval: usize, seq: u64, event: Arc<Written>) {
+    pub(super) fn publish(&mut self, interval: usize, seq: u64, event: Arc<WrittenEvent>) {
         if let Some(class) = self.intervals.get_mut(&interval) {
-            class.ring.push(seq, event);
+            class.ring.lock().push(seq, event);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
 
     fn flow(name: &str) -> FlowStats {
@@ -194,13 +217,14 @@ mod tests {
 
     /// The numbers of what is told of an interval as soon as something is due.
     fn seqs_of(statistics: &mut Statistics, interval: usize) -> Vec<u64> {
-        let due = statistics.due().map(|due| statistics.take_due(due)).unwrap_or_default();
-        due.into_iter().filter(|(of, ..)| *of == interval).map(|(_, seq, ..)| seq).collect()
+        let Some(due) = statistics.due() else { return Vec::new() };
+        let told = iter::from_fn(|| statistics.take_due(due));
+        told.filter(|(of, ..)| *of == interval).map(|(_, seq, ..)| seq).collect()
     }
 
     /// What somebody who waits for this number is told of as missing.
     fn gap(statistics: &Statistics, mut next: u64) -> Option<(u64, u64)> {
-        let read = statistics.ring(0).unwrap().read(&mut next);
+        let read = statistics.intervals[&0].ring.lock().read(&mut next);
         read.gap.map(|gap| (gap.from, gap.to))
     }
 
@@ -232,7 +256,7 @@ mod tests {
         let mut statistics = joined(0);
         statistics.take(1, Timestamp::now(), sample());
         statistics.skip(20);
-        assert_eq!((statistics.due(), statistics.take_due(later()).len()), (None, 0));
+        assert_eq!((statistics.due(), statistics.take_due(later())), (None, None));
         assert_eq!(gap(&statistics, 1), Some((1, 1)));
         statistics.take(21, Timestamp::now(), sample());
         assert_eq!(seqs_of(&mut statistics, 0), [2]);

@@ -101,12 +101,12 @@ impl Frame {
 
 /// An event that was written once for all who read it: as MessagePack when the first one asks for that.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct WrittenEvent {
     json: Utf8Bytes,
     msgpack: OnceLock<Bytes>,
 }
 
-impl Written {
+impl WrittenEvent {
     pub(super) fn new(json: impl Into<Utf8Bytes>) -> Self {
         Self { json: json.into(), msgpack: OnceLock::new() }
     }
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn an_event_says_the_same_in_both_subprotocols() {
         let text = r#"{"type":"Event","topic":"flows","seq":9007199254740993,"payload":{"gap":{"from":1,"to":2}}}"#;
-        let event = Written::new(text);
+        let event = WrittenEvent::new(text);
         let Message::Binary(bytes) = event.message(Subprotocol::MessagePack) else { panic!("not binary") };
         let read: serde_json::Value = crate::contract::from_msgpack(&bytes).unwrap();
         assert_eq!(read, serde_json::from_str::<serde_json::Value>(text).unwrap());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::hub::{Cursor, Hub};
-use super::subprotocol::Written;
+use super::subprotocol::WrittenEvent;
 use crate::contract::{DEFAULT_INTERVAL_MS, ErrorBody, Subscribe, Topic, Unsubscribe};
 
 /// The subscriptions of one connection: a topic each, and so never more than there are topics.
@@ -65,7 +65,7 @@ impl<'a> Subscriptions<'a> {
     }
 
     /// The next events, a little of each topic.
-    pub(super) fn read(&mut self) -> Vec<Arc<Written>> {
+    pub(super) fn read(&mut self) -> Vec<Arc<WrittenEvent>> {
         self.changed.mark_unchanged();
         self.is_behind = false;
         let mut all = Vec::new();

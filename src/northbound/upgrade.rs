@@ -50,7 +50,6 @@ fn accept<B>(
     is_reserved: bool,
 ) -> Result<(Response, (Grant, Subprotocol)), Refusal> {
     let headers = request.headers();
-    server.origins.admit_origin(headers, ends.local).map_err(|reason| (StatusCode::FORBIDDEN, reason))?;
     let mut response = create_response_with_body(request, empty).map_err(|error| refusal(&error))?;
     if has_body(headers) {
         return Err((StatusCode::BAD_REQUEST, "a request to upgrade has no body"));

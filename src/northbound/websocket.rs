@@ -21,11 +21,11 @@ use tracing::debug;
 
 use super::auth::Grant;
 use super::commands::Commands;
+use super::form::Form;
 use super::keepalive::{Keepalive, Pulse};
 use super::load::Load;
 use super::outbox::Outbox;
 use super::pace::Pace;
-use super::page::Page;
 use super::progress::{Counted, Credit};
 use super::subprotocol::Subprotocol;
 use super::writer::{Handed, Writer};
@@ -91,8 +91,8 @@ pub(super) struct Line<'a> {
 
 impl Line<'_> {
     /// How its answers are written.
-    pub(super) fn page(self) -> Page {
-        Page { subprotocol: self.subprotocol, limit: self.server.config.outbound_bytes }
+    pub(super) fn form(self) -> Form {
+        Form { subprotocol: self.subprotocol, limit: self.server.config.outbound_bytes }
     }
 }
 
@@ -131,7 +131,7 @@ pub(super) async fn carry<S, D>(
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(limits)).await;
     let (sink, stream) = socket.split();
 
-    let pulse = Pulse::default();
+    let pulse = Pulse::new(read.clone());
     // Every request holds a permit of the load while it is in this channel, so there is always room.
     let (handed, from_reader) = mpsc::channel(load.limit());
     let keepalive = Keepalive::new(&pulse, config.ping_interval, config.pong_timeout);
@@ -280,7 +280,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin, D: Desk> Reader<'_, S, D> {
                 message = self.stream.next() => message,
                 ending = self.pace.overstrained() => return Err(ending),
             };
-            self.pulse.beat();
             match message {
                 Some(Ok(Message::Ping(frame) | Message::Pong(frame))) => self.pace.control_frame(frame.len())?,
                 Some(Ok(Message::Frame(_))) => {}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -16,9 +16,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Server;
 use super::audit::Change;
+use super::form::{WrittenAnswer, is_long};
 use super::keepalive::{Beat, Keepalive};
 use super::outbox::{Outbox, Sink};
-use super::page::{Written, is_long};
 use super::subscriptions::Subscriptions;
 use super::websocket::{Ending, Line};
 use crate::contract::{CommandName, ErrorBody, ErrorCode, Reply, RequestId, Subscription};
@@ -78,10 +78,43 @@ pub(super) fn unavailable(closed: Closed) -> ErrorBody {
     ErrorBody::new(ErrorCode::Unavailable, closed.to_string())
 }
 
+/// What the programmer has.
+#[derive(Default)]
+struct AwaitedAll {
+    in_any_order: FuturesUnordered<Awaited>,
+    /// Those of which something is left to do here once they are answered: that is done in the order in which it was asked.
+    in_order: FuturesOrdered<Awaited>,
+}
+
+impl AwaitedAll {
+    fn push(&mut self, request: Submitted, answer: oneshot::Receiver<Answer>) {
+        let is_followed_up = request.follow_up.is_some();
+        let awaited = Awaited { request: Some(request), answer };
+        if is_followed_up {
+            self.in_order.push_back(awaited);
+        } else {
+            self.in_any_order.push(awaited);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.in_any_order.is_empty() && self.in_order.is_empty()
+    }
+
+    /// The next answer, as long as there is one to wait for. May be dropped at any time.
+    async fn next(&mut self) -> Option<Option<(Submitted, Answer)>> {
+        tokio::select! {
+            Some(answered) = self.in_order.next() => Some(answered),
+            Some(answered) = self.in_any_order.next() => Some(answered),
+            else => None,
+        }
+    }
+}
+
 /// What has no answer yet.
 struct Pending<'a> {
     handed: mpsc::Receiver<Handed>,
-    awaited: FuturesUnordered<Awaited>,
+    awaited: AwaitedAll,
     server: &'a Server,
 }
 
@@ -90,13 +123,13 @@ impl Drop for Pending<'_> {
     fn drop(&mut self) {
         while let Ok(handed) = self.handed.try_recv() {
             if let Handed::Submitted(request, answer) = handed {
-                self.awaited.push(Awaited { request: Some(request), answer });
+                self.awaited.push(request, answer);
             }
         }
         let is_change = |awaited: &Awaited| awaited.request.as_ref().is_some_and(|request| request.change.is_some());
-        if self.awaited.iter().any(is_change) {
+        if self.awaited.in_any_order.iter().any(is_change) {
             let mut awaited = std::mem::take(&mut self.awaited);
-            self.server.tasks.spawn(async move {
+            self.server.spawn(async move {
                 while let Some(answered) = awaited.next().await {
                     let Some((mut request, answer)) = answered else { continue };
                     request.write_down(&answer);
@@ -112,7 +145,7 @@ pub(super) struct Writer<'a, S> {
     line: Line<'a>,
     pending: Pending<'a>,
     /// Long answers that are being written elsewhere.
-    long: FuturesUnordered<JoinHandle<(Written, OwnedSemaphorePermit)>>,
+    long: FuturesUnordered<JoinHandle<(WrittenAnswer, OwnedSemaphorePermit)>>,
     reader_ended: bool,
     keepalive: Keepalive<'a>,
     subscriptions: Subscriptions<'a>,
@@ -127,7 +160,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
     ) -> Self {
         let server = line.server;
         let subscriptions = Subscriptions::new(&server.hub);
-        let pending = Pending { handed, awaited: FuturesUnordered::new(), server };
+        let pending = Pending { handed, awaited: AwaitedAll::default(), server };
         let long = FuturesUnordered::new();
         Self { outbox, line, pending, long, reader_ended: false, keepalive, subscriptions }
     }
@@ -212,7 +245,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
     fn take(&mut self, handed: Handed) {
         match handed {
             Handed::Written(message, permit) => self.outbox.push(message, Some(permit)),
-            Handed::Submitted(request, answer) => self.pending.awaited.push(Awaited { request: Some(request), answer }),
+            Handed::Submitted(request, answer) => self.pending.awaited.push(request, answer),
         }
     }
 
@@ -222,16 +255,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Writer<'a, S> {
         request.write_down(&answer);
         let Submitted { id, command, permit, follow_up, .. } = request;
         let answer = answer.and_then(|reply| self.follow_up(follow_up, reply));
-        let page = self.line.page();
+        let form = self.line.form();
         if answer.as_ref().is_ok_and(is_long) {
-            self.long.push(spawn_blocking(move || (page.write(id, command, answer), permit)));
+            self.long.push(spawn_blocking(move || (form.write(id, command, answer), permit)));
         } else {
-            self.push(page.write(id, command, answer), permit);
+            self.push(form.write(id, command, answer), permit);
         }
     }
 
     /// Queues an answer; from here on the id means nothing.
-    fn push(&mut self, Written { id, command, outcome, message }: Written, permit: OwnedSemaphorePermit) {
+    fn push(&mut self, WrittenAnswer { id, command, outcome, message }: WrittenAnswer, permit: OwnedSemaphorePermit) {
         self.line.load.end(&id);
         self.line.server.metrics.answered(Some(command), outcome);
         self.outbox.push(message, Some(permit));

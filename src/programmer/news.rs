@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use openflow::{PortNo, PortReason, PortStatus};
@@ -26,8 +26,8 @@ use crate::contract::{Alarm, AlarmKind, EventPayload, FlowId, NodeName, NodeView
 /// what is written for them.
 pub const INTERVALS_MS: [u32; 9] = [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000];
 
-/// How long events are put into words after the last subscriber has left: a client that lost its connection is back by
-/// then, and asks for what it missed.
+/// How long events are put into words after the last that somebody heard, or the first that nobody did: a client that
+/// lost its connection is back by then, and asks for what it missed.
 const LINGER: Duration = Duration::from_secs(60);
 
 const TOPICS: usize = Topic::ALL.len();
@@ -53,6 +53,8 @@ pub struct Audience(Arc<Counts>);
 struct Counts {
     epoch: String,
     topics: [AtomicUsize; TOPICS],
+    /// Somebody has left since the engine looked.
+    left: [AtomicBool; TOPICS],
     intervals: [AtomicUsize; INTERVALS_MS.len()],
 }
 
@@ -67,7 +69,12 @@ pub struct Seat {
 impl Default for Audience {
     fn default() -> Self {
         let epoch = format!("{:016x}", fastrand::u64(..));
-        Self(Arc::new(Counts { epoch, topics: Default::default(), intervals: Default::default() }))
+        Self(Arc::new(Counts {
+            epoch,
+            topics: Default::default(),
+            left: Default::default(),
+            intervals: Default::default(),
+        }))
     }
 }
 
@@ -88,6 +95,11 @@ impl Audience {
 
     fn is_there(&self, topic: Topic) -> bool {
         self.0.topics.get(topic as usize).is_some_and(|counter| counter.load(Ordering::Relaxed) > 0)
+    }
+
+    /// Whether somebody has left since this was asked last.
+    fn has_left(&self, topic: Topic) -> bool {
+        self.0.left.get(topic as usize).is_some_and(|left| left.swap(false, Ordering::Relaxed))
     }
 
     /// The shortest interval that somebody wants statistics at.
@@ -114,6 +126,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.counts.left.get(self.topic as usize).into_iter().for_each(|left| left.store(true, Ordering::Relaxed));
         self.each(|counter| _ = counter.fetch_sub(1, Ordering::Relaxed));
     }
 }
@@ -180,7 +193,7 @@ impl Desk {
 
     /// Whether events of the topic are put into words.
     pub(super) fn is_wanted(&mut self, topic: Topic, now: Instant) -> bool {
-        if self.audience.is_there(topic) {
+        if self.audience.is_there(topic) || self.audience.has_left(topic) {
             self.want(topic, now + LINGER);
             return true;
         }

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use data_encoding::BASE64URL_NOPAD;
+use rustls::pki_types::CertificateDer;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio_rustls::TlsConnector;
 
 use super::*;
 use crate::contract::{CommandName, Role};
@@ -215,10 +217,15 @@ async fn w14_a_place_that_is_kept_for_admins_is_held_by_no_stranger_for_long() {
     let mut nothing = Vec::new();
     let _ = within(last.read_to_end(&mut nothing)).await;
     let admin = format!("Authorization: Bearer {}\r\n", guarded.token(Role::Admin));
-    let mut response = guarded.upgrade("", &admin).await;
-    while response.starts_with("HTTP/1.1 503 ") {
-        response = guarded.upgrade("", &admin).await;
-    }
+    let response = within(async {
+        loop {
+            let response = guarded.upgrade("", &admin).await;
+            if !response.starts_with("HTTP/1.1 503 ") {
+                break response;
+            }
+        }
+    })
+    .await;
     assert!(response.starts_with("HTTP/1.1 101 "), "{response}");
 }
 
@@ -234,6 +241,33 @@ async fn an_id_in_flight_is_a_conflict_for_authenticate_too() {
     first.answer.send(answer_to(&Command::ListNodes)).unwrap();
     assert_eq!(receive(&mut client).await["type"], "Reply");
     assert_eq!(ask(&mut client, "Authenticate", &json!({"token": "x"})).await["type"], "Reply");
+}
+
+#[tokio::test]
+async fn an_id_in_flight_is_a_conflict_whatever_else_is_wrong_with_the_request() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let config = NorthboundConfig { tokens: Some(path.clone()), ..NorthboundConfig::default() };
+    let mut tokens = Tokens::default();
+    let token = tokens.add("v".parse().unwrap(), Role::Viewer).unwrap();
+    tokens.save(&path).unwrap();
+    let (daemon, mut requests) = Daemon::start(config).await;
+    let mut client = daemon.client().await;
+    ask(&mut client, "Authenticate", &json!({"token": token})).await;
+    client.send(list_nodes("q")).await.unwrap();
+    let first = within(requests.recv()).await.unwrap();
+    for (command, payload) in [
+        ("ListNodes", json!({})),
+        ("RemoveFlow", json!({"flow_id": "a"})),
+        ("GetFlow", json!({"flow_id": 5})),
+        ("Frobnicate", json!({})),
+    ] {
+        let answer = ask(&mut client, command, &payload).await;
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&"q".into(), &"conflict".into()), "{command}");
+    }
+    first.answer.send(answer_to(&Command::ListNodes)).unwrap();
+    assert_eq!(receive(&mut client).await["type"], "Reply");
+    assert_eq!(ask(&mut client, "RemoveFlow", &json!({"flow_id": "a"})).await["error"]["code"], "forbidden");
 }
 
 #[tokio::test]
@@ -295,16 +329,18 @@ async fn w14_when_it_is_crowded_an_admin_still_gets_in() {
     }
     let viewer = format!("Authorization: Bearer {}\r\n", guarded.token(Role::Viewer));
     assert!(guarded.upgrade("", &viewer).await.starts_with("HTTP/1.1 503 "));
-    let mut admin = loop {
-        // The place of the one that was refused is free a moment later.
-        let mut request = format!("ws://{}/v1/ws", guarded.daemon.address).into_client_request().unwrap();
-        request
-            .headers_mut()
-            .insert("Authorization", format!("Bearer {}", guarded.token(Role::Admin)).parse().unwrap());
-        if let Ok((client, _)) = client_async(request, guarded.daemon.socket().await).await {
-            break client;
+    let enter = async {
+        loop {
+            // The place of the one that was refused is free a moment later.
+            let mut request = format!("ws://{}/v1/ws", guarded.daemon.address).into_client_request().unwrap();
+            let token = format!("Bearer {}", guarded.token(Role::Admin));
+            request.headers_mut().insert("Authorization", token.parse().unwrap());
+            if let Ok((client, _)) = client_async(request, guarded.daemon.socket().await).await {
+                break client;
+            }
         }
     };
+    let mut admin = within(enter).await;
     assert_eq!(ask(&mut admin, "ListNodes", &json!({})).await["type"], "Reply");
 }
 
@@ -331,16 +367,20 @@ async fn clients_speak_tls_and_a_renewed_certificate_is_used_at_once() {
     assert!(speaks_tls(&daemon, &renewed).await, "the old one stays in use");
 }
 
-/// Whether a client that trusts this certificate is answered.
-async fn speaks_tls(daemon: &Daemon, trusted: &rustls::pki_types::CertificateDer<'static>) -> bool {
+/// A client's end of TLS that trusts this certificate.
+pub(super) fn connector(trusted: &CertificateDer<'static>) -> TlsConnector {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = versions.unwrap().with_root_certificates(roots).with_no_client_auth();
-    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let Ok(stream) = connector.connect(name, daemon.socket().await).await else { return false };
+    Arc::new(config).into()
+}
+
+/// Whether a client that trusts this certificate is answered.
+async fn speaks_tls(daemon: &Daemon, trusted: &CertificateDer<'static>) -> bool {
+    let name = "localhost".try_into().unwrap();
+    let Ok(stream) = connector(trusted).connect(name, daemon.socket().await).await else { return false };
     let (mut client, _) = client_async(format!("ws://{}/v1/ws", daemon.address), stream).await.unwrap();
     client.send(list_nodes("a")).await.unwrap();
     matches!(within(client.next()).await, Some(Ok(Message::Text(text))) if text.contains("Reply"))

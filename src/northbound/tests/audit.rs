@@ -13,7 +13,7 @@ use crate::programmer::Step;
 
 /// What was written down.
 #[derive(Debug, Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -35,14 +35,18 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 impl Lines {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
     fn entries(&self) -> Vec<Value> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let text = self.text();
         let entries = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         entries.filter(|entry| entry["target"] == AUDIT_TARGET).collect()
     }
 
     /// The outcomes, when there are so many.
-    async fn outcomes(&self, count: usize) -> Vec<Value> {
+    pub(super) async fn outcomes(&self, count: usize) -> Vec<Value> {
         within(async {
             while self.entries().len() < count {
                 tokio::task::yield_now().await;
@@ -54,14 +58,17 @@ impl Lines {
 }
 
 /// Writes down what this thread does, which is where all tasks of a test run.
-fn kept() -> (Lines, tracing::subscriber::DefaultGuard) {
+pub(super) fn kept() -> (Lines, tracing::subscriber::DefaultGuard) {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(lines.clone()).finish();
     (lines, tracing::subscriber::set_default(subscriber))
 }
 
-fn remove_node(id: &str) -> Message {
-    Message::text(format!(r#"{{"type":"RemoveNode","id":"{id}","payload":{{"name":"s1"}}}}"#))
+/// The same as it is written for people.
+pub(super) fn kept_for_people() -> (Lines, tracing::subscriber::DefaultGuard) {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(lines.clone()).finish();
+    (lines, tracing::subscriber::set_default(subscriber))
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! How connections end: by the client, by silence, by the shutdown.
 
+use super::audit::kept;
 use super::*;
 
 #[tokio::test]
@@ -66,16 +67,22 @@ async fn a_shutdown_does_not_wait_for_stuck_peers_or_for_a_stuck_programmer() {
         close_linger: Duration::from_millis(100),
         ..NorthboundConfig::default()
     };
-    let (daemon, mut requests) = Daemon::start(config).await;
+    let (lines, _guard) = kept();
+    let (daemon, mut requests, mut slices) = Daemon::with_slices(config).await;
     let _silent = daemon.socket().await;
     let _deaf = daemon.raw_client().await;
     let mut waiting = daemon.client().await;
     waiting.send(list_nodes("a")).await.unwrap();
     let never_answered = within(requests.recv()).await.unwrap();
+    waiting.send(remove_node("b")).await.unwrap();
+    let never_removed = within(requests.recv()).await.unwrap();
+    waiting.send(install_flows("c", 300)).await.unwrap();
+    let never_checked = within(slices.recv()).await.unwrap();
     daemon.shutdown.cancel();
     assert_eq!(goodbye(&mut waiting).await, CloseCode::Away);
     within(daemon.serving).await.unwrap();
-    drop(never_answered);
+    assert_eq!(lines.outcomes(2).await, ["unknown", "unknown"], "each change has its line all the same");
+    drop((never_answered, never_removed, never_checked));
 }
 
 #[tokio::test]

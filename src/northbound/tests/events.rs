@@ -10,19 +10,21 @@ pub(super) async fn daemon(config: NorthboundConfig, standing: u64) -> Daemon {
     let (daemon, mut requests) = Daemon::start(config).await;
     tokio::spawn(async move {
         while let Some(Request { command, answer, .. }) = requests.recv().await {
-            let topics = match &command {
-                Command::Subscribe(request) => &request.topics,
-                Command::Unsubscribe(request) => &request.topics,
-                other => {
-                    let _ = answer.send(answer_to(other));
-                    continue;
-                }
-            };
-            let topics: BTreeMap<Topic, u64> = topics.iter().map(|topic| (*topic, standing)).collect();
-            let _ = answer.send(Ok(Reply::Subscribed { topics, epoch: EPOCH.to_owned() }));
+            let _ = answer.send(answer_at(&command, standing));
         }
     });
     daemon
+}
+
+/// The answer where so much was told on every topic before.
+pub(super) fn answer_at(command: &Command, standing: u64) -> Result<Reply, ErrorBody> {
+    let topics = match command {
+        Command::Subscribe(request) => &request.topics,
+        Command::Unsubscribe(request) => &request.topics,
+        other => return answer_to(other),
+    };
+    let topics: BTreeMap<Topic, u64> = topics.iter().map(|topic| (*topic, standing)).collect();
+    Ok(Reply::Subscribed { topics, epoch: EPOCH.to_owned() })
 }
 
 const EPOCH: &str = "e1";
@@ -97,6 +99,24 @@ async fn only_what_was_subscribed_to_comes_and_only_until_it_is_given_up() {
     for client in [&mut client, &mut other] {
         assert_eq!(ask(client, "ListNodes", serde_json::json!({})).await["command"], "ListNodes", "and no event");
     }
+}
+
+#[tokio::test]
+async fn what_is_subscribed_to_and_given_up_at_once_is_given_up_whichever_is_answered_first() {
+    let (daemon, mut requests) = Daemon::start(NorthboundConfig::default()).await;
+    let mut client = daemon.client().await;
+    let mut asked = Vec::new();
+    for (id, command) in [("a", "Subscribe"), ("b", "Unsubscribe")] {
+        let text = serde_json::json!({"type": command, "id": id, "payload": alarms()}).to_string();
+        client.send(Message::text(text)).await.unwrap();
+        asked.push(within(requests.recv()).await.unwrap());
+    }
+    while let Some(Request { command, answer, .. }) = asked.pop() {
+        answer.send(answer_at(&command, 0)).unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((&receive(&mut client).await["id"], &receive(&mut client).await["id"]), (&"a".into(), &"b".into()));
+    assert!(daemon.get("/metrics").await.contains("\nflumen_subscriptions 0\n"));
 }
 
 #[tokio::test]
@@ -253,7 +273,8 @@ async fn w13_one_connection_holds_each_topic_once_however_often_it_asks() {
     assert_eq!(receive(&mut client).await["seq"], 1);
     assert_eq!(ask(&mut client, "ListNodes", serde_json::json!({})).await["command"], "ListNodes");
     drop(client);
-    while !daemon.get("/metrics").await.contains("\nflumen_subscriptions 0\n") {}
+    let is_left = async { while !daemon.get("/metrics").await.contains("\nflumen_subscriptions 0\n") {} };
+    within(is_left).await;
 }
 
 #[tokio::test]
@@ -274,7 +295,8 @@ async fn w12_a_subscriber_that_reads_nothing_is_let_go_and_delays_nobody() {
         tell(&daemon, [alarm(seq, &text)]).await;
         assert_eq!(receive(&mut good).await["seq"], seq);
     }
-    while !daemon.get("/metrics").await.contains("\nflumen_subscriptions 1\n") {}
+    let is_let_go = async { while !daemon.get("/metrics").await.contains("\nflumen_subscriptions 1\n") {} };
+    within(is_let_go).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! HTTP: who may connect, who is refused, and what is served beside the WebSocket.
 
+use super::audit::kept_for_people;
 use super::*;
 
 #[tokio::test]
@@ -84,6 +85,7 @@ async fn each_request_that_cannot_be_served_is_told_why() {
         (handshake("Origin: null\r\n"), 403, "may not connect"),
         (handshake("Origin: http://127.0.0.1.evil.com\r\n"), 403, "may not connect"),
         (handshake("Origin: https://noc.example.net\r\nOrigin: https://noc.example.net\r\n"), 403, "may not connect"),
+        (get("/metrics").replace("\r\n\r\n", "\r\nOrigin: https://evil.com\r\n\r\n"), 403, "may not connect"),
         (upgrade("Host: localhost", "Host: evil.com"), 400, "its name is localhost"),
         (upgrade("Host: localhost\r\n", ""), 400, "exactly one Host"),
         (handshake("Host: localhost\r\n"), 400, "exactly one Host"),
@@ -285,6 +287,7 @@ async fn w18_oddities_of_http_are_refused() {
 
 #[tokio::test]
 async fn w20_what_a_client_sends_cannot_break_a_line_of_the_log() {
+    let (lines, _guard) = kept_for_people();
     let configured = ["https://a\r\nforged: line".to_owned(), "https://\u{1b}[31mred".to_owned()];
     let daemon =
         Daemon::answering(NorthboundConfig { origins: configured.to_vec(), ..NorthboundConfig::default() }).await;
@@ -298,5 +301,15 @@ async fn w20_what_a_client_sends_cannot_break_a_line_of_the_log() {
         assert_eq!(error["code"], "invalid_request", "no such name gets as far as a log: {error}");
         let message = error["message"].as_str().unwrap();
         assert!(!message.chars().any(char::is_control), "{message:?}");
+    }
+    for id in ["a\\r\\nforged: line", "\\u001b[31mred", "\\u0000"] {
+        client.send(remove_node(id)).await.unwrap();
+        assert_eq!(receive(&mut client).await["error"]["code"], "not_found", "an id may be any text");
+    }
+    let text = lines.text();
+    assert_eq!(text.matches("RemoveNode").count(), 3, "{text}");
+    for line in text.lines() {
+        assert!(line.starts_with("20") && line.contains(" flumen::"), "a line of somebody else's making: {line:?}");
+        assert!(!line.chars().any(char::is_control), "{line:?}");
     }
 }

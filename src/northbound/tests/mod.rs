@@ -15,7 +15,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::*;
 use crate::contract::{Command, ErrorBody, ErrorCode, Reply};
-use crate::programmer::Request;
+use crate::programmer::{Request, Slice};
 
 mod access;
 mod audit;
@@ -47,14 +47,21 @@ struct Daemon {
 impl Daemon {
     /// A daemon whose programmer is the receiver.
     async fn start(config: NorthboundConfig) -> (Self, mpsc::Receiver<Request>) {
+        let (daemon, requests, _) = Self::with_slices(config).await;
+        (daemon, requests)
+    }
+
+    /// The same, whose programmer takes the parts of large batches too.
+    async fn with_slices(config: NorthboundConfig) -> (Self, mpsc::Receiver<Request>, mpsc::Receiver<Slice>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (inbox, requests) = mpsc::channel(64);
+        let (parts, slices) = mpsc::channel(64);
         let shutdown = CancellationToken::new();
-        let programmer = Programmer::new(inbox);
+        let programmer = Programmer::with_slices(inbox, parts);
         let (told, news) = mpsc::channel(64);
         let serving = tokio::spawn(serve(listener, programmer, news, config, shutdown.clone()));
-        (Self { address, shutdown, serving, told }, requests)
+        (Self { address, shutdown, serving, told }, requests, slices)
     }
 
     /// A daemon whose programmer answers every command at once.
@@ -128,6 +135,17 @@ fn handshake(headers: &str) -> String {
 
 fn list_nodes(id: &str) -> Message {
     Message::text(format!(r#"{{"type":"ListNodes","id":"{id}"}}"#))
+}
+
+fn remove_node(id: &str) -> Message {
+    Message::text(format!(r#"{{"type":"RemoveNode","id":"{id}","payload":{{"name":"s1"}}}}"#))
+}
+
+/// A batch of so many flows.
+fn install_flows(id: &str, count: usize) -> Message {
+    let flow = serde_json::json!({"source": "any", "destination": "any", "traffic_type": "voice"});
+    let payload = serde_json::json!({"flows": vec![flow; count], "report": "problems"});
+    Message::text(serde_json::json!({"type": "InstallFlows", "id": id, "payload": payload}).to_string())
 }
 
 fn get_flow(id: u32) -> Message {

@@ -6,6 +6,7 @@ use tokio::net::TcpSocket;
 
 use super::*;
 use crate::contract::FlowState;
+use crate::programmer::Checked;
 
 #[tokio::test]
 async fn a_wrong_request_is_answered_and_the_connection_goes_on() {
@@ -119,11 +120,54 @@ async fn no_more_is_read_than_may_be_in_flight() {
     // A page of flows weighs as much as the whole allowance, so it waits until it is alone.
     for request in waiting {
         request.answer.send(answer()).unwrap();
+        receive(&mut client).await;
     }
+    let last = within(requests.recv()).await.unwrap();
     client.send(Message::text(r#"{"type":"ListFlows","id":"list","payload":{"limit":10000}}"#)).await.unwrap();
-    within(requests.recv()).await.unwrap().answer.send(answer()).unwrap();
+    let early = timeout(Duration::from_millis(200), requests.recv()).await;
+    assert!(early.is_err(), "it is not alone yet");
+    last.answer.send(answer()).unwrap();
     let list = within(requests.recv()).await.unwrap();
     assert_eq!(list.command.name(), "ListFlows");
+}
+
+/// Says yes to all of a large batch.
+async fn install(slices: &mut mpsc::Receiver<Slice>, count: usize) {
+    let mut installed = 0;
+    while installed < count {
+        match within(slices.recv()).await.unwrap() {
+            Slice::Check(part, answer) => answer.send(Ok(Checked::untested(part))).unwrap(),
+            Slice::Install(part, _, answer, _) => {
+                installed += part.len();
+                let summary = BTreeMap::from([(FlowState::Applied, part.len() as u64)]);
+                answer.send(Ok(Reply::FlowsInstalled { flows: Vec::new(), summary, left_out: 0 })).unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn w15_batches_whose_clients_have_gone_take_no_more_room_than_there_is_and_hold_up_nothing_else() {
+    let config = NorthboundConfig { batch_flows: 600, ..NorthboundConfig::default() };
+    let (daemon, mut requests, mut slices) = Daemon::with_slices(config).await;
+    for _ in 0..5 {
+        let mut client = daemon.client().await;
+        client.send(install_flows("a", 300)).await.unwrap();
+        client.send(list_nodes("b")).await.unwrap();
+    }
+    let mut client = daemon.client().await;
+    client.send(list_nodes("a")).await.unwrap();
+    // Those of the two whose batches have begun, and the last.
+    for _ in 0..3 {
+        drop(within(requests.recv()).await.unwrap().answer.send(answer_to(&Command::ListNodes)));
+    }
+    assert_eq!(receive(&mut client).await["id"], "a", "nobody else waits");
+    assert!(timeout(Duration::from_millis(200), requests.recv()).await.is_err(), "there is no room for the third");
+    install(&mut slices, 5 * 300).await;
+    client.send(install_flows("b", 1_000)).await.unwrap();
+    install(&mut slices, 1_000).await;
+    let summary = &receive(&mut client).await["payload"]["summary"];
+    assert_eq!(summary, &serde_json::json!({"applied": 1_000}), "a batch that is alone is never too big");
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ const ROWS: [(&str, &[&str]); 20] = [
             "a_slow_handshake_is_cut_off",
             "w03_five_thousand_slow_handshakes_hold_up_nobody_and_are_over_after_their_time",
             "w03_a_request_has_a_hundred_headers_and_8_kib_and_no_more",
+            "w03_tls_and_the_request_behind_it_have_the_time_of_one_handshake",
             "w03_a_first_message_in_single_bytes_is_ended_when_its_time_is_over",
         ],
     ),
@@ -50,6 +51,7 @@ const ROWS: [(&str, &[&str]); 20] = [
         &[
             "w05_empty_fragments_without_end_are_ended_with_1008",
             "w05_the_fragments_of_a_message_that_is_too_big_in_sum_are_ended_with_1009",
+            "w05_a_fragment_that_only_control_frames_follow_is_ended_when_its_time_is_over",
         ],
     ),
     ("W06 compression", &["the_handshake_computes_the_rfcs_own_key_and_never_compresses"]),
@@ -91,6 +93,7 @@ const ROWS: [(&str, &[&str]); 20] = [
         "W12 a slow subscriber",
         &[
             "w12_a_subscriber_that_reads_nothing_is_let_go_and_delays_nobody",
+            "w12_a_subscriber_that_takes_nothing_is_closed_with_1013_and_the_others_have_every_event",
             "w12_what_waits_for_many_subscribers_is_kept_once",
             "w12_a_subscriber_that_falls_behind_gets_one_gap_and_then_what_is_there",
         ],
@@ -111,6 +114,7 @@ const ROWS: [(&str, &[&str]); 20] = [
             "turns_go_round_among_batches",
             "w15_of_however_many_batches_only_so_many_parts_are_ahead_of_anybody_else",
             "a_part_whose_switch_does_not_answer_holds_up_nobody_else",
+            "w15_batches_whose_clients_have_gone_take_no_more_room_than_there_is_and_hold_up_nothing_else",
         ],
     ),
     ("W16 a flow_id again", &["the_same_request_again_is_the_same_flow_and_another_body_is_a_conflict"]),

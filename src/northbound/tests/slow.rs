@@ -5,9 +5,9 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::super::auth::Grant;
-use super::super::http::serve_connection;
 use super::super::subprotocol::Subprotocol;
 use super::super::websocket;
+use super::events::{alarm, answer_at};
 use super::*;
 
 /// What a stream holds.
@@ -24,10 +24,18 @@ impl Front {
         let server = Arc::new(Server::new(Programmer::new(inbox), config, CancellationToken::new()));
         tokio::spawn(async move {
             while let Some(Request { command, answer, .. }) = requests.recv().await {
-                let _ = answer.send(answer_to(&command));
+                let _ = answer.send(answer_at(&command, 0));
             }
         });
         Self { server }
+    }
+
+    /// The way to tell news, and the task that writes them.
+    fn news(&self) -> mpsc::Sender<News> {
+        let (told, news) = mpsc::channel(64);
+        let server = Arc::clone(&self.server);
+        tokio::spawn(async move { server.hub.run(news).await });
+        told
     }
 
     fn ends() -> Ends {
@@ -39,7 +47,7 @@ impl Front {
     fn http(&self) -> (DuplexStream, JoinHandle<()>) {
         let (ours, theirs) = tokio::io::duplex(PIPE);
         let server = Arc::clone(&self.server);
-        (ours, tokio::spawn(async move { serve_connection(theirs, Self::ends(), &server, false).await }))
+        (ours, tokio::spawn(async move { serve_socket(theirs, Self::ends(), &server, false).await }))
     }
 
     /// A connection behind its handshake, and its task.
@@ -90,6 +98,26 @@ async fn w03_five_thousand_slow_handshakes_hold_up_nobody_and_are_over_after_the
 }
 
 #[tokio::test(start_paused = true)]
+async fn w03_tls_and_the_request_behind_it_have_the_time_of_one_handshake() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = TlsFiles { certificate: directory.path().join("cert.pem"), key: directory.path().join("key.pem") };
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    let tls = Some(Arc::new(Tls::load(files).unwrap()));
+    let front = Front::new(NorthboundConfig { tls, ..NorthboundConfig::default() });
+    let (stream, task) = front.http();
+    let begun = Instant::now();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let mut stream =
+        super::access::connector(made.cert.der()).connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    stream.write_all(b"GET /v1/ws HTTP/1.1\r\n").await.unwrap();
+    stream.flush().await.unwrap();
+    task.await.unwrap();
+    assert_eq!(begun.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn w03_a_request_has_a_hundred_headers_and_8_kib_and_no_more() {
     let front = Front::new(NorthboundConfig::default());
     let own = handshake("").matches("\r\n").count() - 2;
@@ -127,6 +155,80 @@ async fn w03_a_first_message_in_single_bytes_is_ended_when_its_time_is_over() {
     assert_eq!(u16::from_be_bytes([head[2], head[3]]), 1008);
     assert!(begun.elapsed() <= Duration::from_secs(31), "{:?}", begun.elapsed());
     drop(stream);
+    task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn w05_a_fragment_that_only_control_frames_follow_is_ended_when_its_time_is_over() {
+    let ping_interval = Duration::from_secs(3_600);
+    let front = Front::new(NorthboundConfig { ping_interval, ..NorthboundConfig::default() });
+    let (mut stream, _task) = front.upgraded();
+    let begun = Instant::now();
+    stream.write_all(&[0x01, 0x81, 0, 0, 0, 0, b'{']).await.unwrap();
+    let goodbye = timeout(Duration::from_secs(60), async {
+        loop {
+            // Far more often than anybody looks.
+            stream.write_all(&[0x8a, 0x80, 0, 0, 0, 0]).await.unwrap();
+            let mut head = [0; 4];
+            match timeout(Duration::from_secs(1), stream.read_exact(&mut head)).await {
+                Ok(Ok(_)) if head[0] == 0x88 => break u16::from_be_bytes([head[2], head[3]]),
+                _ => {}
+            }
+        }
+    });
+    assert_eq!(goodbye.await, Ok(1008));
+    assert!(begun.elapsed() <= Duration::from_secs(31), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_takes_long_and_meets_a_ping_is_answered() {
+    let ping_interval = Duration::from_secs(6);
+    let front = Front::new(NorthboundConfig { ping_interval, ..NorthboundConfig::default() });
+    let (mut stream, _task) = front.upgraded();
+    let message = frame(0x81, format!("{:200}", r#"{"type":"ListNodes","id":"a"}"#).as_bytes());
+    for piece in message.chunks(message.len() / 18) {
+        stream.write_all(piece).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let mut client = client(stream).await;
+    let answer = loop {
+        match client.next().await {
+            Some(Ok(Message::Ping(_))) => {}
+            Some(Ok(Message::Text(answer))) => break answer,
+            other => panic!("no answer: {other:?}"),
+        }
+    };
+    assert!(answer.contains("Reply"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn w12_a_subscriber_that_takes_nothing_is_closed_with_1013_and_the_others_have_every_event() {
+    let front = Front::new(NorthboundConfig::default());
+    let told = front.news();
+    let subscribe = r#"{"type":"Subscribe","id":"a","payload":{"topics":["alarms"]}}"#;
+    let (mut stuck, task) = front.upgraded();
+    stuck.write_all(&frame(0x81, subscribe.as_bytes())).await.unwrap();
+    let (good, _task) = front.upgraded();
+    let mut good = client(good).await;
+    good.send(Message::text(subscribe)).await.unwrap();
+    let Some(Ok(Message::Text(reply))) = good.next().await else { panic!("no reply") };
+    assert!(reply.contains("Reply"), "{reply}");
+    assert_eq!(front.server.hub.subscriptions(), 2);
+    let (text, begun) = ("x".repeat(2 * PIPE), Instant::now());
+    let mut seq = 0;
+    while front.server.hub.subscriptions() == 2 {
+        seq += 1;
+        told.send(alarm(seq, &text)).await.unwrap();
+        let Some(Ok(Message::Text(event))) = good.next().await else { panic!("no event") };
+        assert!(event.contains(&format!(r#""seq":{seq},"#)), "after {seq} events");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let lasted = begun.elapsed();
+    assert!(lasted >= Duration::from_secs(10) && lasted < Duration::from_secs(22), "{lasted:?}");
+    let mut taken = Vec::new();
+    stuck.read_to_end(&mut taken).await.unwrap();
+    assert!(taken.ends_with(b"\x88\x0a\x03\xf5too slow"));
+    drop(stuck);
     task.await.unwrap();
 }
 

@@ -202,6 +202,23 @@ fn what_happens_while_nobody_listens_is_counted_and_told_as_gone() {
 }
 
 #[test]
+fn who_comes_back_to_a_quiet_topic_gets_the_one_event_that_it_missed() {
+    let mut world = World::connected();
+    let seat = world.engine.audience().seat(Topic::Flows, 0);
+    world.ok("Subscribe", json!({"topics": ["flows"]}));
+    world.pass(Duration::from_secs(600));
+    drop(seat);
+    world.news.clear();
+    world.ok("InstallFlow", voice("a", 1));
+    let seq = world.news.last().unwrap().seq;
+    assert_eq!(states(&world, "a").last().unwrap(), "applied");
+    world.news.clear();
+    world.pass(Duration::from_secs(30));
+    assert_eq!(world.ok("Subscribe", json!({"topics": ["flows"]}))["topics"], json!({"flows": seq}));
+    assert!(world.news.is_empty(), "and is told of nothing that is gone");
+}
+
+#[test]
 fn what_was_so_before_the_start_is_no_news() {
     let mut world = World::connected();
     world.ok("InstallFlow", voice("a", 1));

@@ -19,7 +19,7 @@ const USUAL: usize = 2;
 
 /// How the answers of a connection are written.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Page {
+pub(super) struct Form {
     pub(super) subprotocol: Subprotocol,
     /// How long an answer may be, in bytes.
     pub(super) limit: usize,
@@ -27,7 +27,7 @@ pub(super) struct Page {
 
 /// An answer as it is written.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct WrittenAnswer {
     pub(super) id: RequestId,
     pub(super) command: CommandName,
     pub(super) outcome: Option<ErrorCode>,
@@ -61,7 +61,7 @@ impl Least {
     }
 }
 
-impl Page {
+impl Form {
     /// Whether the answer to a command can be sent, as far as that is known before it is carried out.
     ///
     /// # Errors
@@ -87,17 +87,17 @@ impl Page {
     }
 
     /// Writes an answer.
-    pub(super) fn write(self, id: RequestId, command: CommandName, answer: Answer) -> Written {
+    pub(super) fn write(self, id: RequestId, command: CommandName, answer: Answer) -> WrittenAnswer {
         let error = match answer {
             Ok(reply) => match self.reply(&id, command, reply) {
-                Ok(message) => return Written { id, command, outcome: None, message },
+                Ok(message) => return WrittenAnswer { id, command, outcome: None, message },
                 Err(error) => error,
             },
             Err(error) => error,
         };
         let outcome = Some(error.code);
         let message = self.subprotocol.error(Some(id.clone()), error);
-        Written { id, command, outcome, message }
+        WrittenAnswer { id, command, outcome, message }
     }
 
     /// A Reply that is short enough.
@@ -243,12 +243,12 @@ mod tests {
     #[test]
     fn a_batch_whose_answer_could_never_be_sent_is_refused_with_what_is_allowed() {
         for subprotocol in BOTH {
-            let page = Page { subprotocol, limit: 100_000 };
+            let form = Form { subprotocol, limit: 100_000 };
             let Least { flow, node } = Least::of(subprotocol);
-            let most = page.limit / (flow + node + 2);
-            assert_eq!(page.foresee(&request(most, Report::All)), Ok(()));
-            assert_eq!(page.foresee(&request(most + 1, Report::Problems)), Ok(()));
-            let error = page.foresee(&request(most + 1, Report::All)).unwrap_err();
+            let most = form.limit / (flow + node + 2);
+            assert_eq!(form.foresee(&request(most, Report::All)), Ok(()));
+            assert_eq!(form.foresee(&request(most + 1, Report::Problems)), Ok(()));
+            let error = form.foresee(&request(most + 1, Report::All)).unwrap_err();
             assert_eq!((error.code, error.path.as_deref()), (ErrorCode::TooLarge, Some("payload.flows")));
             assert!(error.message.contains("nothing was installed"), "{}", error.message);
             assert!(error.message.contains("\"report\": \"problems\""), "{}", error.message);
@@ -260,9 +260,9 @@ mod tests {
     #[test]
     fn an_answer_that_is_too_long_leaves_out_what_is_applied_and_says_how_much() {
         for subprotocol in BOTH {
-            let page = Page { subprotocol, limit: 2_000 };
-            let written = page.write("a".parse().unwrap(), CommandName::InstallFlows, Ok(installed(10, 2)));
-            assert!(written.message.len() <= page.limit);
+            let form = Form { subprotocol, limit: 2_000 };
+            let written = form.write("a".parse().unwrap(), CommandName::InstallFlows, Ok(installed(10, 2)));
+            assert!(written.message.len() <= form.limit);
             let payload = read(&written.message)["payload"].clone();
             assert_eq!(payload["summary"], serde_json::json!({"applied": 10, "rejected": 2}));
             assert_eq!((&payload["left_out"], payload["flows"].as_array().unwrap().len()), (&10.into(), 2));
@@ -273,8 +273,8 @@ mod tests {
     #[test]
     fn an_answer_with_too_many_problems_still_has_its_summary() {
         for subprotocol in BOTH {
-            let page = Page { subprotocol, limit: 1_000 };
-            let written = page.write("a".parse().unwrap(), CommandName::InstallFlows, Ok(installed(5, 20)));
+            let form = Form { subprotocol, limit: 1_000 };
+            let written = form.write("a".parse().unwrap(), CommandName::InstallFlows, Ok(installed(5, 20)));
             assert_eq!(written.outcome, None);
             let payload = read(&written.message)["payload"].clone();
             assert_eq!(payload["summary"], serde_json::json!({"applied": 5, "rejected": 20}));
@@ -284,9 +284,9 @@ mod tests {
 
     #[test]
     fn what_only_reads_is_refused_when_its_answer_is_too_long() {
-        let page = Page { subprotocol: Subprotocol::Json, limit: 300 };
+        let form = Form { subprotocol: Subprotocol::Json, limit: 300 };
         let reply = Reply::Flows { flows: vec![view(1); 3], next_cursor: None };
-        let written = page.write("a".parse().unwrap(), CommandName::ListFlows, Ok(reply));
+        let written = form.write("a".parse().unwrap(), CommandName::ListFlows, Ok(reply));
         assert_eq!(written.outcome, Some(ErrorCode::TooLarge));
     }
 }
