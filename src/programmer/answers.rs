@@ -15,6 +15,7 @@ use super::Answer;
 use super::cookie::FlowNumber;
 use super::engine::{Engine, Output, Ticket, Undurable};
 use super::flow::{Flow, Placement, Stage};
+use super::node::Lane;
 use crate::contract::{AlarmKind, ErrorBody, ErrorCode, FlowState, FlowView, Reply, Report, Wait};
 use crate::store::StoreError;
 
@@ -276,7 +277,7 @@ impl Engine {
         flow.durable = u64::MAX;
         if flow.told().is_none() {
             flow.freed = true;
-            self.take_off(number);
+            self.take_off(number, Lane::Queue);
         }
     }
 

@@ -24,6 +24,9 @@ pub(super) const WINDOW: u64 = 1_000;
 /// How many of them may be of large batches, so that there is room for what somebody asks beside them.
 pub(super) const BULK_WINDOW: u64 = 768;
 
+/// Deletions without an answer beyond which those that are many wait: what is asked beside them meets no more.
+pub(super) const BEHIND_WINDOW: u64 = 256;
+
 /// A node's place in the engine; never used twice while the daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct NodeId(pub(super) u32);
@@ -46,6 +49,8 @@ pub(super) struct Node {
     pub(super) queue: VecDeque<Job>,
     /// New flows of large batches that are in nobody's way. They come after what is in the queue, in whatever order.
     pub(super) bulk: VecDeque<Job>,
+    /// Deletions that are many. One is taken when nothing is in the queue.
+    pub(super) behind: VecDeque<Job>,
     /// Rules of others as they were when the table was last read, and as has been told of since.
     pub(super) foreign: Foreign,
     /// What our flows here take, once somebody has asked what is in a flow's way.
@@ -60,6 +65,15 @@ pub(super) struct Node {
     table_miss_repairs: Repairs,
     /// What an operator should know, by subject, so that a newer word takes the place of the older.
     pub(super) warnings: BTreeMap<&'static str, String>,
+}
+
+/// Where work waits for its place in the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// In order.
+    Queue,
+    /// Behind whatever is in order, also what comes later. What it is about must not depend on the order.
+    Behind,
 }
 
 /// How far the removal of a node is, and who is to be answered.
@@ -191,6 +205,7 @@ impl Node {
             counts: BTreeMap::new(),
             queue: VecDeque::new(),
             bulk: VecDeque::new(),
+            behind: VecDeque::new(),
             foreign: Foreign::default(),
             index: None,
             meters: Meters::default(),
@@ -206,6 +221,12 @@ impl Node {
     pub(super) fn clear_queues(&mut self) {
         self.queue.clear();
         self.bulk.clear();
+        self.behind.clear();
+    }
+
+    /// Work that waits for a place in the window.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len() + self.bulk.len() + self.behind.len()
     }
 
     pub(super) fn live(&self) -> Option<&Live> {

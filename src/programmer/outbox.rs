@@ -6,7 +6,7 @@ use super::cookie::{FlowNumber, Purpose, Tag, meter_token, token};
 use super::engine::Engine;
 use super::flow::{Replan, Stage};
 use super::meter::{Meter, MeterStage};
-use super::node::{Job, Node, NodeId, Sync};
+use super::node::{BEHIND_WINDOW, Job, Node, NodeId, Sync};
 use crate::policy::{self, Rule};
 use crate::session::{Command, Token};
 
@@ -112,11 +112,15 @@ impl Engine {
         // Whoever asks for one flow after the other leaves room for a part of a batch.
         let reserved = if node.bulk.is_empty() || live.bulk > 0 { 0 } else { BUNDLE as u64 };
         let has_credit = live.credit() > taken as u64 + reserved && live.sync != Sync::Unrecorded;
+        let has_leisure = live.in_window() + (taken as u64) < BEHIND_WINDOW;
         // A bundle overtakes what waits in the window, so it leaves when that is settled.
         if matches!(node.queue.front(), Some(Job::Prepare { .. })) && (taken > 0 || live.settled < live.sent) {
             return None;
         }
-        if has_credit { node.queue.pop_front() } else { None }
+        if !has_credit {
+            return None;
+        }
+        node.queue.pop_front().or_else(|| if has_leisure { node.behind.pop_front() } else { None })
     }
 
     pub(super) fn carry_out(&mut self, id: NodeId, job: Job, mods: &mut Vec<(Token, FlowMod)>) {

@@ -8,7 +8,7 @@ use super::cookie::{FlowNumber, Purpose, from_token};
 use super::engine::Engine;
 use super::flow::{Placement, Reason, Replan, Stage};
 use super::meter_answers::is_meter_missing;
-use super::node::{Job, Node, NodeId, Sync};
+use super::node::{Job, Lane, Node, NodeId, Sync};
 use crate::contract::{AlarmKind, NodeName, SwitchError};
 use crate::policy::Rule;
 use crate::session::{Outcome, Settlement, Token, UnknownReason, describe};
@@ -341,10 +341,17 @@ impl Engine {
 
     /// Queues work for a node that is there. One that is being removed takes none but what removes it.
     pub(super) fn push_job(&mut self, id: NodeId, job: Job) {
+        self.push_job_in(id, job, Lane::Queue);
+    }
+
+    pub(super) fn push_job_in(&mut self, id: NodeId, job: Job, lane: Lane) {
         let is_wanted =
             |node: &Node| node.live().is_some() && (node.leaving.is_none() || matches!(job, Job::Wipe | Job::Synced));
         if let Some(node) = self.nodes.get_mut(&id).filter(|node| is_wanted(node)) {
-            node.queue.push_back(job);
+            match lane {
+                Lane::Queue => node.queue.push_back(job),
+                Lane::Behind => node.behind.push_back(job),
+            }
             self.ready.insert(id);
         }
     }

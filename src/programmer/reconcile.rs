@@ -15,7 +15,7 @@ use super::engine::Engine;
 use super::flow::{Placement, Reason, Replan, Stage};
 use super::install::{place_hash, rule_hash};
 use super::meter::MeterStage;
-use super::node::{Job, NodeId, Sync};
+use super::node::{Job, Lane, NodeId, Sync};
 use super::table_miss::is_table_miss;
 use crate::contract::{NodeName, Timestamp};
 use crate::policy::Rule;
@@ -192,7 +192,7 @@ impl Engine {
                 self.undone(number, id);
                 self.flow_moved(number);
             }
-            (_, true) => self.queue_removal(number, id),
+            (_, true) => self.queue_removal(number, id, Lane::Queue),
             (_, false) => self.rules_left(number, id),
         }
     }

@@ -6,13 +6,14 @@ use super::answers::{Kind, Waiter};
 use super::cookie::FlowNumber;
 use super::engine::{Engine, Ticket, no_such_flow};
 use super::flow::{Flow, Stage};
-use super::node::{Job, NodeId};
+use super::node::{Job, Lane, NodeId};
 use crate::contract::{DEFAULT_TIMEOUT_MS, ErrorBody, FlowId, FlowState, RemoveFlows, Wait};
 
 impl Engine {
     pub(super) fn remove_flow(&mut self, ticket: Ticket, id: &FlowId) {
         let Some(number) = self.flows.by_id(id.as_str()) else { return self.answer(ticket, Err(no_such_flow(id))) };
-        self.begin_removal(number);
+        self.begin_removal(number, Lane::Queue);
+        self.save_soon(number);
         self.wait_for(Waiter::new(ticket, Kind::Remove, vec![number], Wait::Applied), DEFAULT_TIMEOUT_MS);
     }
 
@@ -21,8 +22,13 @@ impl Engine {
             Ok(numbers) => numbers,
             Err(error) => return self.answer(ticket, Err(error)),
         };
+        let lane = if numbers.len() < self.config.bulk { Lane::Queue } else { Lane::Behind };
         for number in &numbers {
-            self.begin_removal(*number);
+            self.begin_removal(*number, lane);
+            match lane {
+                Lane::Queue => self.save_soon(*number),
+                Lane::Behind => self.save_at_leisure(*number),
+            }
         }
         self.wait_for(Waiter::new(ticket, Kind::RemoveMany, numbers, Wait::Applied), DEFAULT_TIMEOUT_MS);
     }
@@ -60,24 +66,23 @@ impl Engine {
     }
 
     /// From now on no switch is to have the flow. What has ended stays as it ended.
-    fn begin_removal(&mut self, number: FlowNumber) {
+    fn begin_removal(&mut self, number: FlowNumber, lane: Lane) {
         let Some(flow) = self.flows.get_mut(&number) else { return };
         // The one answer of a rejected flow was given; removing it is what frees its id.
         flow.freed |= flow.state() == FlowState::Rejected;
-        self.take_off(number);
-        self.save_soon(number);
+        self.take_off(number, lane);
     }
 
     /// Takes a flow off every node that has it.
-    pub(super) fn take_off(&mut self, number: FlowNumber) {
+    pub(super) fn take_off(&mut self, number: FlowNumber, lane: Lane) {
         let Some(flow) = self.flows.get(&number) else { return };
         let nodes: Vec<NodeId> = flow.placements.iter().map(|placement| placement.node).collect();
         for id in nodes {
-            self.remove_from_node(number, id);
+            self.remove_from_node(number, id, lane);
         }
     }
 
-    fn remove_from_node(&mut self, number: FlowNumber, id: NodeId) {
+    fn remove_from_node(&mut self, number: FlowNumber, id: NodeId, lane: Lane) {
         let sequence = self.next_sequence();
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         match placement.stage {
@@ -104,17 +109,17 @@ impl Engine {
         if never_sent {
             return self.rules_left(number, id);
         }
-        self.queue_removal(number, id);
+        self.queue_removal(number, id, lane);
     }
 
     /// Queues the deletion of a flow's rules on a node that is there; one that is away is seen to when it is back.
-    pub(super) fn queue_removal(&mut self, number: FlowNumber, id: NodeId) {
+    pub(super) fn queue_removal(&mut self, number: FlowNumber, id: NodeId, lane: Lane) {
         if self.nodes.get(&id).is_none_or(|node| node.live().is_none()) {
             return;
         }
         if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
             placement.queued = true;
         }
-        self.push_job(id, Job::Remove { number });
+        self.push_job_in(id, Job::Remove { number }, lane);
     }
 }

@@ -12,7 +12,7 @@ use crate::southbound::Origin;
 
 /// So many of voice, with ids from `a0` on.
 fn flows(count: usize) -> Vec<Value> {
-    let flow = |number| json!({"flow_id": format!("a{number}"), "source": format!("10.0.1.{number}"), "destination": "10.9.0.1", "traffic_type": "voice"});
+    let flow = |number| json!({"flow_id": format!("a{number}"), "source": format!("10.1.{}.{}", number / 250, number % 250), "destination": "10.9.0.1", "traffic_type": "voice"});
     (0..count).map(flow).collect()
 }
 
@@ -102,15 +102,8 @@ fn a_bundle_whose_connection_goes_is_unknown_and_then_applied() {
 #[test]
 fn a_single_flow_leaves_before_what_waits_of_a_large_batch() {
     let mut world = World::connected();
-    let (first, rest) = (
-        batch(200),
-        json!({"flows": (0..4).flat_map(|block| flows(250).into_iter().map(move |mut flow| {
-        flow["flow_id"] = json!(format!("{block}-{}", flow["flow_id"].as_str().unwrap()));
-        flow["source"] = json!(format!("10.{}.{}", block + 1, flow["source"].as_str().unwrap().trim_start_matches("10.0.")));
-        flow
-    })).collect::<Vec<_>>(), "report": "problems"}),
-    );
-    assert_eq!(orders(&mut world, "InstallFlows", first), [(200, true)]);
+    let rest = json!({"flows": flows(1_200).split_off(200), "report": "problems"});
+    assert_eq!(orders(&mut world, "InstallFlows", batch(200)), [(200, true)]);
     let sent: usize = orders(&mut world, "InstallFlows", rest).iter().map(|(count, _)| count).sum();
     assert!(sent < 1_000, "{sent} of 1000 while 200 are not answered");
     assert_eq!(orders(&mut world, "InstallFlow", single()), [(1, false)]);
@@ -181,4 +174,25 @@ fn a_flow_that_is_removed_while_its_bundle_is_under_way_goes_when_that_is_settle
     assert!(world.answer(installed).is_some());
     assert_eq!(world.answer(removed).unwrap()["flow"]["state"], "removed");
     assert_eq!(world.rule_count(0), 19);
+}
+
+#[test]
+fn a_flow_that_is_asked_for_meets_no_more_of_a_large_removal_than_is_under_way() {
+    let mut world = World::connected();
+    world.ok("InstallFlows", batch(1_000));
+    let removal = parsed("RemoveFlows", json!({"all": true}));
+    world.engine.handle_command(Ticket(1_000_000), removal);
+    assert_eq!(flushed(&mut world), [(256, false)]);
+    world.engine.handle_command(Ticket(1_000_001), parsed("InstallFlow", single()));
+    assert_eq!(flushed(&mut world), [(1, false)], "it goes before what waits");
+}
+
+#[test]
+fn many_flows_that_are_removed_at_once_leave_for_good() {
+    let mut world = World::connected();
+    world.ok("InstallFlows", batch(1_000));
+    assert_eq!(world.ok("RemoveFlows", json!({"all": true}))["summary"], json!({"removed": 1_000}));
+    assert_eq!(world.rule_count(0), 0);
+    world.restart();
+    assert_eq!(world.state("a7"), "removed");
 }
