@@ -162,6 +162,10 @@ impl Subscriptions {
         let Some(reader) = self.lock().reader.clone() else { return std::future::pending().await };
         let has_room = reader.reserve().await.is_ok();
         let mut inner = self.lock();
+        // Another reader may have taken its place meanwhile.
+        if !inner.reader.as_ref().is_some_and(|current| current.same_channel(&reader)) {
+            return;
+        }
         if !has_room {
             inner.reader = None;
             inner.missed.clear();

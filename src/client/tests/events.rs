@@ -167,6 +167,22 @@ async fn a_reader_that_is_slow_finds_a_gap_and_nobody_waits_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_reads_the_events_from_now_on_keeps_them_when_a_slow_reader_before_is_dropped() {
+    let (client, _door, mut peer, slow) = subscribed().await;
+    let last = 3 + EVENTS_MAX as u64;
+    for seq in 3..=last {
+        peer.alarm("one", seq).await;
+    }
+    // The one before is owed a gap.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut events = client.events().unwrap();
+    drop(slow);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    peer.alarm("one", last + 1).await;
+    assert_eq!(seqs(&mut events, 1).await, [last + 1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn events_end_with_the_client() {
     let (client, _door, _peer, mut events) = subscribed().await;
     client.close().await;
