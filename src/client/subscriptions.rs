@@ -196,9 +196,11 @@ impl Inner {
             EventPayload::Gap { gap } => gap.from,
             _ => event.seq,
         };
-        let missed = self.missed.entry(event.topic).or_insert((Gap { from, to: event.seq }, String::new()));
-        missed.0.to = event.seq;
-        missed.1.clone_from(&event.epoch);
+        match self.missed.get_mut(&event.topic) {
+            Some((gap, epoch)) if *epoch == event.epoch => gap.to = event.seq,
+            // The numbers of the start before mean nothing in this one, whose first gap says that all of it is missing.
+            _ => drop(self.missed.insert(event.topic, (Gap { from, to: event.seq }, event.epoch.clone()))),
+        }
     }
 }
 
