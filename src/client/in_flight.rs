@@ -61,7 +61,8 @@ impl Pending {
     }
 }
 
-/// Whether asking twice does nothing twice. A flow has its id for that, and reading changes nothing.
+/// Whether asking twice does nothing twice. A flow has its id for that, and reading changes nothing. An id that the removal
+/// of a rejected flow has freed is the exception, which `RemoveFlow` cannot tell: no answer says whose the id was before.
 fn may_repeat(command: &Command) -> bool {
     let has_id = |flow: &InstallFlow| flow.flow_id.is_some() || flow.dry_run;
     match command {
