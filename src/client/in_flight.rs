@@ -19,7 +19,8 @@ use crate::contract::{Command, InstallFlow, Subscription};
 /// What comes of a request.
 pub(super) type Answer = Result<Box<RawValue>, RequestError>;
 
-/// Connections that a request may be lost with: one that takes the daemon down each time must come to its end.
+/// Connections that a request may be lost with and still be asked again: one that takes the daemon down each time must come
+/// to its end.
 pub const LOSSES_MAX: u32 = 8;
 
 /// How long an answer may take beyond what the request itself asks to wait, before a daemon that says nothing at all is

@@ -28,8 +28,11 @@
 //! - `RemoveFlow` is asked again, too: it does nothing to a flow that is on its way out or has ended. Only of a flow that
 //!   was `rejected` it frees the id. Then the second one hears `not_found`, or takes off what was installed under that id
 //!   in between: whoever gives a freed id away waits for the answer first.
-//! - The others end with [`RequestError::OutcomeUnknown`], and so does what was in flight at [`LOSSES_MAX`] losses or
-//!   when no other connection comes about. What was never written ends with [`RequestError::NotSent`].
+//! - The others end with [`RequestError::OutcomeUnknown`], and so does what was in flight when the connection was lost
+//!   more than [`LOSSES_MAX`] times, or when no other connection comes about. What was never written ends with
+//!   [`RequestError::NotSent`].
+//! - Everything that was in flight, with a `flow_id` or not, ends with [`RequestError::OutcomeUnknown`] when the daemon
+//!   closes with 1002, 1003, 1007 or 1009: it took offence at one of them, nobody knows at which, and would again.
 //! - Subscriptions go on behind the last event that came. What the daemon can tell no more comes as an event that is a
 //!   [`Gap`](crate::contract::EventPayload::Gap).
 //!
