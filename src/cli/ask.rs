@@ -165,22 +165,46 @@ pub(super) fn unreachable(url: &Url, error: &ConnectError) -> Failure {
         return Failure::new(Exit::No, what).hint(SHOW_A_TOKEN);
     }
     let failure = Failure::new(Exit::Unreachable, format!("cannot reach the daemon at {url}: {}", reason(error)));
+    let (host, port) = (host(url), url.port());
     match error {
         ConnectError::Tcp(_) if !url.names_port() => {
-            let (port, scheme) = (url.port(), if url.is_secure() { "wss" } else { "ws" });
-            let host = host(url);
+            let scheme = if url.is_secure() { "wss" } else { "ws" };
             failure
                 .hint(format!("that is port {port}; a daemon listens on 8653 by default: --url {scheme}://{host}:8653"))
         }
         ConnectError::Tcp(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             failure.hint("start it with 'flumen serve', or say where it is with --url or FLUMEN_URL")
         }
+        ConnectError::Tls(error) => failure.hint(hint_about_tls(error, &host, port)),
+        ConnectError::Authorities { .. } => {
+            failure.hint("--ca FILE names the authorities to trust, in PEM; without it the system's count")
+        }
+        ConnectError::Handshake(_) if !url.is_secure() => failure.hint(format!(
+            "a daemon with TLS is at --url wss://{host}:{port}; the WebSocket port is 8653 by default, 6653 is for switches"
+        )),
         ConnectError::Handshake(_) | ConnectError::Http(_) => {
             failure.hint("the WebSocket port is 8653 by default; 6653 is for switches")
         }
         ConnectError::Resolve(_) | ConnectError::Tcp(_) | ConnectError::Timeout => {
             failure.hint("say where the daemon is with --url or FLUMEN_URL")
         }
+    }
+}
+
+fn hint_about_tls(error: &rustls::Error, host: &str, port: u16) -> String {
+    use rustls::CertificateError as Certificate;
+    match error {
+        rustls::Error::InvalidMessage(_) => format!("a daemon without TLS is at --url ws://{host}:{port}"),
+        rustls::Error::InvalidCertificate(Certificate::UnknownIssuer) => {
+            "name the authority that it comes from with --ca FILE, in PEM".to_owned()
+        }
+        rustls::Error::InvalidCertificate(Certificate::NotValidForName | Certificate::NotValidForNameContext { .. }) => {
+            "say a name in --url that the certificate has".to_owned()
+        }
+        rustls::Error::InvalidCertificate(_) => {
+            "the daemon needs another certificate; it reads --tls-cert and --tls-key again at SIGHUP".to_owned()
+        }
+        _ => "what answers there speaks TLS as this flumen does not; is it a daemon?".to_owned(),
     }
 }
 
@@ -195,6 +219,7 @@ fn reason(error: &ConnectError) -> String {
             io::ErrorKind::TimedOut => "no answer".to_owned(),
             _ => error.to_string(),
         },
+        ConnectError::Tls(rustls::Error::InvalidMessage(_)) => "what answers there does not speak TLS".to_owned(),
         other => other.to_string(),
     }
 }

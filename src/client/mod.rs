@@ -72,7 +72,7 @@ use crate::contract::{Command, FlowId, InstallFlow, Reply, Request, RequestId, S
 
 pub use self::config::{Config, Reconnect};
 pub use self::counters::Counters;
-pub use self::error::{ConnectError, Lost, RequestError};
+pub use self::error::{AuthoritiesError, ConnectError, Lost, RequestError};
 pub use self::in_flight::LOSSES_MAX;
 pub use self::state::{ConnectionState, STATES_MAX, Watch};
 pub use self::subscriptions::{EVENTS_MAX, Event};
