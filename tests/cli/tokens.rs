@@ -60,6 +60,8 @@ fn token(data: &Path, arguments: &[&str]) -> Ended {
 #[test]
 fn a_token_is_made_listed_without_its_secret_and_revoked() {
     let directory = tempfile::tempdir().unwrap();
+    let none = token(directory.path(), &["list"]).with(0);
+    assert!(none.stdout.is_empty() && none.stderr.contains("No tokens in"), "{none:?}");
     let made = token(directory.path(), &["add", "noc", "--role", "operator"]).with(0);
     assert!(made.stdout.starts_with("flumen_") && made.stdout.lines().count() == 1, "{}", made.stdout);
     assert!(token(directory.path(), &["add", "noc"]).with(1).stderr.contains("noc"));
