@@ -1,6 +1,5 @@
 //! Asks the daemon, shows the answer, and judges it by the contract's exit codes.
 
-use std::io;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -9,15 +8,14 @@ use tokio::time::timeout;
 use super::check::{Ask, Question};
 use super::exit::{Exit, Failure};
 use super::output::{Output, shown};
+use super::unreachable::{SHOW_A_TOKEN, unreachable};
 use super::{diff, export, verdict, view};
-use crate::client::{Client, ConnectError, Lost, RequestError, Url};
+use crate::client::{Client, Lost, RequestError};
 use crate::contract::{Command, ErrorBody, ErrorCode, FlowView, ListFlows, Reply, Subprotocol};
 
 /// How long an answer may take beyond what the command itself asks to wait: a daemon that is stuck must not hold a
 /// script for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-const SHOW_A_TOKEN: &str = "show a token with --token-file FILE or FLUMEN_TOKEN";
 
 /// Runs one question from connection to goodbye.
 pub(super) async fn run(ask: Ask, output: &mut Output) -> Result<Exit, Failure> {
@@ -157,73 +155,4 @@ fn hint_for(command: &Command, refusal: &ErrorBody) -> Option<&'static str> {
         ErrorCode::Unauthenticated => Some(SHOW_A_TOKEN),
         _ => None,
     }
-}
-
-pub(super) fn unreachable(url: &Url, error: &ConnectError) -> Failure {
-    if error.is_refusal() {
-        let what = format!("the daemon at {url} does not let you in: {error}");
-        return Failure::new(Exit::No, what).hint(SHOW_A_TOKEN);
-    }
-    let failure = Failure::new(Exit::Unreachable, format!("cannot reach the daemon at {url}: {}", reason(error)));
-    let (host, port) = (host(url), url.port());
-    match error {
-        ConnectError::Tcp(_) if !url.names_port() => {
-            let scheme = if url.is_secure() { "wss" } else { "ws" };
-            failure
-                .hint(format!("that is port {port}; a daemon listens on 8653 by default: --url {scheme}://{host}:8653"))
-        }
-        ConnectError::Tcp(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            failure.hint("start it with 'flumen serve', or say where it is with --url or FLUMEN_URL")
-        }
-        ConnectError::Tls(error) => failure.hint(hint_about_tls(error, &host, port)),
-        ConnectError::Authorities { .. } => {
-            failure.hint("--ca FILE names the authorities to trust, in PEM; without it the system's count")
-        }
-        ConnectError::Handshake(_) if !url.is_secure() => failure.hint(format!(
-            "a daemon with TLS is at --url wss://{host}:{port}; the WebSocket port is 8653 by default, 6653 is for switches"
-        )),
-        ConnectError::Handshake(_) | ConnectError::Http(_) => {
-            failure.hint("the WebSocket port is 8653 by default; 6653 is for switches")
-        }
-        ConnectError::Resolve(_) | ConnectError::Tcp(_) | ConnectError::Timeout => {
-            failure.hint("say where the daemon is with --url or FLUMEN_URL")
-        }
-    }
-}
-
-fn hint_about_tls(error: &rustls::Error, host: &str, port: u16) -> String {
-    use rustls::CertificateError as Certificate;
-    match error {
-        rustls::Error::InvalidMessage(_) => format!("a daemon without TLS is at --url ws://{host}:{port}"),
-        rustls::Error::InvalidCertificate(Certificate::UnknownIssuer) => {
-            "name the authority that it comes from with --ca FILE, in PEM".to_owned()
-        }
-        rustls::Error::InvalidCertificate(Certificate::NotValidForName | Certificate::NotValidForNameContext { .. }) => {
-            "say a name in --url that the certificate has".to_owned()
-        }
-        rustls::Error::InvalidCertificate(_) => {
-            "the daemon needs another certificate; it reads --tls-cert and --tls-key again at SIGHUP".to_owned()
-        }
-        _ => "what answers there speaks TLS as this flumen does not; is it a daemon?".to_owned(),
-    }
-}
-
-/// The reason in a network engineer's words, without the system's error number.
-fn reason(error: &ConnectError) -> String {
-    match error {
-        ConnectError::Tcp(error) => match error.kind() {
-            io::ErrorKind::ConnectionRefused => "connection refused, nothing listens there".to_owned(),
-            io::ErrorKind::HostUnreachable => "no route to that host".to_owned(),
-            io::ErrorKind::NetworkUnreachable => "no route to that network".to_owned(),
-            io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => "the other side hung up".to_owned(),
-            io::ErrorKind::TimedOut => "no answer".to_owned(),
-            _ => error.to_string(),
-        },
-        ConnectError::Tls(rustls::Error::InvalidMessage(_)) => "what answers there does not speak TLS".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-fn host(url: &Url) -> String {
-    if url.host().contains(':') { format!("[{}]", url.host()) } else { url.host().to_owned() }
 }
