@@ -140,7 +140,7 @@ fn hint_for(command: &Command, refusal: &ErrorBody) -> Option<&'static str> {
     let of_flows = matches!(command, Command::GetFlow(_) | Command::RemoveFlow(_));
     let about_class = refusal.path.as_deref().is_some_and(|path| path.ends_with("traffic_type"));
     match refusal.code {
-        ErrorCode::NotFound if matches!(command, Command::InstallFlow(_)) => {
+        ErrorCode::NotFound if matches!(command, Command::InstallFlow(_) | Command::InstallFlows(_)) => {
             Some("'flumen node list' shows the nodes there are, and 'flumen node add' registers one")
         }
         ErrorCode::NotFound if of_nodes => Some("'flumen node list' shows the nodes there are"),
