@@ -19,10 +19,11 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::connection::Shared;
-use super::counters::Counted;
+use super::counters::Tally;
 use super::error::AuthoritiesError;
 use super::{CONNECT_TIMEOUT, Config, ConnectError, ConnectionState, MESSAGE_MAX};
 use crate::contract::Subprotocol;
+use crate::counted::Counted;
 
 /// Where Linux systems keep the authorities that they trust.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -36,7 +37,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 pub(super) type Wire = Box<dyn Io>;
 
 /// An open WebSocket.
-pub(super) type Socket = WebSocketStream<Counted<Wire>>;
+pub(super) type Socket = WebSocketStream<Counted<Wire, Arc<Tally>>>;
 
 /// A connection, and what is spoken on it.
 pub(super) struct Line {
@@ -95,7 +96,7 @@ async fn upgrade(wire: Wire, config: &Config, shared: &Shared) -> Result<Line, C
         headers.insert(header::AUTHORIZATION, token.authorization());
     }
     let limits = WebSocketConfig::default().max_message_size(Some(MESSAGE_MAX)).max_frame_size(Some(MESSAGE_MAX));
-    let wire = Counted::new(wire, Arc::clone(&shared.tally));
+    let wire = Counted::by(Arc::clone(&shared.tally), wire);
     match client_async_with_config(request, wire, Some(limits)).await {
         Ok((socket, response)) => {
             // The engine has seen to it that the daemon has chosen one of those that were offered.
