@@ -11,7 +11,7 @@ use super::output::{Output, shown};
 use super::unreachable::{SHOW_A_TOKEN, unreachable};
 use super::{diff, export, verdict, view};
 use crate::client::{Client, Lost, RequestError};
-use crate::contract::{Command, ErrorBody, ErrorCode, FlowView, ListFlows, Reply, Subprotocol};
+use crate::contract::{Command, ErrorBody, ErrorCode, FlowView, ListFlows, OnConflict, Reply, Subprotocol};
 
 /// How long an answer may take beyond what the command itself asks to wait: a daemon that is stuck must not hold a
 /// script for ever.
@@ -138,10 +138,16 @@ fn hint_for(command: &Command, refusal: &ErrorBody) -> Option<&'static str> {
     let of_nodes = matches!(command, Command::GetNode(_) | Command::RemoveNode(_));
     let of_queues = matches!(command, Command::SetQueues(_));
     let of_flows = matches!(command, Command::GetFlow(_) | Command::RemoveFlow(_));
+    // Where conflicts are only warned of, what has no field is a rule whose place is taken.
+    let place_is_taken = refusal.path.is_none()
+        && matches!(command, Command::InstallFlow(install) if install.on_conflict == OnConflict::Warn);
     let about_class = refusal.path.as_deref().is_some_and(|path| path.ends_with("traffic_type"));
     match refusal.code {
         ErrorCode::NotFound if matches!(command, Command::InstallFlow(_) | Command::InstallFlows(_)) => {
             Some("'flumen node list' shows the nodes there are, and 'flumen node add' registers one")
+        }
+        ErrorCode::Conflict if place_is_taken => {
+            Some("--replace takes that rule's place, and with another --priority there is room for both")
         }
         ErrorCode::NotFound if of_nodes => Some("'flumen node list' shows the nodes there are"),
         ErrorCode::NotFound if of_queues => {

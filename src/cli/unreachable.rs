@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::output::shown;
 use crate::client::{ConnectError, Url};
 
-pub(super) const SHOW_A_TOKEN: &str = "show a token with --token-file FILE or FLUMEN_TOKEN";
+pub(super) const SHOW_A_TOKEN: &str = "show a token that the daemon knows with --token-file FILE or FLUMEN_TOKEN";
 
 /// How a command ends that finds no daemon at `url`.
 pub(super) fn unreachable(url: &Url, error: &ConnectError) -> Failure {

@@ -101,11 +101,15 @@ fn over_tls_each_token_does_what_its_role_may_and_the_audit_log_tells() {
         fs::write(path(name), secret).unwrap();
         path(name)
     });
+    let stranger = path("stranger");
+    fs::write(&stranger, "flumen_stranger").unwrap();
     let daemon = Daemon::start(directory, &["--tls-cert", &cert, "--tls-key", &key, "--audit-log", &audit]);
     let url = format!("wss://localhost:{}", daemon.port);
     let ask = |arguments: &[&str]| run(&mut flumen(["--url", &url].into_iter().chain(arguments.iter().copied())));
     assert!(ask(&["info"]).with(3).stderr.contains("certificate"), "nobody vouches for it");
     assert!(ask(&["--ca", &cert, "info"]).with(1).stderr.contains("token"));
+    let unknown = ask(&["--ca", &cert, "--token-file", &stranger, "info"]).with(1).stderr;
+    assert!(unknown.contains("hint: show a token that the daemon knows"), "{unknown}");
     ask(&["--ca", &cert, "--token-file", &files[0], "info"]).with(0);
     let add = ["node", "add", "s1", "--datapath-id", "1"];
     let denied = ask(&[&["--ca", &cert, "--token-file", &files[0]], &add[..]].concat()).with(1);
