@@ -69,6 +69,21 @@ pub enum DaemonError {
     Start(#[from] StartError),
 }
 
+impl DaemonError {
+    /// What an operator may try, where the error does not say it itself.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
+                Some("a daemon may be running there already; --listen and --openflow choose other addresses")
+            }
+            Self::Store(StoreError::Io { .. } | StoreError::InUse { .. }) => {
+                Some("--data or FLUMEN_DATA chooses another directory")
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The addresses that a running daemon listens on, with the ports that the system chose where 0 was asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Listening {

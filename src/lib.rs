@@ -18,6 +18,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod contract;
+mod counted;
 pub mod crash;
 pub mod daemon;
 pub mod emulator;

@@ -15,7 +15,7 @@ use super::exit::{Exit, Failure};
 use super::flow_file::{self, Item, SetName, derived_id};
 use super::output::{Output, shown};
 use super::{verdict, view};
-use crate::client::Client;
+use crate::client::{Client, InFlight, RequestError};
 use crate::contract::{
     Atomic, Command, FlowId, FlowState, FlowView, GetFlow, Info, InstallFlow, InstallFlows, Limits, ListFlows,
     MAX_LIST_LIMIT, RemoveFlows, Reply, Report, Subprotocol, Wait, to_msgpack,
@@ -105,16 +105,50 @@ impl Apply {
         for (flows, report) in self.batches(flows, &room)? {
             let command = Command::InstallFlows(InstallFlows { flows, atomic: self.atomic, report });
             if out.len() == OUT_AT_ONCE {
-                receive(client, &mut out, &mut views, &bar).await?;
+                self.receive(client, &mut out, &mut views, &bar).await?;
             }
             let in_flight = client.send(&command).await.map_err(|error| failed(&command, &error))?;
             out.push_back((command, in_flight));
         }
         while !out.is_empty() {
-            receive(client, &mut out, &mut views, &bar).await?;
+            self.receive(client, &mut out, &mut views, &bar).await?;
         }
         bar.finish_and_clear();
         Ok(views)
+    }
+
+    /// Takes the oldest answer.
+    async fn receive(
+        &self,
+        client: &Client,
+        out: &mut VecDeque<(Command, InFlight)>,
+        views: &mut Vec<FlowView>,
+        bar: &ProgressBar,
+    ) -> Result<(), Failure> {
+        let Some((command, in_flight)) = out.pop_front() else { return Ok(()) };
+        let payload = in_flight.answer().await.map_err(|error| self.refused(&command, &error))?;
+        let Reply::FlowsInstalled { mut flows, .. } = understood(&payload)? else { return Err(strange()) };
+        flows.extend(not_among(client, &command, &flows).await?);
+        bar.inc(flows.len().try_into().unwrap_or_default());
+        views.extend(flows);
+        Ok(())
+    }
+
+    /// Why there is no answer, with the place in the file that the daemon means.
+    fn refused(&self, command: &Command, error: &RequestError) -> Failure {
+        let failure = failed(command, error);
+        match self.place(command, error) {
+            Some(place) => Failure { what: format!("{place}: {}", failure.what), ..failure },
+            None => failure,
+        }
+    }
+
+    /// Where the flow stands that a path such as `payload.flows[17].nodes[0]` leads to.
+    fn place(&self, command: &Command, error: &RequestError) -> Option<&str> {
+        let (Command::InstallFlows(asked), RequestError::Refused(refusal)) = (command, error) else { return None };
+        let (index, _) = refusal.path.as_deref()?.strip_prefix("payload.flows[")?.split_once(']')?;
+        let id = asked.flows.get(index.parse::<usize>().ok()?)?.flow_id.as_ref()?;
+        self.items.iter().find(|item| item.flow.flow_id.as_ref() == Some(id)).map(|item| item.place.as_str())
     }
 
     /// What belongs together is one message; the rest is cut so that each message stays below half the daemon's limit,
@@ -287,22 +321,6 @@ impl Room {
 fn told_bytes(flow: &InstallFlow) -> usize {
     let (each, on_node) = TOLD_BYTES;
     each + on_node * flow.nodes.as_ref().map_or(1, Vec::len)
-}
-
-/// Takes the oldest answer.
-async fn receive(
-    client: &Client,
-    out: &mut VecDeque<(Command, crate::client::InFlight)>,
-    views: &mut Vec<FlowView>,
-    bar: &ProgressBar,
-) -> Result<(), Failure> {
-    let Some((command, in_flight)) = out.pop_front() else { return Ok(()) };
-    let payload = in_flight.answer().await.map_err(|error| failed(&command, &error))?;
-    let Reply::FlowsInstalled { mut flows, .. } = understood(&payload)? else { return Err(strange()) };
-    flows.extend(not_among(client, &command, &flows).await?);
-    bar.inc(flows.len().try_into().unwrap_or_default());
-    views.extend(flows);
-    Ok(())
 }
 
 /// The flows that an answer had no room for: a few one by one, many out of the list of all.

@@ -1,6 +1,5 @@
 //! Asks the daemon, shows the answer, and judges it by the contract's exit codes.
 
-use std::io;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -9,15 +8,14 @@ use tokio::time::timeout;
 use super::check::{Ask, Question};
 use super::exit::{Exit, Failure};
 use super::output::{Output, shown};
+use super::unreachable::{SHOW_A_TOKEN, unreachable};
 use super::{diff, export, verdict, view};
-use crate::client::{Client, ConnectError, Lost, RequestError, Url};
-use crate::contract::{Command, ErrorBody, ErrorCode, FlowView, ListFlows, Reply, Subprotocol};
+use crate::client::{Client, Lost, RequestError};
+use crate::contract::{Command, ErrorBody, ErrorCode, FlowView, ListFlows, OnConflict, Reply, Subprotocol};
 
 /// How long an answer may take beyond what the command itself asks to wait: a daemon that is stuck must not hold a
 /// script for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-const SHOW_A_TOKEN: &str = "show a token with --token-file FILE or FLUMEN_TOKEN";
 
 /// Runs one question from connection to goodbye.
 pub(super) async fn run(ask: Ask, output: &mut Output) -> Result<Exit, Failure> {
@@ -140,10 +138,16 @@ fn hint_for(command: &Command, refusal: &ErrorBody) -> Option<&'static str> {
     let of_nodes = matches!(command, Command::GetNode(_) | Command::RemoveNode(_));
     let of_queues = matches!(command, Command::SetQueues(_));
     let of_flows = matches!(command, Command::GetFlow(_) | Command::RemoveFlow(_));
+    // Where conflicts are only warned of, what has no field is a rule whose place is taken.
+    let place_is_taken = refusal.path.is_none()
+        && matches!(command, Command::InstallFlow(install) if install.on_conflict == OnConflict::Warn);
     let about_class = refusal.path.as_deref().is_some_and(|path| path.ends_with("traffic_type"));
     match refusal.code {
-        ErrorCode::NotFound if matches!(command, Command::InstallFlow(_)) => {
+        ErrorCode::NotFound if matches!(command, Command::InstallFlow(_) | Command::InstallFlows(_)) => {
             Some("'flumen node list' shows the nodes there are, and 'flumen node add' registers one")
+        }
+        ErrorCode::Conflict if place_is_taken => {
+            Some("--replace takes that rule's place, and with another --priority there is room for both")
         }
         ErrorCode::NotFound if of_nodes => Some("'flumen node list' shows the nodes there are"),
         ErrorCode::NotFound if of_queues => {
@@ -157,48 +161,4 @@ fn hint_for(command: &Command, refusal: &ErrorBody) -> Option<&'static str> {
         ErrorCode::Unauthenticated => Some(SHOW_A_TOKEN),
         _ => None,
     }
-}
-
-pub(super) fn unreachable(url: &Url, error: &ConnectError) -> Failure {
-    if error.is_refusal() {
-        let what = format!("the daemon at {url} does not let you in: {error}");
-        return Failure::new(Exit::No, what).hint(SHOW_A_TOKEN);
-    }
-    let failure = Failure::new(Exit::Unreachable, format!("cannot reach the daemon at {url}: {}", reason(error)));
-    match error {
-        ConnectError::Tcp(_) if !url.names_port() => {
-            let (port, scheme) = (url.port(), if url.is_secure() { "wss" } else { "ws" });
-            let host = host(url);
-            failure
-                .hint(format!("that is port {port}; a daemon listens on 8653 by default: --url {scheme}://{host}:8653"))
-        }
-        ConnectError::Tcp(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            failure.hint("start it with 'flumen serve', or say where it is with --url or FLUMEN_URL")
-        }
-        ConnectError::Handshake(_) | ConnectError::Http(_) => {
-            failure.hint("the WebSocket port is 8653 by default; 6653 is for switches")
-        }
-        ConnectError::Resolve(_) | ConnectError::Tcp(_) | ConnectError::Timeout => {
-            failure.hint("say where the daemon is with --url or FLUMEN_URL")
-        }
-    }
-}
-
-/// The reason in a network engineer's words, without the system's error number.
-fn reason(error: &ConnectError) -> String {
-    match error {
-        ConnectError::Tcp(error) => match error.kind() {
-            io::ErrorKind::ConnectionRefused => "connection refused, nothing listens there".to_owned(),
-            io::ErrorKind::HostUnreachable => "no route to that host".to_owned(),
-            io::ErrorKind::NetworkUnreachable => "no route to that network".to_owned(),
-            io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => "the other side hung up".to_owned(),
-            io::ErrorKind::TimedOut => "no answer".to_owned(),
-            _ => error.to_string(),
-        },
-        other => other.to_string(),
-    }
-}
-
-fn host(url: &Url) -> String {
-    if url.host().contains(':') { format!("[{}]", url.host()) } else { url.host().to_owned() }
 }

@@ -196,7 +196,7 @@ mod tests {
                     data = 5\nlog = \"a=b=c\"\ncrash-at = \"x:1\"\nconfig = \"x\"\n[classes.voice]\ndscp = 64\n";
         let complaint = serve(text, &[]).unwrap_err();
         for part in [
-            "FILE: line 2: listen cannot be \"8653\": invalid socket address syntax",
+            "FILE: line 2: listen cannot be \"8653\": must be an IP address and a port",
             "FILE: line 3: admission must be one of discover, adopt, registered, not \"all\"",
             "FILE: line 4: port is not an option: there are listen, ",
             "FILE: line 5: insecure must be true or false",

@@ -31,6 +31,7 @@ mod store;
 mod table;
 mod token;
 mod top;
+mod unreachable;
 mod verdict;
 mod view;
 mod watch;

@@ -38,7 +38,13 @@ pub(super) async fn run(service: Service) -> Result<Exit, Failure> {
         .map_err(|error| Failure::new(Exit::No, format!("cannot listen for signals: {error}")))?;
     let ended = daemon::run(config, stop, |_listening| {}).await;
     audit.iter().for_each(AuditLog::finish);
-    ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::No, error.to_string()))
+    ended.map(|()| Exit::Done).map_err(|error| {
+        let failure = Failure::new(Exit::No, error.to_string());
+        match error.remedy() {
+            Some(remedy) => failure.hint(remedy),
+            None => failure,
+        }
+    })
 }
 
 /// Everything but changes goes to standard error, and they to the audit log where there is one.

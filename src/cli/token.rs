@@ -36,8 +36,13 @@ pub(super) fn run(work: TokenWork, output: &mut Output) -> Result<Exit, Failure>
             output.line(serde_json::json!({ "tokens": list }))?;
         }
         TokenCommand::List => {
+            let tokens = load()?;
+            if tokens.is_empty() {
+                output.note(format_args!("No tokens in {}. 'flumen token add NAME' makes one.", file.display()));
+                return Ok(Exit::Done);
+            }
             let mut table = Table::new(&["NAME", "ROLE", "CREATED"]);
-            for holder in load()?.iter() {
+            for holder in tokens.iter() {
                 table.row([Cell::from(&holder.name), Cell::from(holder.role), Cell::from(holder.created)]);
             }
             output.data(table.render(output))?;

@@ -22,8 +22,8 @@ pub struct Config {
     pub reconnect: Reconnect,
     /// How often the daemon is pinged.
     pub ping_interval: Duration,
-    /// How long it may then send nothing at all. A daemon that is held up by requests of this client is given the time
-    /// that they may take.
+    /// How long it may then send nothing at all. A daemon that may be held up by requests of this client, written before
+    /// the ping, is given the time that they may take.
     pub pong_timeout: Duration,
 }
 

@@ -124,8 +124,8 @@ enum Next {
     Ping(u64),
 }
 
-/// Writes what is to be asked again, then requests as they come until the client lets go, then says goodbye. Flushes
-/// when nothing more is ready, so that pipelined requests share a write.
+/// Writes what is to be asked again, then requests as they come until the client lets go, then says goodbye. A ping goes
+/// before the requests that wait. Flushes when nothing more is ready, so that pipelined requests share a write.
 async fn write(
     mut sink: Sink,
     subprotocol: Subprotocol,
@@ -140,11 +140,12 @@ async fn write(
     sink.flush().await?;
     loop {
         let mut next = tokio::select! {
+            biased;
+            Some(number) = pings.recv() => Next::Ping(number),
             request = requests.recv() => match request {
                 Some(request) => Next::Request(request),
                 None => return sink.close().await,
             },
-            Some(number) = pings.recv() => Next::Ping(number),
         };
         loop {
             match next {
@@ -197,7 +198,7 @@ impl Pulse {
 }
 
 /// Pings after a moment and then at every interval; ends when the daemon has sent nothing since, not a byte of anything, and
-/// cannot be busy with a request either.
+/// cannot be busy with a request either that was written before the ping.
 async fn beat(pings: mpsc::Sender<u64>, shared: &Shared, config: &Config, pulse: &Pulse) -> Lost {
     let mut number = 0;
     // Who asks one thing and leaves needs none.
@@ -205,15 +206,18 @@ async fn beat(pings: mpsc::Sender<u64>, shared: &Shared, config: &Config, pulse:
     loop {
         number += 1;
         let heard = shared.tally.bytes_received();
+        let is_silent = || shared.tally.bytes_received() == heard;
         pulse.ask(number);
+        // What is written after the ping does not hold up its answer.
+        let excuse = shared.in_flight.excuse();
         // Where one waits already the daemon takes nothing: it has to say something all the same.
         let _ = pings.try_send(number);
         sleep(config.pong_timeout).await;
-        while shared.tally.bytes_received() == heard {
-            match shared.in_flight.excuse().filter(|until| *until > Instant::now()) {
-                Some(until) => sleep_until(until).await,
-                None => return Lost::Silent,
-            }
+        if let Some(until) = excuse.filter(|_| is_silent()) {
+            sleep_until(until).await;
+        }
+        if is_silent() {
+            return Lost::Silent;
         }
         sleep(config.ping_interval.saturating_sub(config.pong_timeout)).await;
     }

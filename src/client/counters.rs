@@ -1,13 +1,11 @@
 //! What has gone over the connections of a client, and how quickly the daemon answers a ping.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use crate::counted::Meter;
 
 /// What was counted over all connections of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,42 +58,13 @@ impl Tally {
     }
 }
 
-/// A stream whose bytes are counted.
-#[derive(Debug)]
-pub(super) struct Counted<S> {
-    stream: S,
-    tally: Arc<Tally>,
-}
-
-impl<S> Counted<S> {
-    pub(super) fn new(stream: S, tally: Arc<Tally>) -> Self {
-        Self { stream, tally }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
-        this.tally.bytes_received.fetch_add((buffer.filled().len() - before) as u64, Relaxed);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
-        this.tally.bytes_sent.fetch_add(written as u64, Relaxed);
-        Poll::Ready(Ok(written))
+impl Meter for Arc<Tally> {
+    fn read(&self, bytes: u64) -> io::Result<()> {
+        self.bytes_received.fetch_add(bytes, Relaxed);
+        Ok(())
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    fn written(&self, bytes: u64) {
+        self.bytes_sent.fetch_add(bytes, Relaxed);
     }
 }

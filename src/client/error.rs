@@ -1,7 +1,9 @@
 //! What can go wrong for a client: no connection, a connection that ended, a daemon that said no.
 
 use std::io;
+use std::path::PathBuf;
 
+use rustls::pki_types::pem;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -18,6 +20,18 @@ pub enum ConnectError {
     /// Nobody answers, or somebody hangs up.
     #[error("{0}")]
     Tcp(#[source] io::Error),
+    /// The authorities that the daemon's certificate is to come from cannot be used.
+    #[error("cannot use the authorities in {}: {reason}", .path.display())]
+    Authorities {
+        /// Where they are.
+        path: PathBuf,
+        /// What is wrong with them.
+        #[source]
+        reason: AuthoritiesError,
+    },
+    /// Who answers does not speak TLS, or has a certificate that is not good for the address.
+    #[error("{0}")]
+    Tls(#[source] rustls::Error),
     /// [`CONNECT_TIMEOUT`](super::CONNECT_TIMEOUT) has passed.
     #[error("no answer within {} s", super::CONNECT_TIMEOUT.as_secs())]
     Timeout,
@@ -34,6 +48,20 @@ impl ConnectError {
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Http(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
     }
+}
+
+/// Why authorities cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthoritiesError {
+    /// The file cannot be read, or is not PEM.
+    #[error("{0}")]
+    Pem(#[from] pem::Error),
+    /// One of the certificates is none that an authority can have.
+    #[error("{0}")]
+    Unusable(#[from] rustls::Error),
+    /// There is no certificate in the file that can be used.
+    #[error("there is no certificate in it that can be used")]
+    None,
 }
 
 /// Why a request has no Reply.

@@ -19,7 +19,8 @@ use crate::contract::{Command, InstallFlow, Subscription};
 /// What comes of a request.
 pub(super) type Answer = Result<Box<RawValue>, RequestError>;
 
-/// Connections that a request may be lost with: one that takes the daemon down each time must come to its end.
+/// Connections that a request may be lost with and still be asked again: one that takes the daemon down each time must come
+/// to its end.
 pub const LOSSES_MAX: u32 = 8;
 
 /// How long an answer may take beyond what the request itself asks to wait, before a daemon that says nothing at all is
@@ -61,7 +62,8 @@ impl Pending {
     }
 }
 
-/// Whether asking twice does nothing twice. A flow has its id for that, and reading changes nothing.
+/// Whether asking twice does nothing twice. A flow has its id for that, and reading changes nothing. An id that the removal
+/// of a rejected flow has freed is the exception, which `RemoveFlow` cannot tell: no answer says whose the id was before.
 fn may_repeat(command: &Command) -> bool {
     let has_id = |flow: &InstallFlow| flow.flow_id.is_some() || flow.dry_run;
     match command {

@@ -23,11 +23,16 @@
 //! It is made again, after a wait that doubles from 1 s to 30 s, until it stands or [`Reconnect::attempts`] are over;
 //! [`Client::watch`] tells of every step. What was in flight ends truthfully:
 //!
-//! - `InstallFlow`, `InstallFlows` and `RemoveFlow` are asked again by their `flow_id`, which does nothing twice, and so
-//!   is everything that only reads. A flow that is given no `flow_id` gets one here. A `RemoveFlow` that is asked again
-//!   may hear `not_found` where the first one had freed the id.
-//! - The others end with [`RequestError::OutcomeUnknown`], and so does what was in flight at [`LOSSES_MAX`] losses or
-//!   when no other connection comes about. What was never written ends with [`RequestError::NotSent`].
+//! - `InstallFlow` and `InstallFlows` are asked again by their `flow_id`, which does nothing twice, and so is everything
+//!   that only reads. A flow that is given no `flow_id` gets one here.
+//! - `RemoveFlow` is asked again, too: it does nothing to a flow that is on its way out or has ended. Only of a flow that
+//!   was `rejected` it frees the id. Then the second one hears `not_found`, or takes off what was installed under that id
+//!   in between: whoever gives a freed id away waits for the answer first.
+//! - The others end with [`RequestError::OutcomeUnknown`], and so does what was in flight when the connection was lost
+//!   more than [`LOSSES_MAX`] times, or when no other connection comes about. What was never written ends with
+//!   [`RequestError::NotSent`].
+//! - Everything that was in flight, with a `flow_id` or not, ends with [`RequestError::OutcomeUnknown`] when the daemon
+//!   closes with 1002, 1003, 1007 or 1009: it took offence at one of them, nobody knows at which, and would again.
 //! - Subscriptions go on behind the last event that came. What the daemon can tell no more comes as an event that is a
 //!   [`Gap`](crate::contract::EventPayload::Gap).
 //!
@@ -67,7 +72,7 @@ use crate::contract::{Command, FlowId, InstallFlow, Reply, Request, RequestId, S
 
 pub use self::config::{Config, Reconnect};
 pub use self::counters::Counters;
-pub use self::error::{ConnectError, Lost, RequestError};
+pub use self::error::{AuthoritiesError, ConnectError, Lost, RequestError};
 pub use self::in_flight::LOSSES_MAX;
 pub use self::state::{ConnectionState, STATES_MAX, Watch};
 pub use self::subscriptions::{EVENTS_MAX, Event};

@@ -12,15 +12,17 @@ pub const STATES_MAX: usize = 64;
 /// Where the connection to the daemon stands.
 ///
 /// ```text
-///                  .-----------------------------------------------.
-///                  v                                               |
-/// Connecting -> Connected -> Authenticating -> Authenticated   Reconnecting
-///      |           |               |                |            ^     |
-///      '-----------'---------------'----------------'--> Disconnected  |
-///                                                          (the end) <-'
+/// Connecting --> Connected --> Authenticating --> Authenticated
+///     |           ^     |            |                  |
+///     |           |     '------------|----------.-------'
+///     |           |                  |          v
+///     |           |                  |     Disconnected --> (the end)
+///     |           |                  v          |
+///     '------> Reconnecting <-------------------'
 /// ```
 ///
-/// Without a token `Connected` is as far as it goes. After the last `Disconnected` nothing follows.
+/// Without a token `Connected` is as far as it goes. When the client ends, `Disconnected` follows from wherever it was, and
+/// nothing after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConnectionState {
     /// There is none: it was lost, or it has ended for good.

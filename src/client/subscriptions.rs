@@ -162,6 +162,10 @@ impl Subscriptions {
         let Some(reader) = self.lock().reader.clone() else { return std::future::pending().await };
         let has_room = reader.reserve().await.is_ok();
         let mut inner = self.lock();
+        // Another reader may have taken its place meanwhile.
+        if !inner.reader.as_ref().is_some_and(|current| current.same_channel(&reader)) {
+            return;
+        }
         if !has_room {
             inner.reader = None;
             inner.missed.clear();
@@ -192,9 +196,11 @@ impl Inner {
             EventPayload::Gap { gap } => gap.from,
             _ => event.seq,
         };
-        let missed = self.missed.entry(event.topic).or_insert((Gap { from, to: event.seq }, String::new()));
-        missed.0.to = event.seq;
-        missed.1.clone_from(&event.epoch);
+        match self.missed.get_mut(&event.topic) {
+            Some((gap, epoch)) if *epoch == event.epoch => gap.to = event.seq,
+            // The numbers of the start before mean nothing in this one, whose first gap says that all of it is missing.
+            _ => drop(self.missed.insert(event.topic, (Gap { from, to: event.seq }, event.epoch.clone()))),
+        }
     }
 }
 

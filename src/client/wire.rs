@@ -19,9 +19,11 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::connection::Shared;
-use super::counters::Counted;
+use super::counters::Tally;
+use super::error::AuthoritiesError;
 use super::{CONNECT_TIMEOUT, Config, ConnectError, ConnectionState, MESSAGE_MAX};
 use crate::contract::Subprotocol;
+use crate::counted::Counted;
 
 /// Where Linux systems keep the authorities that they trust.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -35,7 +37,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 pub(super) type Wire = Box<dyn Io>;
 
 /// An open WebSocket.
-pub(super) type Socket = WebSocketStream<Counted<Wire>>;
+pub(super) type Socket = WebSocketStream<Counted<Wire, Arc<Tally>>>;
 
 /// A connection, and what is spoken on it.
 pub(super) struct Line {
@@ -63,7 +65,7 @@ impl Dial for Network {
             // A request is one small write: it must not wait for the answer to the one before.
             socket.set_nodelay(true).map_err(ConnectError::Tcp)?;
             Ok(match url.is_secure() {
-                true => secure(socket, url.host(), authorities.as_deref()).await.map_err(ConnectError::Tcp)?,
+                true => secure(socket, url.host(), authorities.as_deref()).await?,
                 false => Box::new(socket),
             })
         })
@@ -94,7 +96,7 @@ async fn upgrade(wire: Wire, config: &Config, shared: &Shared) -> Result<Line, C
         headers.insert(header::AUTHORIZATION, token.authorization());
     }
     let limits = WebSocketConfig::default().max_message_size(Some(MESSAGE_MAX)).max_frame_size(Some(MESSAGE_MAX));
-    let wire = Counted::new(wire, Arc::clone(&shared.tally));
+    let wire = Counted::by(Arc::clone(&shared.tally), wire);
     match client_async_with_config(request, wire, Some(limits)).await {
         Ok((socket, response)) => {
             // The engine has seen to it that the daemon has chosen one of those that were offered.
@@ -117,22 +119,80 @@ const fn offer(preferred: Subprotocol) -> &'static str {
 }
 
 /// Makes sure that the other end is `host`, and speaks TLS with it. Without `authorities` those of the system count.
-async fn secure(socket: TcpStream, host: &str, authorities: Option<&Path>) -> io::Result<Wire> {
-    let path = authorities.unwrap_or(Path::new(SYSTEM_AUTHORITIES));
-    let unusable = |reason: &dyn std::fmt::Display| {
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("cannot use the authorities in {}: {reason}", path.display()),
-        )
-    };
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unusable(&error))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates {
-        roots.add(certificate.map_err(|error| unusable(&error))?).map_err(|error| unusable(&error))?;
-    }
+async fn secure(socket: TcpStream, host: &str, authorities: Option<&Path>) -> Result<Wire, ConnectError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = versions.map_err(io::Error::other)?.with_root_certificates(roots).with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    Ok(Box::new(TlsConnector::from(Arc::new(config)).connect(name, socket).await?))
+    let roots = match authorities {
+        Some(path) => named_authorities(path)?,
+        None => system_authorities(Path::new(SYSTEM_AUTHORITIES))?,
+    };
+    let config = versions.map_err(ConnectError::Tls)?.with_root_certificates(roots).with_no_client_auth();
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| ConnectError::Tcp(io::Error::other(error)))?;
+    match TlsConnector::from(Arc::new(config)).connect(name, socket).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(error.downcast().map_or_else(ConnectError::Tcp, ConnectError::Tls)),
+    }
+}
+
+/// The authorities that somebody has named: each must be one that can be used.
+fn named_authorities(path: &Path) -> Result<RootCertStore, ConnectError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| unusable(path, error.into()))?;
+    }
+    if roots.is_empty() { Err(unusable(path, AuthoritiesError::None)) } else { Ok(roots) }
+}
+
+/// The authorities of the system: among so many, one that cannot be used is no reason to trust none.
+fn system_authorities(path: &Path) -> Result<RootCertStore, ConnectError> {
+    let mut roots = RootCertStore::empty();
+    let (usable, _) = roots.add_parsable_certificates(certificates(path)?);
+    if usable == 0 { Err(unusable(path, AuthoritiesError::None)) } else { Ok(roots) }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
+    CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| unusable(path, error.into()))
+}
+
+fn unusable(path: &Path, reason: AuthoritiesError) -> ConnectError {
+    ConnectError::Authorities { path: path.to_owned(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// One in which nothing is where it should be.
+    const STRANGE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+    fn good() -> String {
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem()
+    }
+
+    fn bundle(certificates: &[&str]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), certificates.concat()).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_strange_certificate_among_those_of_the_system_does_not_keep_the_others_from_being_trusted() {
+        let file = bundle(&[STRANGE, &good(), STRANGE]);
+        assert_eq!(system_authorities(file.path()).unwrap().len(), 1);
+        let error = system_authorities(bundle(&[STRANGE]).path()).unwrap_err();
+        assert!(matches!(error, ConnectError::Authorities { reason: AuthoritiesError::None, .. }), "{error}");
+    }
+
+    #[test]
+    fn of_the_authorities_that_somebody_has_named_each_must_be_good_and_there_must_be_one() {
+        assert_eq!(named_authorities(bundle(&[&good(), &good()]).path()).unwrap().len(), 2);
+        let error = named_authorities(bundle(&[&good(), STRANGE]).path()).unwrap_err();
+        assert!(matches!(error, ConnectError::Authorities { reason: AuthoritiesError::Unusable(_), .. }), "{error}");
+        let error = named_authorities(bundle(&["-----BEGIN PRIVATE KEY-----\n"]).path()).unwrap_err();
+        assert!(matches!(error, ConnectError::Authorities { reason: AuthoritiesError::Pem(_), .. }), "{error}");
+        let error = named_authorities(bundle(&[]).path()).unwrap_err();
+        assert!(matches!(error, ConnectError::Authorities { reason: AuthoritiesError::None, .. }), "{error}");
+    }
 }

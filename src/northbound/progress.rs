@@ -2,12 +2,10 @@
 //! as may be read of somebody who is not known yet.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use crate::counted::{self, Meter};
 
 /// How many bytes went one way.
 #[derive(Debug, Clone, Default)]
@@ -19,8 +17,8 @@ impl Count {
     }
 
     /// So many more.
-    pub(super) fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    pub(super) fn add(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -45,49 +43,36 @@ impl Credit {
     }
 }
 
-/// The counting stream.
+/// What counts the bytes of one connection.
 #[derive(Debug)]
-pub(super) struct Counted<S> {
-    stream: S,
+pub(super) struct Progress {
     read: Count,
     written: Count,
     credit: Credit,
 }
 
+impl Meter for Progress {
+    fn read(&self, bytes: u64) -> io::Result<()> {
+        self.read.add(bytes);
+        if self.credit.is_exceeded_by(&self.read) {
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "a stranger has sent too much"));
+        }
+        Ok(())
+    }
+
+    fn written(&self, bytes: u64) {
+        self.written.add(bytes);
+    }
+}
+
+/// The counting stream.
+pub(super) type Counted<S> = counted::Counted<S, Progress>;
+
 impl<S> Counted<S> {
     /// The stream, and what is counted of what is read from it and written to it.
     pub(super) fn new(stream: S, credit: Credit) -> (Self, Count, Count) {
         let (read, written) = (Count::default(), Count::default());
-        (Self { stream, read: read.clone(), written: written.clone(), credit }, read, written)
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
-        this.read.add(buffer.filled().len() - before);
-        if this.credit.is_exceeded_by(&this.read) {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, "a stranger has sent too much")));
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
-        this.written.add(written);
-        Poll::Ready(Ok(written))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let progress = Progress { read: read.clone(), written: written.clone(), credit };
+        (Self::by(progress, stream), read, written)
     }
 }

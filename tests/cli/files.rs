@@ -113,6 +113,20 @@ fn what_is_wrong_with_a_file_is_told_at_once_and_nothing_is_sent() {
 }
 
 #[test]
+fn what_only_the_daemon_finds_wrong_with_a_file_is_told_with_its_place() {
+    let (stage, files) = (Stage::set(), Files::new());
+    let _switch = stage.connected("s1", 1, 100);
+    for (wrong, what, hint) in [
+        ("{source: any, destination: any, traffic_type: voise}", "not \"voise\"", "flumen classes"),
+        ("{source: any, destination: any, traffic_type: voice, nodes: [nix]}", "no node nix", "flumen node list"),
+    ] {
+        let file = files.write("wrong.yaml", &format!("{CAMPUS}  - {wrong}\n"));
+        let told = stage.flumen(&format!("flow apply -f {file}")).with(1).stderr;
+        assert!(told.starts_with("error: flows[3]: ") && told.contains(what) && told.contains(hint), "{told}");
+    }
+}
+
+#[test]
 fn a_flow_that_is_refused_is_told_and_the_others_are_applied() {
     let (stage, files) = (Stage::set(), Files::new());
     let _switch = stage.connected("s1", 1, 100);

@@ -30,6 +30,19 @@ fn a_flow_lives_from_install_to_removal() {
 }
 
 #[test]
+fn a_rule_whose_place_is_taken_is_refused_with_what_to_do() {
+    let stage = Stage::set();
+    let _switch = stage.connected("s1", 1, 100);
+    stage.flumen(VOICE).with(0);
+    let taken = stage.flumen(&format!("{VOICE}2")).with(1).stderr;
+    assert!(taken.contains("hint: --replace takes that rule's place"), "{taken}");
+    let other = stage.flumen(&format!("{VOICE} --priority 7")).with(1).stderr;
+    assert!(other.contains("another flow_id") && !other.contains("--replace"), "{other}");
+    stage.flumen(&format!("{VOICE}2 --priority 7")).with(0);
+    stage.flumen(&format!("{VOICE}3 --replace")).with(0);
+}
+
+#[test]
 fn what_the_switch_refuses_ends_with_1_and_the_switchs_own_error() {
     let stage = Stage::set();
     let _switch = stage.connected("s1", 1, ROOM_FOR_TWO);

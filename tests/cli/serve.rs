@@ -66,7 +66,20 @@ fn an_address_that_is_taken_is_named() {
     {
         let ended = run(&mut flumen(["serve", "--data", data].into_iter().chain(arguments))).with(1);
         assert!(ended.stderr.contains(&address) && ended.stderr.contains("in use"), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("hint: ") && ended.stderr.contains("--openflow choose other"),
+            "{}",
+            ended.stderr
+        );
     }
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_had_is_named_with_what_to_do() {
+    let nowhere = "/proc/flumen";
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--openflow", "127.0.0.1:0", "--data", nowhere];
+    let ended = run(&mut flumen(arguments)).with(1);
+    assert!(ended.stderr.contains(nowhere) && ended.stderr.contains("hint: --data"), "{}", ended.stderr);
 }
 
 #[test]

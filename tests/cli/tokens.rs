@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread::{self, JoinHandle};
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -60,6 +61,8 @@ fn token(data: &Path, arguments: &[&str]) -> Ended {
 #[test]
 fn a_token_is_made_listed_without_its_secret_and_revoked() {
     let directory = tempfile::tempdir().unwrap();
+    let none = token(directory.path(), &["list"]).with(0);
+    assert!(none.stdout.is_empty() && none.stderr.contains("No tokens in"), "{none:?}");
     let made = token(directory.path(), &["add", "noc", "--role", "operator"]).with(0);
     assert!(made.stdout.starts_with("flumen_") && made.stdout.lines().count() == 1, "{}", made.stdout);
     assert!(token(directory.path(), &["add", "noc"]).with(1).stderr.contains("noc"));
@@ -98,11 +101,15 @@ fn over_tls_each_token_does_what_its_role_may_and_the_audit_log_tells() {
         fs::write(path(name), secret).unwrap();
         path(name)
     });
+    let stranger = path("stranger");
+    fs::write(&stranger, "flumen_stranger").unwrap();
     let daemon = Daemon::start(directory, &["--tls-cert", &cert, "--tls-key", &key, "--audit-log", &audit]);
     let url = format!("wss://localhost:{}", daemon.port);
     let ask = |arguments: &[&str]| run(&mut flumen(["--url", &url].into_iter().chain(arguments.iter().copied())));
     assert!(ask(&["info"]).with(3).stderr.contains("certificate"), "nobody vouches for it");
     assert!(ask(&["--ca", &cert, "info"]).with(1).stderr.contains("token"));
+    let unknown = ask(&["--ca", &cert, "--token-file", &stranger, "info"]).with(1).stderr;
+    assert!(unknown.contains("hint: show a token that the daemon knows"), "{unknown}");
     ask(&["--ca", &cert, "--token-file", &files[0], "info"]).with(0);
     let add = ["node", "add", "s1", "--datapath-id", "1"];
     let denied = ask(&[&["--ca", &cert, "--token-file", &files[0]], &add[..]].concat()).with(1);
@@ -117,6 +124,55 @@ fn over_tls_each_token_does_what_its_role_may_and_the_audit_log_tells() {
     assert!(entries.iter().all(|entry| entry["request_id"].is_string() && entry["timestamp"].is_string()));
     for (_, secret) in &secrets {
         assert!(!log.contains(secret.trim()) && !audit.contains(secret.trim()));
+    }
+}
+
+#[test]
+fn what_tls_finds_wrong_is_said_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let keep = |name: &str, is_ca| {
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.is_ca = is_ca;
+        let key = KeyPair::generate().unwrap();
+        let (cert, key_file) = (path(&format!("{name}.pem")), path(&format!("{name}.key")));
+        fs::write(&cert, params.self_signed(&key).unwrap().pem()).unwrap();
+        fs::write(&key_file, key.serialize_pem()).unwrap();
+        (cert, key_file)
+    };
+    let (cert, key) = keep("daemon", IsCa::NoCa);
+    let (authority, authority_key) = keep("authority", IsCa::Ca(BasicConstraints::Unconstrained));
+    let place = || tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(place(), &["--tls-cert", &cert, "--tls-key", &key]);
+    let of_authority = Daemon::start(place(), &["--tls-cert", &authority, "--tls-key", &authority_key]);
+    let plain = Daemon::start(place(), &[]);
+    let (tls, ca, plain_port) = (daemon.port, of_authority.port, plain.port);
+    for (url, more, words) in [
+        (format!("wss://localhost:{tls}"), vec![], ["authority that is not trusted here", "hint: --ca FILE"]),
+        (
+            format!("wss://127.0.0.1:{tls}"),
+            vec!["--ca", &cert],
+            ["its certificate is for localhost, not for that name", "hint: --url takes the name"],
+        ),
+        (
+            format!("wss://localhost:{ca}"),
+            vec!["--ca", &authority],
+            ["an authority's own", "hint: make it with basicConstraints=CA:FALSE"],
+        ),
+        (format!("wss://localhost:{tls}"), vec!["--ca", &key], ["there is no certificate in it", "hint: --ca FILE"]),
+        (format!("ws://localhost:{tls}"), vec![], ["it does not speak HTTP", &format!("--url wss://localhost:{tls}")]),
+        (
+            format!("wss://localhost:{plain_port}"),
+            vec![],
+            ["does not speak TLS", &format!("--url ws://localhost:{plain_port}")],
+        ),
+        (format!("ws://localhost:{plain_port}/nix"), vec![], ["HTTP 404", "/v1/ws"]),
+    ] {
+        let told = run(&mut flumen(["--url", &url].into_iter().chain(more).chain(["info"]))).with(3).stderr;
+        assert!(told.lines().count() == 2 && words.iter().all(|word| told.contains(word)), "{url}: {told}");
+    }
+    for daemon in [daemon, of_authority, plain] {
+        daemon.end();
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", env = "FLUMEN_CONFIG", hide_env_values = true, value_hint = clap::ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Where WebSocket and HTTP clients connect
-    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = DEFAULT_LISTEN)]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = DEFAULT_LISTEN, value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// The certificate for clients, in PEM: they then connect with wss:// and https://. SIGHUP reads it again
     #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = clap::ValueHint::FilePath)]
@@ -64,7 +64,7 @@ pub(crate) struct Serve {
     #[arg(long)]
     pub(crate) query_tokens: bool,
     /// Where switches connect
-    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = DEFAULT_OPENFLOW)]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = DEFAULT_OPENFLOW, value_parser = address)]
     pub(crate) openflow: SocketAddr,
     /// This daemon's certificate for switches, in PEM; switches then speak TLS and show theirs. SIGHUP reads it again
     #[arg(long, value_name = "FILE", requires_all = ["openflow_key", "openflow_ca"], value_hint = clap::ValueHint::FilePath)]
@@ -121,6 +121,10 @@ pub(crate) struct Serve {
     pub(crate) log_format: LogFormat,
     #[command(flatten)]
     pub(crate) limits: Limits,
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "must be an IP address and a port, such as 127.0.0.1:8653 or [::1]:8653")
 }
 
 /// A filter for the log that means something.

@@ -32,12 +32,19 @@ pub(super) fn read_json(text: &str) -> Result<Vec<Result<Item, Fault>>, Fault> {
 
 /// Reads YAML, whose values are those of JSON.
 pub(super) fn read_yaml(text: &str) -> Result<Vec<Result<Item, Fault>>, Fault> {
-    let document: serde_json::Value =
-        serde_saphyr::from_str(text).map_err(|error| Fault::new(WHOLE, format!("is not YAML: {error}")))?;
+    let document: serde_json::Value = serde_saphyr::from_str(text)
+        .map_err(|error| Fault::new(WHOLE, format!("is not YAML: {}", first_line(&error))))?;
     let document = to_raw_value(&document).map_err(|error| Fault::new(WHOLE, error.to_string()))?;
     let (mut items, _) = items(&document)?;
     number(&mut items, || yaml_lines(text));
     Ok(items)
+}
+
+/// What is wrong and where, without the lines around it.
+fn first_line(error: &serde_saphyr::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
 /// The lines on which the items of a YAML document begin.

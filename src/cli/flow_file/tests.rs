@@ -91,6 +91,10 @@ fn a_document_of_another_shape_is_refused_as_a_whole() {
     }
     assert!(faults("[", Form::Json)[0].starts_with("the file: is not JSON: "));
     assert!(faults("a: [", Form::Yaml)[0].starts_with("the file: is not YAML: "));
+    assert_eq!(
+        faults("flows:\n  - source: any\n     destination: any\n", Form::Yaml),
+        ["the file: is not YAML: line 3 column 17: mapping values are not allowed in this context"]
+    );
     assert!(
         faults("flows: []\nflows: []", Form::Yaml)[0].contains("duplicate"),
         "{:?}",

@@ -16,10 +16,11 @@ pub(super) use self::look::{Look, bits, packets};
 pub(super) use self::screen::{Key, Keys, Screen, is_possible};
 #[cfg(test)]
 pub(super) use self::tests::{compare_with_golden, drawn, flow_view, node_view};
-use super::ask::{failed, strange, unreachable};
+use super::ask::{failed, strange};
 use super::check::Connection;
 use super::exit::{Exit, Failure};
 use super::output::shown;
+use super::unreachable::unreachable;
 use crate::client::{Client, ConnectionState, Event, Lost, RequestError, Watch};
 use crate::contract::{Command, ListFlows, MAX_LIST_LIMIT, Reply, Subscribe, Topic};
 

@@ -9,11 +9,12 @@ mod tests;
 
 use tokio_util::sync::CancellationToken;
 
-use super::ask::{failed, strange, unreachable};
+use super::ask::{failed, strange};
 use super::check::Connection;
 use super::exit::{Exit, Failure};
 use super::live::is_possible;
 use super::output::{Output, Tone, shown};
+use super::unreachable::unreachable;
 use super::verdict;
 use super::view::tone;
 use crate::client::{Client, ConnectionState, Event, Lost};

@@ -167,6 +167,41 @@ async fn a_reader_that_is_slow_finds_a_gap_and_nobody_waits_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_reads_the_events_from_now_on_keeps_them_when_a_slow_reader_before_is_dropped() {
+    let (client, _door, mut peer, slow) = subscribed().await;
+    let last = 3 + EVENTS_MAX as u64;
+    for seq in 3..=last {
+        peer.alarm("one", seq).await;
+    }
+    // The one before is owed a gap.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut events = client.events().unwrap();
+    drop(slow);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    peer.alarm("one", last + 1).await;
+    assert_eq!(seqs(&mut events, 1).await, [last + 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_that_a_slow_reader_is_owed_has_the_numbers_of_one_start_of_the_daemon() {
+    let (_client, mut door, mut peer, mut events) = subscribed().await;
+    for seq in 3..=3 + EVENTS_MAX as u64 {
+        peer.alarm("one", seq).await;
+    }
+    drop(peer);
+    let mut peer = door.accept().await;
+    let resumed = peer.next().await;
+    peer.reply(&resumed, json!({"topics": {"alarms": 2}, "epoch": "two"})).await;
+    peer.event("two", 2, json!({"gap": {"from": 1, "to": 2}})).await;
+    peer.alarm("two", 3).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    seqs(&mut events, EVENTS_MAX).await;
+    let missed = events.recv().await.unwrap();
+    assert_eq!(missed.epoch, "two");
+    assert!(matches!(missed.payload, EventPayload::Gap { gap } if (gap.from, gap.to) == (1, 3)), "{missed:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn events_end_with_the_client() {
     let (client, _door, _peer, mut events) = subscribed().await;
     client.close().await;

@@ -224,6 +224,24 @@ async fn a_daemon_that_is_held_up_by_a_request_is_given_the_time_that_the_reques
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_silent_daemon_is_not_excused_by_what_was_asked_after_the_ping() {
+    let (client, mut door, _peer) = connected().await;
+    let begun = tokio::time::Instant::now();
+    let asking = async {
+        loop {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            drop(client.send(&Command::GetInfo).await.unwrap());
+        }
+    };
+    tokio::select! {
+        _ = door.knock() => {}
+        () = asking => {}
+        () = tokio::time::sleep(Duration::from_secs(120)) => panic!("it is taken to be there"),
+    }
+    assert!((6.7..=7.3).contains(&begun.elapsed().as_secs_f64()), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_daemon_that_answers_pings_is_kept_and_its_round_trip_is_known() {
     let (client, mut door, mut peer) = connected().await;
     let serving = tokio::spawn(async move { peer.maybe_next().await });

@@ -192,18 +192,9 @@ impl World {
         }
     }
 
-    /// The answer to an install whose barrier the switch refuses, before anything else happens.
-    pub(super) fn install_with_refused_barrier(&mut self, request: Value) -> Value {
-        let ticket = self.send("InstallFlow", request);
-        self.pipes.values_mut().for_each(|pipe| pipe.refuses_barriers = true);
-        let answer = loop {
-            assert!(self.step(), "there is no answer");
-            if let Some(answer) = self.answer(ticket) {
-                break answer;
-            }
-        };
-        self.pipes.values_mut().for_each(|pipe| pipe.refuses_barriers = false);
-        answer
+    /// From now on every switch refuses barriers, or does not any more.
+    pub(super) fn refuse_barriers(&mut self, refuses: bool) {
+        self.pipes.values_mut().for_each(|pipe| pipe.refuses_barriers = refuses);
     }
 
     pub(super) fn is_open(&self, connection: ConnectionId) -> bool {
@@ -329,12 +320,6 @@ impl World {
         self.switches[switch].flows(self.now).len()
     }
 
-    /// Somebody else's controller writes to the switch, and everything that follows from it happens.
-    pub(super) fn meddle(&mut self, switch: usize, messages: &[openflow::Message]) {
-        self.begin_to_meddle(switch, messages);
-        self.run();
-    }
-
     /// Somebody else's controller writes to the switch.
     pub(super) fn begin_to_meddle(&mut self, switch: usize, messages: &[openflow::Message]) {
         let mut link = Link::open(&mut self.switches[switch], Vec::new(), self.now);
@@ -345,6 +330,12 @@ impl World {
         }
         link.handle_input(&mut self.switches[switch], &mut bytes, self.now);
         link.close(&mut self.switches[switch]);
+    }
+
+    /// The same, and everything that follows from it happens.
+    pub(super) fn meddle(&mut self, switch: usize, messages: &[openflow::Message]) {
+        self.begin_to_meddle(switch, messages);
+        self.run();
     }
 
     /// The disk catches up, or begins to write again.
