@@ -95,6 +95,7 @@ const OTHERS: [(&str, &str, &str); 34] = [
     ("docs/operations.md", "15 seconds", "the manual of Open vSwitch says so"),
     ("docs/operations.md", "2,000,000", "a bound of the program"),
     ("docs/operations.md", "1,024", "a bound of the program"),
+    ("docs/operations.md", "524,288", "a bound of the program"),
     ("docs/operations.md", "1,000", "a bound of the program"),
     ("docs/operations.md", "1 MiB", "a bound of the program"),
     ("docs/operations.md", "16 MiB", "a bound of the program"),

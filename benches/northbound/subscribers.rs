@@ -20,7 +20,7 @@ use super::support::{Lab, Process, spawned};
 const SUBSCRIBERS: usize = 9_500;
 const STALLED: usize = 1_000;
 /// Each `InstallFlow` is one event or two: applied, and accepted where the disk knows that first. Some twenty a second.
-const INSTALLS_PER_SECOND: u32 = 14;
+const INSTALLS_PER_SECOND: u32 = 16;
 const SECONDS: u32 = 15;
 /// Installed at once, so that whoever does not read has soon more than the kernel holds for it: millions of events in all.
 const BURST: u32 = 250;
@@ -41,7 +41,7 @@ pub(crate) fn run() {
     }
     let Some(lab) = Lab::start(&[]) else { return };
     lab.add_dialled_node(&mut lab.daemon.client(), "s1", 0xa1);
-    let mut worker = Worker { client: Bare::connect(lab.daemon.northbound, Form::Json), number: 0 };
+    let mut worker = Worker { port: lab.daemon.northbound, client: None, number: 0 };
 
     let mut all = Subscribers::start(&lab, SUBSCRIBERS, 0);
     let idle = resident(&lab);
@@ -71,11 +71,17 @@ fn resident(lab: &Lab) -> u64 {
 
 /// Who makes the events.
 struct Worker {
-    client: Bare,
+    port: u16,
+    /// Connected when there is something to ask: who does not read answers no pings.
+    client: Option<Bare>,
     number: u32,
 }
 
 impl Worker {
+    fn ask(&mut self, request: &serde_json::Value) -> serde_json::Value {
+        self.client.get_or_insert_with(|| Bare::connect(self.port, Form::Json)).ask(request)
+    }
+
     fn flow(&mut self) -> serde_json::Value {
         let [_, b, c, d] = self.number.to_be_bytes();
         self.number += 1;
@@ -84,14 +90,15 @@ impl Worker {
 
     fn install(&mut self) {
         let request = json!({"type": "InstallFlow", "id": "s", "payload": self.flow()});
-        assert_eq!(self.client.ask(&request)["type"], "Reply");
+        assert_eq!(self.ask(&request)["type"], "Reply");
     }
 
     fn burst(&mut self) {
         let flows: Vec<_> = (0..BURST).map(|_| self.flow()).collect();
         let request = json!({"type": "InstallFlows", "id": "b", "payload": {"flows": flows, "report": "problems"}});
-        let answer = self.client.ask(&request);
+        let answer = self.ask(&request);
         assert_eq!(answer["type"], "Reply", "{answer}");
+        self.client = None;
         thread::sleep(SETTLE);
     }
 }
@@ -134,6 +141,7 @@ impl Subscribers {
             thread::sleep(due.saturating_sub(begun.elapsed()));
             worker.install();
         }
+        worker.client = None;
         thread::sleep(Duration::from_secs(1));
         writeln!(self.input, "end").unwrap();
         let line = self.wait_for("delays");

@@ -11,9 +11,10 @@ const EVENTS: usize = 16_384;
 /// Bytes of them in JSON; where they are asked for in MessagePack too, that comes on top.
 const BYTES: usize = 16 << 20;
 
-/// What a reader is given at a time: enough for one write, little enough to wait for a client that reads nothing.
+/// What a reader is given at a time: enough for one write, little enough to wait for thousands of clients that read nothing,
+/// and to be left of a burst in as many buffers.
 const READ_EVENTS: usize = 256;
-const READ_BYTES: usize = 32 << 10;
+const READ_BYTES: usize = 8 << 10;
 
 /// Events in the order of their numbers.
 #[derive(Debug)]

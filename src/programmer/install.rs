@@ -19,8 +19,8 @@ use super::node::{Job, NodeId};
 use super::view::own_error;
 use super::warnings;
 use crate::contract::{
-    Atomic, ErrorBody, ErrorCode, FlowId, FlowView, Forward, InstallFlow, InstallFlows, OnConflict, Reply, SwitchError,
-    Wait,
+    Atomic, ErrorBody, ErrorCode, FlowId, FlowState, FlowView, Forward, InstallFlow, InstallFlows, OnConflict, Reply,
+    SwitchError, Wait,
 };
 use crate::policy::{self, CompileError, Rule, TrafficClass};
 
@@ -362,8 +362,14 @@ pub(super) fn not_the_same(flow: &Flow) -> String {
     if flow.is_ended() {
         // Removing it once more would not help, whatever is told of a flow that is there.
         format!("flow {} was another one, and is {}: use another flow_id", flow.asked.id(), flow.state())
+    } else if flow.state() == FlowState::Rejected {
+        format!(
+            "flow {} was another one, and is rejected: RemoveFlow it first, or use another flow_id",
+            flow.asked.id()
+        )
     } else {
-        format!("flow {} exists and is not the same; RemoveFlow it first, or use another flow_id", flow.asked.id())
+        let id = flow.asked.id();
+        format!("flow {id} exists and is not the same: use another flow_id, and RemoveFlow {id} if it is to go")
     }
 }
 
