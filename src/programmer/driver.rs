@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -107,6 +108,7 @@ impl Driver {
         let mut commands = Vec::with_capacity(TAKE);
         let mut waiting = VecDeque::with_capacity(TAKE);
         let mut heard = Vec::with_capacity(TAKE);
+        let mut is_long = false;
         loop {
             engine.flush();
             while let Some(output) = engine.poll_output() {
@@ -114,9 +116,14 @@ impl Driver {
             }
             ends.news.make_up();
             commits.submit(&store);
+            // Whoever is on the way to or from here goes on before the next part of a batch, and not behind all of it.
+            if std::mem::take(&mut is_long) {
+                yield_now().await;
+            }
             let deadline = engine.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             tokio::select! {
                 completion = store.completion() => {
+                    is_long = true;
                     engine.set_time(Instant::now(), Timestamp::now());
                     engine.handle_completion(completion);
                 }
@@ -138,7 +145,7 @@ impl Driver {
                     ends.take(&mut engine, &mut waiting);
                 }
                 // The connections have their turn before the next.
-                () = tokio::task::yield_now(), if !(waiting.is_empty() || commits.are_blocked()) => {
+                () = yield_now(), if !(waiting.is_empty() || commits.are_blocked()) => {
                     ends.take(&mut engine, &mut waiting);
                 }
                 Some(Reclassing { classes, answer }) = reclassings.recv(), if !commits.are_blocked() => {
@@ -153,6 +160,7 @@ impl Driver {
                 }
                 // One at a time: behind each of them whoever has waited has a turn.
                 Some(slice) = slices.recv(), if !commits.are_blocked() => {
+                    is_long = true;
                     engine.set_time(Instant::now(), Timestamp::now());
                     match slice {
                         // Whoever asked may have gone away meanwhile.
