@@ -222,6 +222,7 @@ fn config(classes: &ClassTable) -> programmer::Config {
         max_flows: programmer::MAX_FLOWS,
         patience: programmer::PATIENCE,
         bulk: programmer::BULK,
+        many: programmer::MANY,
         classes: classes.clone(),
         limits: Limits {
             message_bytes: 0,

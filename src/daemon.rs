@@ -132,6 +132,7 @@ pub async fn run(
         max_flows: programmer::MAX_FLOWS,
         patience: programmer::PATIENCE,
         bulk: programmer::BULK,
+        many: programmer::MANY,
         limits: limits(&north_config),
     };
 

@@ -24,7 +24,7 @@ use crate::crash::{self, Place};
 use crate::ovsdb::{self, Ovsdb, Watch};
 use crate::session::{Command, Event};
 use crate::southbound::{ConnectionId, Dial, Report, Southbound};
-use crate::store::{Store, StoreError};
+use crate::store::{Completion, Store, StoreError};
 
 /// Inputs taken at a time before the engine's outputs are carried out: enough to share a commit and a barrier, few
 /// enough that nobody waits long behind them. A request for many flows counts as many.
@@ -123,7 +123,7 @@ impl Driver {
             let deadline = engine.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             tokio::select! {
                 completion = store.completion() => {
-                    is_long = true;
+                    is_long = matches!(&completion, Completion::Committed { tickets } if tickets.len() > 1);
                     engine.set_time(Instant::now(), Timestamp::now());
                     engine.handle_completion(completion);
                 }

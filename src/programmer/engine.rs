@@ -50,6 +50,8 @@ pub struct Config {
     pub patience: Duration,
     /// How many flows of one batch it takes to send them to a switch as a bundle.
     pub bulk: usize,
+    /// How many flows of one removal it takes to let what is asked beside it go first.
+    pub many: usize,
     /// The classes of traffic that requests may name.
     pub classes: ClassTable,
     /// The bounds that `GetInfo` tells; those of the northbound side come from there.

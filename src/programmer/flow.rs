@@ -327,10 +327,13 @@ impl Placement {
     }
 
     /// It was applied, and is not so any more: it is refused when it is put back, until nothing is left of it, or whether
-    /// it has been put back is not known. That it was confirmed, and went, is known.
+    /// it has been put back is not known. That it was confirmed, and went, is known, and on disk.
     pub(super) fn is_adrift(&self) -> bool {
-        self.applied_at.is_some()
-            && (self.stage == Stage::Undoing || self.stage == Stage::Unknown && self.atom().is_none())
+        match self.stage {
+            Stage::Undoing => self.applied_at.is_some(),
+            Stage::Unknown => matches!(self.told, Some(FlowState::Applied | FlowState::Drifted)),
+            _ => false,
+        }
     }
 
     /// Whether a job or an answer of the switch will move it on.

@@ -27,6 +27,9 @@ pub(super) const BULK_WINDOW: u64 = 768;
 /// Deletions without an answer beyond which those that are many wait: what is asked beside them meets no more.
 pub(super) const BEHIND_WINDOW: u64 = 256;
 
+/// One of so many jobs is taken of those that are behind the others, so that they come to an end.
+const TURN_BEHIND: u32 = 8;
+
 /// A node's place in the engine; never used twice while the daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct NodeId(pub(super) u32);
@@ -49,8 +52,9 @@ pub(super) struct Node {
     pub(super) queue: VecDeque<Job>,
     /// New flows of large batches that are in nobody's way. They come after what is in the queue, in whatever order.
     pub(super) bulk: VecDeque<Job>,
-    /// Deletions that are many. One is taken when nothing is in the queue.
+    /// Deletions that are many.
     pub(super) behind: VecDeque<Job>,
+    turns: u32,
     /// Rules of others as they were when the table was last read, and as has been told of since.
     pub(super) foreign: Foreign,
     /// What our flows here take, once somebody has asked what is in a flow's way.
@@ -72,7 +76,7 @@ pub(super) struct Node {
 pub(super) enum Lane {
     /// In order.
     Queue,
-    /// Behind whatever is in order, also what comes later. What it is about must not depend on the order.
+    /// Behind whatever is in order, also what comes later.
     Behind,
 }
 
@@ -206,6 +210,7 @@ impl Node {
             queue: VecDeque::new(),
             bulk: VecDeque::new(),
             behind: VecDeque::new(),
+            turns: 0,
             foreign: Foreign::default(),
             index: None,
             meters: Meters::default(),
@@ -224,9 +229,12 @@ impl Node {
         self.behind.clear();
     }
 
-    /// Work that waits for a place in the window.
-    pub(super) fn waiting(&self) -> usize {
-        self.queue.len() + self.bulk.len() + self.behind.len()
+    /// Whether the next job is one of those behind the others: when there is no other and `has_leisure`, and now and then
+    /// whatever comes.
+    pub(super) fn is_turn_of_behind(&mut self, has_leisure: bool) -> bool {
+        self.turns = self.turns.wrapping_add(1);
+        let is_turn = if self.queue.is_empty() { has_leisure } else { self.turns.is_multiple_of(TURN_BEHIND) };
+        is_turn && !self.behind.is_empty()
     }
 
     pub(super) fn live(&self) -> Option<&Live> {

@@ -107,20 +107,20 @@ impl Engine {
 
     /// A job is taken while there is credit at all; a flow of many rules may overdraw it, once.
     fn next_job(&mut self, id: NodeId, taken: usize) -> Option<Job> {
-        let node = self.nodes.get_mut(&id)?;
+        let node = self.nodes.get(&id)?;
         let live = node.live()?;
         // Whoever asks for one flow after the other leaves room for a part of a batch.
         let reserved = if node.bulk.is_empty() || live.bulk > 0 { 0 } else { BUNDLE as u64 };
         let has_credit = live.credit() > taken as u64 + reserved && live.sync != Sync::Unrecorded;
+        // What would have to wait for a bundle waits where it is, and not before what is asked later.
+        let is_free = node.behind.front().is_none_or(|job| !self.must_wait(id, job));
         let has_leisure = live.in_window() + (taken as u64) < BEHIND_WINDOW;
         // A bundle overtakes what waits in the window, so it leaves when that is settled.
         if matches!(node.queue.front(), Some(Job::Prepare { .. })) && (taken > 0 || live.settled < live.sent) {
             return None;
         }
-        if !has_credit {
-            return None;
-        }
-        node.queue.pop_front().or_else(|| if has_leisure { node.behind.pop_front() } else { None })
+        let node = self.nodes.get_mut(&id).filter(|_| has_credit)?;
+        if is_free && node.is_turn_of_behind(has_leisure) { node.behind.pop_front() } else { node.queue.pop_front() }
     }
 
     pub(super) fn carry_out(&mut self, id: NodeId, job: Job, mods: &mut Vec<(Token, FlowMod)>) {

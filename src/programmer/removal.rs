@@ -22,7 +22,7 @@ impl Engine {
             Ok(numbers) => numbers,
             Err(error) => return self.answer(ticket, Err(error)),
         };
-        let lane = if numbers.len() < self.config.bulk { Lane::Queue } else { Lane::Behind };
+        let lane = if numbers.len() < self.config.many { Lane::Queue } else { Lane::Behind };
         for number in &numbers {
             self.begin_removal(*number, lane);
             match lane {

@@ -37,31 +37,27 @@ impl Soon {
 impl Engine {
     /// Stores the flow as it stands, with the switch's word on it if that is to be expected.
     pub(super) fn save_soon(&mut self, number: FlowNumber) {
-        self.save_before(number, LONGEST);
-    }
-
-    /// The same for one of many that are to go.
-    pub(super) fn save_at_leisure(&mut self, number: FlowNumber) {
-        self.save_before(number, LEISURE);
-    }
-
-    fn save_before(&mut self, number: FlowNumber, longest: Duration) {
         let before = |node: &Node| {
             let in_flight = node.live().map_or(0, |live| live.in_window() + live.bulk);
-            node.waiting() as u64 + in_flight
+            (node.queue.len() + node.bulk.len()) as u64 + in_flight
         };
         let placements = self.flows.get(&number).map(|flow| flow.placements.as_slice()).unwrap_or_default();
         let nodes = placements.iter().filter_map(|placement| self.nodes.get(&placement.node));
         let before = u32::try_from(nodes.map(before).max().unwrap_or(0)).unwrap_or(u32::MAX);
-        self.save_within(number, PACE.saturating_mul(before), longest);
+        self.save_within(number, PACE.saturating_mul(before).min(LONGEST));
+    }
+
+    /// The same for one of many that are to go.
+    pub(super) fn save_at_leisure(&mut self, number: FlowNumber) {
+        self.save_within(number, LEISURE);
     }
 
     /// Stores the flow with the word of one of its switches, and those of others that come within moments of it.
     pub(super) fn save_with_others(&mut self, number: FlowNumber) {
-        self.save_within(number, Duration::ZERO, LONGEST);
+        self.save_within(number, Duration::ZERO);
     }
 
-    fn save_within(&mut self, number: FlowNumber, beyond_patience: Duration, longest: Duration) {
+    fn save_within(&mut self, number: FlowNumber, beyond_patience: Duration) {
         let patience = self.config.patience;
         let next = self.next_commit;
         // What is written in this turn anyway is written as it stands at the end of it: half of a decision is none.
@@ -76,7 +72,7 @@ impl Engine {
         }
         flow.is_unsaved = true;
         flow.durable = u64::MAX;
-        let until = self.now + (patience + beyond_patience).min(longest);
+        let until = self.now + patience + beyond_patience;
         self.soon.0.push(Reverse((until, number)));
     }
 

@@ -196,3 +196,20 @@ fn many_flows_that_are_removed_at_once_leave_for_good() {
     world.restart();
     assert_eq!(world.state("a7"), "removed");
 }
+
+#[test]
+fn a_large_removal_comes_to_an_end_whatever_is_asked_beside_it() {
+    let mut world = World::connected();
+    world.ok("InstallFlows", batch(1_000));
+    world.engine.handle_command(Ticket(1_000_000), parsed("RemoveFlows", json!({"all": true})));
+    assert_eq!(flushed(&mut world), [(256, false)]);
+    for number in 0..800 {
+        let mut flow = single();
+        flow["flow_id"] = json!(format!("single-{number}"));
+        flow["source"] = json!(format!("10.3.{}.{}", number / 250, number % 250));
+        world.engine.handle_command(Ticket(2_000_000 + number), parsed("InstallFlow", flow));
+    }
+    world.engine.flush();
+    let node = world.engine.nodes.values().next().unwrap();
+    assert!((600..700).contains(&node.behind.len()), "{} wait, of 744", node.behind.len());
+}

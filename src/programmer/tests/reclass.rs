@@ -340,3 +340,17 @@ fn a_node_of_which_the_switch_has_another_version_is_judged_when_it_comes() {
     world.pass(std::time::Duration::from_secs(2));
     assert_eq!((world.state("a"), world.rule_count(0)), ("rejected".to_owned(), 0));
 }
+
+#[test]
+fn a_flow_that_is_applied_after_a_crash_in_the_middle_of_a_change_of_its_class_stays_so() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.begin_reclass(&voice_as(|voice| voice.dscp = 44)).unwrap();
+    world.steps(1);
+    world.restart();
+    assert_eq!(world.state("a"), "unknown", "the disk knows that it is to be another one");
+    world.connect(0);
+    assert_eq!((world.state("a"), marks(&world, 0)), ("applied".to_owned(), vec![(46000, true)]));
+    world.restart();
+    assert_eq!(world.state("a"), "applied");
+}

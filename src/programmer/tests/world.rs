@@ -80,6 +80,7 @@ pub(super) fn config() -> Config {
         // Every step is stored by itself, and can be looked at.
         patience: Duration::ZERO,
         bulk: crate::programmer::BULK,
+        many: crate::programmer::MANY,
         classes,
         limits,
     }

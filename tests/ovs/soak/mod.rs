@@ -98,6 +98,7 @@ fn history_file(number: usize) -> (PathBuf, Option<tempfile::TempDir>) {
 fn whatever_is_killed_or_cut_nothing_that_was_acknowledged_is_lost_changed_or_too_much() {
     let seed = from_environment("FLUMEN_SOAK_SEED").unwrap_or_else(|| fastrand::u64(..));
     if let Some(path) = std::env::var_os("FLUMEN_SOAK_JUDGE") {
+        println!("soak: seed {seed}");
         let mut checker = Checker::default();
         Reader::open(Path::new(&path)).for_each(|entry| checker.take(entry));
         println!("soak: {:?}", checker.tally);

@@ -316,13 +316,16 @@ fn watch(port: u16, log: Log, is_over: Arc<AtomicBool>) {
             let Some(mut asking) = client.take().or_else(|| Client::try_connect(port)) else { continue };
             asking.try_ask("watch", "ListFlows", &json!({"state": "unknown", "limit": 1000}));
             let Ok(answer) = asking.try_receive(Duration::from_secs(20)) else { continue };
+            client = Some(asking);
+            if answer["type"] != "Reply" {
+                continue;
+            }
             let flows = unknown(&answer["payload"]);
             let is_any = !flows.is_empty();
             if is_any || was_any {
                 log.write(Event::Unknown { flows });
             }
             was_any = is_any;
-            client = Some(asking);
         }
     });
 }

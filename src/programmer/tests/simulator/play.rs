@@ -60,7 +60,7 @@ impl Play {
         let has_table_miss = rng.u32(0..3) == 0;
         let table_miss = if has_table_miss { TableMiss::Normal } else { TableMiss::None };
         let (patience, bulk) = if seed < PATIENT { (Duration::ZERO, BULK) } else { (PATIENCE, LITTLE_BULK) };
-        let mut stage = Stage::new(Config { table_miss, patience, bulk, ..config() }, switches, sabotage);
+        let mut stage = Stage::new(Config { table_miss, patience, bulk, many: bulk, ..config() }, switches, sabotage);
         stage.is_traced = is_traced;
         let oracle = Oracle::new(seed, stage.engine.tag.0, has_table_miss, is_small);
         let mut troubles = [0; 8];
