@@ -84,7 +84,10 @@ fn every_example_of_the_documentation_is_run_or_has_a_reason_why_not() {
         seen += 1;
         let place = format!("{}:\n{}", block.page, block.text);
         match block.language.as_str() {
-            "sh" => block.text.lines().for_each(|line| type_line(&lab, home.path(), line, &place)),
+            "sh" => {
+                let whole = block.text.replace("\\\n", " ");
+                whole.lines().for_each(|line| type_line(&lab, home.path(), line, &place));
+            }
             "yaml" => keep_as_file(home.path(), &block.text, &place),
             "toml" => {
                 fs::write(home.path().join("flumen.toml"), &block.text).unwrap();
