@@ -359,16 +359,13 @@ fn is_same_place(a: &Rule, b: &Rule) -> bool {
 
 /// The conflict of a request with the flow that has its id.
 pub(super) fn not_the_same(flow: &Flow) -> String {
+    let (id, state) = (flow.asked.id(), flow.state());
     if flow.is_ended() {
         // Removing it once more would not help, whatever is told of a flow that is there.
-        format!("flow {} was another one, and is {}: use another flow_id", flow.asked.id(), flow.state())
-    } else if flow.state() == FlowState::Rejected {
-        format!(
-            "flow {} was another one, and is rejected: RemoveFlow it first, or use another flow_id",
-            flow.asked.id()
-        )
+        format!("flow {id} was another one, and is {state}: use another flow_id")
+    } else if state == FlowState::Rejected {
+        format!("flow {id} was another one, and is {state}: RemoveFlow it first, or use another flow_id")
     } else {
-        let id = flow.asked.id();
         format!("flow {id} exists and is not the same: use another flow_id, and RemoveFlow {id} if it is to go")
     }
 }

@@ -112,14 +112,15 @@ impl Engine {
         // Whoever asks for one flow after the other leaves room for a part of a batch.
         let reserved = if node.bulk.is_empty() || live.bulk > 0 { 0 } else { BUNDLE as u64 };
         let has_credit = live.credit() > taken as u64 + reserved && live.sync != Sync::Unrecorded;
+        // A bundle overtakes what waits in the window, so it leaves when that is settled.
+        let is_overtaken = taken > 0 || live.settled < live.sent;
+        if !has_credit || matches!(node.queue.front(), Some(Job::Prepare { .. })) && is_overtaken {
+            return None;
+        }
         // What would have to wait for a bundle waits where it is, and not before what is asked later.
         let is_free = node.behind.front().is_none_or(|job| !self.must_wait(id, job));
         let has_leisure = live.in_window() + (taken as u64) < BEHIND_WINDOW;
-        // A bundle overtakes what waits in the window, so it leaves when that is settled.
-        if matches!(node.queue.front(), Some(Job::Prepare { .. })) && (taken > 0 || live.settled < live.sent) {
-            return None;
-        }
-        let node = self.nodes.get_mut(&id).filter(|_| has_credit)?;
+        let node = self.nodes.get_mut(&id)?;
         if is_free && node.is_turn_of_behind(has_leisure) { node.behind.pop_front() } else { node.queue.pop_front() }
     }
 

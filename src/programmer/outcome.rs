@@ -118,8 +118,12 @@ impl Engine {
                 } else if tally.rolled_back {
                     self.restore_singly(number, id);
                 } else if tally.lost {
+                    // What has drifted is stored as applied, and stays so.
+                    let is_stored = placement.stage == Stage::Drifted;
                     placement.stage = Stage::Unknown;
-                    self.save_flow(number);
+                    if !is_stored {
+                        self.save_flow(number);
+                    }
                     self.read_now(id);
                 } else if tally.unsent {
                     placement.stage = if placement.stage == Stage::Sent { Stage::Waiting } else { placement.stage };

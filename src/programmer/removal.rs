@@ -13,7 +13,6 @@ impl Engine {
     pub(super) fn remove_flow(&mut self, ticket: Ticket, id: &FlowId) {
         let Some(number) = self.flows.by_id(id.as_str()) else { return self.answer(ticket, Err(no_such_flow(id))) };
         self.begin_removal(number, Lane::Queue);
-        self.save_soon(number);
         self.wait_for(Waiter::new(ticket, Kind::Remove, vec![number], Wait::Applied), DEFAULT_TIMEOUT_MS);
     }
 
@@ -25,10 +24,6 @@ impl Engine {
         let lane = if numbers.len() < self.config.many { Lane::Queue } else { Lane::Behind };
         for number in &numbers {
             self.begin_removal(*number, lane);
-            match lane {
-                Lane::Queue => self.save_soon(*number),
-                Lane::Behind => self.save_at_leisure(*number),
-            }
         }
         self.wait_for(Waiter::new(ticket, Kind::RemoveMany, numbers, Wait::Applied), DEFAULT_TIMEOUT_MS);
     }
@@ -71,6 +66,10 @@ impl Engine {
         // The one answer of a rejected flow was given; removing it is what frees its id.
         flow.freed |= flow.state() == FlowState::Rejected;
         self.take_off(number, lane);
+        match lane {
+            Lane::Queue => self.save_soon(number),
+            Lane::Behind => self.save_at_leisure(number),
+        }
     }
 
     /// Takes a flow off every node that has it.

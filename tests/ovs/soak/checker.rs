@@ -316,8 +316,11 @@ impl Checker {
     fn unknown(&mut self, flows: Vec<(Name, Name)>) {
         let before = std::mem::take(&mut self.unknown);
         let now = self.now;
-        let first_seen = |flow| (before.get(&flow).copied().unwrap_or(now), flow);
-        self.unknown = flows.into_iter().map(first_seen).map(|(at, flow)| (flow, at)).collect();
+        let with_first_seen = |flow| {
+            let first_seen = before.get(&flow).copied().unwrap_or(now);
+            (flow, first_seen)
+        };
+        self.unknown = flows.into_iter().map(with_first_seen).collect();
         for ((id, node), first_seen) in before {
             if let Some(late) = self.unknown_for(&node, first_seen).filter(|_| !self.unknown.contains_key(&(id, node)))
             {
