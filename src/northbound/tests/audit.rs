@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use openflow::Xid;
+use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
@@ -57,18 +59,26 @@ impl Lines {
     }
 }
 
+/// While there is a single subscriber, a place that is passed for the first time is asked of the thread that passes it,
+/// which may be another test's and have none, and is silent from then on. So there is always another.
+static ANOTHER: LazyLock<Dispatch> =
+    LazyLock::new(|| Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish()));
+
 /// Writes down what this thread does, which is where all tasks of a test run.
-pub(super) fn kept() -> (Lines, tracing::subscriber::DefaultGuard) {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(lines.clone()).finish();
-    (lines, tracing::subscriber::set_default(subscriber))
+pub(super) fn kept() -> (Lines, DefaultGuard) {
+    keep(|lines| tracing_subscriber::fmt().json().flatten_event(true).with_writer(lines).finish())
 }
 
 /// The same as it is written for people.
-pub(super) fn kept_for_people() -> (Lines, tracing::subscriber::DefaultGuard) {
+pub(super) fn kept_for_people() -> (Lines, DefaultGuard) {
+    keep(|lines| tracing_subscriber::fmt().with_ansi(false).with_writer(lines).finish())
+}
+
+fn keep<S: Subscriber + Send + Sync>(subscriber: impl FnOnce(Lines) -> S) -> (Lines, DefaultGuard) {
+    LazyLock::force(&ANOTHER);
     let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(lines.clone()).finish();
-    (lines, tracing::subscriber::set_default(subscriber))
+    let guard = tracing::subscriber::set_default(subscriber(lines.clone()));
+    (lines, guard)
 }
 
 #[tokio::test]
@@ -151,4 +161,13 @@ async fn without_a_log_nobody_asks_what_was_sent() {
     let mut client = daemon.client().await;
     client.send(remove_node("a")).await.unwrap();
     assert!(within(requests.recv()).await.unwrap().trail.is_none());
+}
+
+#[test]
+fn a_line_is_kept_although_somebody_else_was_the_first_who_came_by_its_place() {
+    let (lines, _guard) = kept();
+    let say = || tracing::info!("said");
+    std::thread::spawn(say).join().unwrap();
+    say();
+    assert_eq!(lines.text().matches("said").count(), 1);
 }
