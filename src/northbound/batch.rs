@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout;
 
 use super::Server;
+use super::turns::Turns;
 use super::writer::unavailable;
 use crate::contract::{Atomic, ErrorBody, FlowState, FlowView, InstallFlow, InstallFlows, Reply};
 use crate::programmer::{Answer, Checked, Closed, Part, Programmer, Step, Terms, TrailSender};
@@ -25,16 +26,13 @@ const PART: usize = 256;
 /// Parts of one batch that are under way at a time: enough that neither the programmer nor the disk nor the switch waits
 /// for the next.
 const AHEAD: usize = 5;
-/// Parts of all batches that are under way at a time: about as many milliseconds' work for disk and switch, which is what
-/// a single request can meet before it.
-pub(super) const TURNS: usize = 6;
 /// How long a part keeps its turn at most.
 const TURN: Duration = Duration::from_millis(20);
 
 /// A batch that is under way.
 struct Batch {
     programmer: Programmer,
-    turns: Arc<Semaphore>,
+    turns: Arc<Turns>,
 }
 
 /// Whether a batch is done in parts. Flows that stand or fall together are one piece.
@@ -97,7 +95,7 @@ impl Batch {
         let mut next = parts.next();
         let mut under_way = FuturesOrdered::new();
         let mut answer = Whole::default();
-        let take_turn = || Arc::clone(&self.turns).acquire_owned();
+        let take_turn = || Arc::clone(&self.turns).take();
         let mut turn = Box::pin(take_turn());
         loop {
             tokio::select! {
@@ -108,7 +106,7 @@ impl Batch {
                         turn = Box::pin(take_turn());
                     }
                 }
-                // The semaphore is never closed.
+                // There is always another turn.
                 Ok(taken) = &mut turn, if next.is_some() && under_way.len() < AHEAD => {
                     turn = Box::pin(take_turn());
                     let Some(part) = next.take() else { continue };
@@ -193,17 +191,18 @@ mod tests {
 
     use super::*;
     use crate::contract::{Endpoint, ErrorCode, Report};
+    use crate::northbound::turns::PARTS;
     use crate::programmer::Slice;
 
     /// A way to a programmer that the test plays itself.
-    fn batch(turns: &Arc<Semaphore>) -> (Batch, mpsc::Receiver<Slice>) {
+    fn batch(turns: &Arc<Turns>) -> (Batch, mpsc::Receiver<Slice>) {
         let (sender, slices) = mpsc::channel(64);
         let programmer = Programmer::with_slices(mpsc::channel(1).0, sender);
         (Batch { programmer, turns: Arc::clone(turns) }, slices)
     }
 
-    fn turns(count: usize) -> Arc<Semaphore> {
-        Arc::new(Semaphore::new(count))
+    fn turns(parts: u32) -> Arc<Turns> {
+        Arc::new(Turns::new(parts))
     }
 
     fn request(flows: usize) -> InstallFlows {
@@ -236,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_of_a_batch_is_checked_before_any_of_it_is_installed_and_the_answer_is_one() {
-        let (batch, mut slices) = batch(&turns(TURNS));
+        let (batch, mut slices) = batch(&turns(PARTS));
         let count = 3 * PART + 1;
         let answer = tokio::spawn(run(batch, count));
         let (mut checked, mut installed) = (0, 0);
@@ -259,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_flow_that_could_never_be_installed_refuses_the_whole_before_any_of_it_is() {
-        let (batch, mut slices) = batch(&turns(TURNS));
+        let (batch, mut slices) = batch(&turns(PARTS));
         let answer = tokio::spawn(run(batch, 20 * PART));
         while let Some(slice) = slices.recv().await {
             match slice {
@@ -273,7 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_part_that_fails_nothing_more_is_begun() {
-        let (batch, mut slices) = batch(&turns(TURNS));
+        let (batch, mut slices) = batch(&turns(PARTS));
         let answer = tokio::spawn(run(batch, 20 * PART));
         let (_, first) = pass_checks(&mut slices).await;
         let mut begun = vec![first];
@@ -346,7 +345,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn w15_of_however_many_batches_only_so_many_parts_are_ahead_of_anybody_else() {
         const BATCHES: usize = 30;
-        let turns = turns(TURNS);
+        let turns = turns(PARTS);
         let (sender, mut slices) = mpsc::channel(4 * BATCHES);
         for _ in 0..BATCHES {
             let programmer = Programmer::with_slices(mpsc::channel(1).0, sender.clone());
@@ -367,7 +366,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(most, TURNS, "parts that somebody else would wait for");
+        assert_eq!(most, PARTS as usize, "parts that somebody else would wait for");
     }
 
     /// What comes without anything else being done.

@@ -74,7 +74,10 @@ impl<'a> Commands<'a> {
             Command::InstallFlows(request) if batch::is_large(&request) => {
                 Ok(batch::begin(self.line.server, request, sender).await)
             }
-            command => self.line.server.programmer.submit_followed(command, sender).await,
+            command => {
+                self.line.server.turns.make_way();
+                self.line.server.programmer.submit_followed(command, sender).await
+            }
         };
         match submitted {
             Ok(answer) => {
@@ -119,7 +122,8 @@ impl<'a> Commands<'a> {
         }
     }
 
-    /// Reads a long message on a thread of its own, as many at a time as there are processors.
+    /// Reads a long message on a thread of its own, as many at a time as half the processors can: the others are for whoever
+    /// asks for less.
     async fn parse_aside(
         &self,
         frame: Frame,

@@ -38,6 +38,7 @@ mod statistics;
 mod subprotocol;
 mod subscriptions;
 mod tls;
+mod turns;
 mod upgrade;
 mod websocket;
 mod writer;
@@ -66,6 +67,7 @@ use hub::Hub;
 use metrics::Metrics;
 use origin::Origins;
 pub use tls::{Tls, TlsError, TlsFiles};
+use turns::Turns;
 
 /// How long somebody on one of the connections that are kept for admins may take to show an admin's token. It is short, so
 /// that strangers cannot hold them.
@@ -197,8 +199,8 @@ struct Server {
     auth: Auth,
     /// Long messages that may be read at a time.
     parsers: Semaphore,
-    /// The parts of batches that may be under way.
-    turns: Arc<Semaphore>,
+    /// When the parts of batches go.
+    turns: Arc<Turns>,
     /// The flows of batches that there is room for.
     room: Arc<Semaphore>,
     tasks: TaskTracker,
@@ -216,8 +218,8 @@ impl Server {
             metrics: Metrics::default(),
             hub: Hub::new(programmer.audience().clone(), config.subscriptions),
             auth: Auth::new(config.tokens.clone(), config.query_tokens),
-            parsers: Semaphore::new(processors),
-            turns: Arc::new(Semaphore::new(batch::TURNS)),
+            parsers: Semaphore::new((processors / 2).max(1)),
+            turns: Arc::new(Turns::new(turns::PARTS)),
             room: Arc::new(Semaphore::new(config.batch_flows as usize)),
             tasks: TaskTracker::new(),
             programmer,

@@ -126,8 +126,7 @@ impl Engine {
         let flow = self.flows.get(&self.flows.by_id(plan.request.flow_id.as_ref()?.as_str())?)?;
         Some(if flow.is_same(&plan.request) {
             format!(
-                "flow {} exists and is {}; it cannot go together with flows that do not: RemoveFlow it first, or use \
-                 another flow_id",
+                "flow {} exists and is {}; it cannot go together with flows that do not: use another flow_id",
                 flow.asked.id(),
                 flow.state()
             )

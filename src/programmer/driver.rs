@@ -30,6 +30,9 @@ use crate::store::{Completion, Store, StoreError};
 /// enough that nobody waits long behind them. A request for many flows counts as many.
 const TAKE: usize = 512;
 
+/// How many of them take long enough for others to have come meanwhile.
+const LONG: usize = 64;
+
 pub(super) struct Driver {
     pub(super) engine: Engine,
     pub(super) store: Store,
@@ -127,27 +130,15 @@ impl Driver {
                     engine.set_time(Instant::now(), Timestamp::now());
                     engine.handle_completion(completion);
                 }
-                _ = reports.recv_many(&mut heard, TAKE), if !commits.are_blocked() => {
-                    engine.set_time(Instant::now(), Timestamp::now());
-                    for report in heard.drain(..) {
-                        ends.note(&report);
-                        engine.handle_report(report);
-                    }
-                }
+                _ = reports.recv_many(&mut heard, TAKE), if !commits.are_blocked() => {}
                 Some(report) = databases.recv(), if !commits.are_blocked() => {
                     engine.set_time(Instant::now(), Timestamp::now());
                     engine.handle_database(report);
                 }
                 _ = inbox.recv_many(&mut commands, TAKE),
-                    if waiting.is_empty() && !(commits.are_blocked() || inbox.is_closed() && inbox.is_empty()) =>
-                {
-                    waiting.extend(commands.drain(..));
-                    ends.take(&mut engine, &mut waiting);
-                }
+                    if waiting.is_empty() && !(commits.are_blocked() || inbox.is_closed() && inbox.is_empty()) => {}
                 // The connections have their turn before the next.
-                () = yield_now(), if !(waiting.is_empty() || commits.are_blocked()) => {
-                    ends.take(&mut engine, &mut waiting);
-                }
+                () = yield_now(), if !(waiting.is_empty() || commits.are_blocked()) => {}
                 Some(Reclassing { classes, answer }) = reclassings.recv(), if !commits.are_blocked() => {
                     engine.set_time(Instant::now(), Timestamp::now());
                     let result = engine.reclass(classes);
@@ -177,6 +168,16 @@ impl Driver {
                 }
                 () = tokio::time::sleep_until(deadline.into()) => engine.set_time(Instant::now(), Timestamp::now()),
                 () = shutdown.cancelled() => break,
+            }
+            // Whatever it was that came first, who has come meanwhile is not left to the luck of the draw.
+            if !commits.are_blocked() {
+                fill(&mut heard, &mut reports);
+                let told = ends.hear(&mut engine, &mut heard);
+                if waiting.is_empty() {
+                    fill(&mut commands, &mut inbox);
+                    waiting.extend(commands.drain(..));
+                }
+                is_long |= told + ends.take(&mut engine, &mut waiting) >= LONG;
             }
             engine.handle_timeout();
             if let Some(error) = engine.fatal() {
@@ -211,9 +212,24 @@ impl Ends {
         }
     }
 
-    /// Gives the engine as many of the requests that wait as may go at a time.
-    fn take(&mut self, engine: &mut Engine, waiting: &mut VecDeque<Request>) {
-        engine.set_time(Instant::now(), Timestamp::now());
+    /// Gives the engine what the switches said; how many words that were.
+    fn hear(&mut self, engine: &mut Engine, heard: &mut Vec<Report>) -> usize {
+        let count = heard.len();
+        if count > 0 {
+            engine.set_time(Instant::now(), Timestamp::now());
+        }
+        for report in heard.drain(..) {
+            self.note(&report);
+            engine.handle_report(report);
+        }
+        count
+    }
+
+    /// Gives the engine as many of the requests that wait as may go at a time; how much work that was.
+    fn take(&mut self, engine: &mut Engine, waiting: &mut VecDeque<Request>) -> usize {
+        if !waiting.is_empty() {
+            engine.set_time(Instant::now(), Timestamp::now());
+        }
         let mut taken = 0;
         while taken < TAKE
             && let Some(Request { command, answer, trail }) = waiting.pop_front()
@@ -222,6 +238,7 @@ impl Ends {
             let ticket = self.ticket(engine, answer, trail);
             engine.handle_command(ticket, command);
         }
+        taken
     }
 
     fn ticket(&mut self, engine: &mut Engine, answer: oneshot::Sender<Answer>, trail: Option<TrailSender>) -> Ticket {
@@ -311,6 +328,15 @@ impl Ends {
             error!(connection = connection.0, "a connection does not take its commands; giving it up");
             self.connections.remove(&connection);
         }
+    }
+}
+
+/// Takes what is there already.
+fn fill<T>(taken: &mut Vec<T>, channel: &mut mpsc::Receiver<T>) {
+    while taken.len() < TAKE
+        && let Ok(next) = channel.try_recv()
+    {
+        taken.push(next);
     }
 }
 

@@ -1,5 +1,7 @@
 """A private Open vSwitch and a daemon for each measurement, so that all contenders begin with nothing."""
 
+import collections
+import glob
 import json
 import os
 import shutil
@@ -66,6 +68,16 @@ class Process:
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
 
+    def worked(self):
+        """Seconds of a processor that its threads have had, by their names."""
+        seconds = collections.Counter()
+        for thread in glob.glob(f"/proc/{self.process.pid}/task/*/stat"):
+            with open(thread, encoding="ascii", errors="replace") as stat:
+                name, fields = stat.read().split("(", 1)[1].rsplit(")", 1)
+            # utime and stime, proc(5).
+            seconds[name] += sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+        return seconds
+
 
 class Contender:
     """What is there for the length of a `with` block, and not at all when it cannot be begun."""
@@ -95,7 +107,8 @@ class OpenVSwitch(Contender):
         wait_for("the database", lambda: os.path.exists(f"{self.home}/db.sock"))
         self.run("ovs-vsctl", "--no-wait", "init")
         switch = ["ovs-vswitchd", database, "--disable-system", "--enable-dummy=override"]
-        self.processes.append(Process(switch, log, self.environment))
+        self.switch = Process(switch, log, self.environment)
+        self.processes.append(self.switch)
         self.run(
             "ovs-vsctl", "--timeout=20", "add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=dummy",
             "protocols=OpenFlow13", "fail-mode=secure", "other-config:datapath-id=00000000000000a1",

@@ -37,6 +37,24 @@ def summary(times):
     return {"p50": percentile(times, 50), "p99": percentile(times, 99), "per_second": len(times) / sum(times)}
 
 
+def work(flows, job, switch, daemon=None):
+    """What a job for so many flows takes of each, in seconds: in all, and of processors, by who had them."""
+
+    def spent():
+        threads = daemon.worked() if daemon else {}
+        store = threads.get("flumen-store", 0)
+        ours = os.times()
+        return {
+            "switch": sum(switch.worked().values()), "serving": sum(threads.values()) - store, "store": store,
+            "client": ours.user + ours.system,
+        }
+
+    before = spent()
+    seconds = timed(job)
+    given = {name: (after - before[name]) / flows for name, after in spent().items()}
+    return {"all": seconds / flows, **given, "busy": sum(given.values()) * flows / seconds}
+
+
 def request(number):
     """The InstallFlow of a flow."""
     return {
@@ -103,6 +121,14 @@ class Flumen:
         frames = batch_frames(self.form, flows, atomic)
         return self.rate(flows, frames, len(frames))
 
+    def work(self, flows):
+        """Seconds a flow of a batch: in all, and of processors, by who had them."""
+        frames = batch_frames(self.form, flows)
+        with OpenVSwitch() as ovs, self.session() as daemon:
+            daemon.add_bridge(ovs)
+            client = WebSocket(daemon.port, f"flumen.v1.{self.form}")
+            return work(flows, lambda: client.pipeline(frames, len(frames)), ovs.switch, daemon.process)
+
     def pipelined(self, flows):
         """Flows a second, a request each, all sent at once."""
         return self.rate(flows, [b"".join(single_frame(self.form, number) for number in range(flows))], flows)
@@ -141,6 +167,13 @@ def raw_batch(flows):
         seconds = timed(lambda: raw.confirm(encoded))
         check_count(ovs, flows)
     return flows / seconds
+
+
+def raw_work(flows):
+    with OpenVSwitch() as ovs:
+        raw = Raw(ovs.listen())
+        encoded = b"".join(flow_mod(number, number + 2) for number in range(flows))
+        return work(flows, lambda: raw.confirm(encoded), ovs.switch)
 
 
 def raw_singles(flows):

@@ -60,6 +60,10 @@ def micros(seconds):
     return f"{seconds * 1e6:,.0f} us"
 
 
+def tenths(seconds):
+    return f"{seconds * 1e6:,.1f} us"
+
+
 def millis(seconds):
     return f"{seconds * 1e3:,.1f} ms"
 
@@ -131,6 +135,19 @@ def of_rates(part, into):
         "most); ratios are taken round by round.\n\n"
         + table(["", "flows/s", "of the raw limit", "of `ovs-ofctl --bundle`"], rows)
         + picture(into, "rates", bars("Flows into one Open vSwitch", "confirmed flows a second", given))
+    )
+
+
+def of_work(part, _into):
+    cells = {"all": tenths, "switch": tenths, "serving": tenths, "store": tenths, "client": tenths, "busy": ratio}
+    rows = [[name, *columns({"rounds": rounds}, **cells)] for name, rounds in part["work"].items()]
+    return (
+        f"## What the limit is\n\nWhat each of {part['flows']:,} flows takes in batches: in all, and of the time of processors, "
+        f"which are {part['processors']} for all of them together: for Open vSwitch, for the threads of the daemon that serve and "
+        "read messages, for the one that writes the store, and for the client, which only writes what was prepared. Where "
+        "nearly all processors are busy, the limit is what the daemon and the switch have to do; with more of them both go "
+        "on side by side.\n\n"
+        + table(["", "in all", "Open vSwitch", "serving", "store", "client", "processors busy"], rows)
     )
 
 
@@ -254,7 +271,7 @@ def of_codec(part, _into):
 
 
 SECTIONS = {
-    "rates": of_rates, "latencies": of_latencies, "switches": of_switches, "flows": of_flows, "storm": of_storm,
+    "rates": of_rates, "work": of_work, "latencies": of_latencies, "switches": of_switches, "flows": of_flows, "storm": of_storm,
     "drift": of_drift, "hostile": of_hostile, "codec": of_codec,
 }
 

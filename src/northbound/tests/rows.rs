@@ -1,6 +1,6 @@
 //! The rows of the table of bad input for this front end, and the tests that see to each: none may go missing.
 
-const SOURCES: [&str; 19] = [
+const SOURCES: [&str; 20] = [
     include_str!("access.rs"),
     include_str!("autobahn.rs"),
     include_str!("endings.rs"),
@@ -15,6 +15,7 @@ const SOURCES: [&str; 19] = [
     include_str!("../gate.rs"),
     include_str!("../hub.rs"),
     include_str!("../origin.rs"),
+    include_str!("../turns.rs"),
     include_str!("../../contract/parse.rs"),
     include_str!("../../contract/tests/mod.rs"),
     include_str!("../../contract/tests/msgpack.rs"),
@@ -113,6 +114,7 @@ const ROWS: [(&str, &[&str]); 20] = [
             "no_more_is_read_than_may_be_in_flight",
             "turns_go_round_among_batches",
             "w15_of_however_many_batches_only_so_many_parts_are_ahead_of_anybody_else",
+            "w15_beside_somebody_else_there_are_fewer_parts_under_way_and_afterwards_as_many_as_before",
             "a_part_whose_switch_does_not_answer_holds_up_nobody_else",
             "w15_batches_whose_clients_have_gone_take_no_more_room_than_there_is_and_hold_up_nothing_else",
         ],
