@@ -19,7 +19,8 @@ use super::support::{Lab, Process, spawned};
 
 const SUBSCRIBERS: usize = 9_500;
 const STALLED: usize = 1_000;
-/// Each `InstallFlow` is one event or two: applied, and accepted where the disk knows that first. Twenty a second and some.
+/// Each `InstallFlow` is one event or two: applied, and accepted where the disk knows that first, which is up to the disk.
+/// Twenty a second and some, which is printed.
 const INSTALLS_PER_SECOND: u32 = 18;
 const SECONDS: u32 = 15;
 /// Installed at once, so that whoever does not read has soon more than the kernel holds for it: millions of events in all.

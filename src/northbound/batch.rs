@@ -1,8 +1,8 @@
 //! Large batches, cut into parts: the programmer has a few parts of each at a time, and of all of them together no more
 //! than it does in the time that anybody else's request may wait.
 //!
-//! Whose turn it is goes round: a batch that has had a part taken queues up behind the others. A part that waits long
-//! for its switch gives its turn back, so that a switch that does not answer holds up nobody else's.
+//! Whose turn it is ([`Turns`]) goes round: a batch that has had a part taken queues up behind the others. A part that
+//! waits long for its switch gives its turn back, so that a switch that does not answer holds up nobody else's.
 //!
 //! A batch outlives the connection that it came on. So there is room for so many flows of batches and no more, and whoever
 //! sends another is not read from until it fits.
@@ -24,7 +24,7 @@ use crate::programmer::{Answer, Checked, Closed, Part, Programmer, Step, Terms, 
 /// Flows in a part: a millisecond or two of the programmer's time.
 const PART: usize = 256;
 /// Parts of one batch that are under way at a time: enough that neither the programmer nor the disk nor the switch waits
-/// for the next.
+/// for the next while nobody else asks for anything.
 const AHEAD: usize = 5;
 /// How long a part keeps its turn at most.
 const TURN: Duration = Duration::from_millis(20);
@@ -106,7 +106,7 @@ impl Batch {
                         turn = Box::pin(take_turn());
                     }
                 }
-                // There is always another turn.
+                // The semaphore is never closed.
                 Ok(taken) = &mut turn, if next.is_some() && under_way.len() < AHEAD => {
                     turn = Box::pin(take_turn());
                     let Some(part) = next.take() else { continue };

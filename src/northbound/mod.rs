@@ -199,7 +199,7 @@ struct Server {
     auth: Auth,
     /// Long messages that may be read at a time.
     parsers: Semaphore,
-    /// When the parts of batches go.
+    /// How many parts of batches may be under way.
     turns: Arc<Turns>,
     /// The flows of batches that there is room for.
     room: Arc<Semaphore>,

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 /// Parts that are under way at a time: about as many milliseconds' work for disk and switch.
 pub(super) const PARTS: u32 = 6;
-/// How many of them while somebody asks for something else, who meets at most one at every place on the way. Batches then
-/// take about twice the time; with two at a time they take a quarter more, and whoever asks waits twice as long.
+/// How many of them while somebody asks for something else. Where a part takes a few milliseconds, batches then take about
+/// twice the time; with two at a time they would take a quarter more, and whoever asks would wait twice as long.
 const PARTS_BESIDE: u32 = 1;
 /// How long after a request the next one is expected. It is short: the request may have been the batch's own client's.
 const BESIDE: Duration = Duration::from_millis(100);
@@ -33,19 +33,20 @@ pub(super) struct Turns {
 impl Turns {
     pub(super) fn new(parts: u32) -> Self {
         let places = Arc::new(Semaphore::new(parts as usize));
-        let places_beside = (parts / PARTS_BESIDE).max(1);
+        let places_beside = parts.div_ceil(PARTS_BESIDE);
         Self { places, places_beside, begun: Instant::now(), quiet_from: AtomicU64::new(0) }
     }
 
     /// Somebody asks for something that is no large batch.
     pub(super) fn make_way(&self) {
-        self.quiet_from.store(millis(self.begun.elapsed() + BESIDE), Ordering::Relaxed);
+        self.quiet_from.fetch_max(millis(self.begun.elapsed() + BESIDE), Ordering::Relaxed);
     }
 
-    /// Waits for a turn, which lasts until it is dropped.
+    /// Waits for a turn, which lasts until it is dropped. How many parts may be under way with it is decided as soon as it
+    /// is waited for.
     ///
     /// # Errors
-    /// None: there are turns as long as there is somebody who can ask for one.
+    /// The semaphore is closed, which nobody does.
     pub(super) async fn take(self: Arc<Self>) -> Result<OwnedSemaphorePermit, AcquireError> {
         let is_quiet = millis(self.begun.elapsed()) >= self.quiet_from.load(Ordering::Relaxed);
         let places = if is_quiet { 1 } else { self.places_beside };

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
@@ -26,11 +27,11 @@ use crate::session::{Command, Event};
 use crate::southbound::{ConnectionId, Dial, Report, Southbound};
 use crate::store::{Completion, Store, StoreError};
 
-/// Inputs taken at a time before the engine's outputs are carried out: enough to share a commit and a barrier, few
-/// enough that nobody waits long behind them. A request for many flows counts as many.
+/// Requests, and words of switches, that are taken at a time before the engine's outputs are carried out: enough to share a
+/// commit and a barrier, few enough that nobody waits long behind them. A request for many flows counts as many.
 const TAKE: usize = 512;
 
-/// How many of them take long enough for others to have come meanwhile.
+/// Requests and words that take long enough together for others to have come meanwhile.
 const LONG: usize = 64;
 
 pub(super) struct Driver {
@@ -169,7 +170,7 @@ impl Driver {
                 () = tokio::time::sleep_until(deadline.into()) => engine.set_time(Instant::now(), Timestamp::now()),
                 () = shutdown.cancelled() => break,
             }
-            // Whatever it was that came first, who has come meanwhile is not left to the luck of the draw.
+            // Whatever it was that came first, requests and the switches' words are not left to the luck of the draw.
             if !commits.are_blocked() {
                 fill(&mut heard, &mut reports);
                 let told = ends.hear(&mut engine, &mut heard);
@@ -177,7 +178,8 @@ impl Driver {
                     fill(&mut commands, &mut inbox);
                     waiting.extend(commands.drain(..));
                 }
-                is_long |= told + ends.take(&mut engine, &mut waiting) >= LONG;
+                let taken = ends.take(&mut engine, &mut waiting);
+                is_long |= told + taken >= LONG;
             }
             engine.handle_timeout();
             if let Some(error) = engine.fatal() {
@@ -331,13 +333,9 @@ impl Ends {
     }
 }
 
-/// Takes what is there already.
+/// Takes what is there already. Nothing is lost where nothing is: `recv_many` takes all that it ever takes at once.
 fn fill<T>(taken: &mut Vec<T>, channel: &mut mpsc::Receiver<T>) {
-    while taken.len() < TAKE
-        && let Ok(next) = channel.try_recv()
-    {
-        taken.push(next);
-    }
+    let _ = channel.recv_many(taken, TAKE.saturating_sub(taken.len())).now_or_never();
 }
 
 /// How much work a request is, beside one for one flow.

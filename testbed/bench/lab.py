@@ -1,6 +1,6 @@
 """A private Open vSwitch and a daemon for each measurement, so that all contenders begin with nothing."""
 
-import collections
+import contextlib
 import glob
 import json
 import os
@@ -68,14 +68,17 @@ class Process:
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
 
-    def worked(self):
-        """Seconds of a processor that its threads have had, by their names."""
-        seconds = collections.Counter()
-        for thread in glob.glob(f"/proc/{self.process.pid}/task/*/stat"):
-            with open(thread, encoding="ascii", errors="replace") as stat:
+    def worked(self, thread=None):
+        """Seconds of a processor that it has had, threads that have ended included; or that its threads of a name have."""
+        home = f"/proc/{self.process.pid}"
+        seconds = 0
+        for path in glob.glob(f"{home}/task/*/stat") if thread else [f"{home}/stat"]:
+            # A thread that has just ended is none of a name that is asked for.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(path, errors="replace") as stat:
                 name, fields = stat.read().split("(", 1)[1].rsplit(")", 1)
-            # utime and stime, proc(5).
-            seconds[name] += sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+                # utime and stime, proc(5).
+                if thread in (None, name):
+                    seconds += sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
         return seconds
 
 

@@ -37,17 +37,14 @@ def summary(times):
     return {"p50": percentile(times, 50), "p99": percentile(times, 99), "per_second": len(times) / sum(times)}
 
 
-def work(flows, job, switch, daemon=None):
+def effort(flows, job, switch, daemon=None):
     """What a job for so many flows takes of each, in seconds: in all, and of processors, by who had them."""
 
     def spent():
-        threads = daemon.worked() if daemon else {}
-        store = threads.get("flumen-store", 0)
+        store = daemon.worked("flumen-store") if daemon else 0
+        serving = daemon.worked() - store if daemon else 0
         ours = os.times()
-        return {
-            "switch": sum(switch.worked().values()), "serving": sum(threads.values()) - store, "store": store,
-            "client": ours.user + ours.system,
-        }
+        return {"switch": switch.worked(), "serving": serving, "store": store, "client": ours.user + ours.system}
 
     before = spent()
     seconds = timed(job)
@@ -127,7 +124,12 @@ class Flumen:
         with OpenVSwitch() as ovs, self.session() as daemon:
             daemon.add_bridge(ovs)
             client = WebSocket(daemon.port, f"flumen.v1.{self.form}")
-            return work(flows, lambda: client.pipeline(frames, len(frames)), ovs.switch, daemon.process)
+            replies = []
+            job = lambda: replies.extend(client.pipeline(frames, len(frames)))
+            given = effort(flows, job, ovs.switch, daemon.process)
+            check_applied(self.form, replies)
+            check_count(ovs, flows)
+        return given
 
     def pipelined(self, flows):
         """Flows a second, a request each, all sent at once."""
@@ -173,7 +175,9 @@ def raw_work(flows):
     with OpenVSwitch() as ovs:
         raw = Raw(ovs.listen())
         encoded = b"".join(flow_mod(number, number + 2) for number in range(flows))
-        return work(flows, lambda: raw.confirm(encoded), ovs.switch)
+        given = effort(flows, lambda: raw.confirm(encoded), ovs.switch)
+        check_count(ovs, flows)
+    return given
 
 
 def raw_singles(flows):

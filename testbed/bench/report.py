@@ -142,12 +142,12 @@ def of_work(part, _into):
     cells = {"all": tenths, "switch": tenths, "serving": tenths, "store": tenths, "client": tenths, "busy": ratio}
     rows = [[name, *columns({"rounds": rounds}, **cells)] for name, rounds in part["work"].items()]
     return (
-        f"## What the limit is\n\nWhat each of {part['flows']:,} flows takes in batches: in all, and of the time of processors, "
-        f"which are {part['processors']} for all of them together: for Open vSwitch, for the threads of the daemon that serve and "
-        "read messages, for the one that writes the store, and for the client, which only writes what was prepared. Where "
-        "nearly all processors are busy, the limit is what the daemon and the switch have to do; with more of them both go "
-        "on side by side.\n\n"
-        + table(["", "in all", "Open vSwitch", "serving", "store", "client", "processors busy"], rows)
+        f"## What the limit is\n\nWhat each of {part['flows']:,} flows takes, in batches or from the raw socket at once: in all, "
+        f"and of the time of processors, which are {part['processors']} for all of these together: for `ovs-vswitchd`, for the "
+        "threads of the daemon that serve and read messages, for the one that writes the store, which waits for the disk "
+        "besides, and for the client, which writes what was prepared and reads the answers. The switch takes flows on one "
+        "processor, and the raw socket keeps that one busy; beside the daemon it shares what there is.\n\n"
+        + table(["", "in all", "ovs-vswitchd", "serving", "store", "client", "processors busy"], rows)
     )
 
 
