@@ -265,6 +265,13 @@ impl Apply {
             .flat_map(|flow| &flow.warnings)
             .take(TOLD)
             .for_each(|warning| output.warning(shown(&warning.message)));
+        // What would be refused is planned all the same, with the reason.
+        flows
+            .iter()
+            .filter(|flow| flow.state == FlowState::Planned)
+            .flat_map(|flow| flow.nodes.iter().filter_map(move |node| Some((&flow.flow_id, node.error.as_ref()?))))
+            .take(TOLD)
+            .for_each(|(id, error)| output.warning(format_args!("{}: {}", shown(id.as_str()), shown(&error.message))));
         for flow in troubled.iter().take(TOLD) {
             output.error(trouble(flow));
         }
@@ -279,7 +286,11 @@ impl Apply {
             if self.dry_run {
                 output.data(view::flow_mods(&flows))?;
             }
-            output.data(view::summary(&summary, output))?;
+            if flows.is_empty() {
+                output.note("The file has no flows.");
+            } else {
+                output.data(view::summary(&summary, output))?;
+            }
         }
         Ok(exit)
     }

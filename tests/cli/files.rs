@@ -92,6 +92,39 @@ fn what_the_file_no_longer_has_is_pruned_and_can_come_back_the_same_day() {
 }
 
 #[test]
+fn a_dry_run_of_a_file_tells_what_would_be_in_the_way_of_which_flow() {
+    let (stage, files) = (Stage::set(), Files::new());
+    let _switch = stage.connected("s1", 1, 100);
+    stage
+        .flumen("flow install --flow-id live --source 10.0.1.0/24 --destination 10.0.2.0/24 --traffic-type voice")
+        .with(0);
+    let file = files.write(
+        "dry.yaml",
+        "flows:\n  - {flow_id: x1, source: 10.0.1.0/24, destination: 10.0.2.0/24, traffic_type: voice}\n  \
+         - {flow_id: x2, source: 10.0.3.0/24, destination: 10.0.2.0/24, traffic_type: voice}\n",
+    );
+    let dry = stage.flumen(&format!("flow apply -f {file} --dry-run")).with(0);
+    assert!(dry.stdout.ends_with("2 planned\n"), "{}", dry.stdout);
+    assert!(dry.stderr.contains("x1: flow live has the same table, priority and match"), "{}", dry.stderr);
+    assert_eq!(dry.stderr.lines().count(), 1, "{}", dry.stderr);
+}
+
+#[test]
+fn a_file_that_has_no_flows_any_more_says_what_it_removed_and_no_more() {
+    let (stage, files) = (Stage::set(), Files::new());
+    let (switch, _token) = stage.connected("s1", 1, 100);
+    stage.flumen(&format!("flow apply -f {}", files.write("campus.yaml", CAMPUS))).with(0);
+    let pruned = stage.flumen(&format!("flow apply -f {} --prune", files.write("none.yaml", "flows: []\n"))).with(0);
+    assert!(!switch.flows_as_text().contains("nw_dst=10.0.9.7"), "{}", switch.flows_as_text());
+    assert!(pruned.stderr.contains("removing 2 that the file no longer has"), "{}", pruned.stderr);
+    assert!(
+        pruned.stderr.contains("The file has no flows.") && !pruned.stderr.contains("matched"),
+        "{}",
+        pruned.stderr
+    );
+}
+
+#[test]
 fn what_is_wrong_with_a_file_is_told_at_once_and_nothing_is_sent() {
     let (stage, files) = (Stage::set(), Files::new());
     let (switch, _token) = stage.connected("s1", 1, 100);

@@ -14,7 +14,7 @@ Examples:
   flumen flow apply -f campus.yaml
   flumen flow apply -f campus.yaml --dry-run
   flumen flow apply -f campus.yaml --prune --atomic node
-  ovs-ofctl -O OpenFlow13 dump-flows br0 | flumen flow apply -f - --format flows --node s1
+  ovs-ofctl -O OpenFlow13 dump-flows br0 | grep -v priority=0 | flumen flow apply -f - --format flows --node s1
 
 A file, campus.yaml:
   flows:
