@@ -174,8 +174,9 @@ def limits_of_classes(thorough):
         lifted = measure(streams, seconds)
         show("lifted", lifted)
         for name in ("bulk h1", "bulk h2", "video h3"):
-            more = lifted[name].kbps / limited[name].kbps
-            expect(more > 1.3, f"{name} has only {more:.2f} times as much without its limit")
+            # Of streams in step that share a limit, one may have all of it and another nothing.
+            with_limit, without = limited[name].kbps, lifted[name].kbps
+            expect(without > 1.3 * with_limit, f"{name} has {without:.0f} kbit/s without its limit, and had {with_limit:.0f}")
         expect(not any("meter" in rule for rule in rules(lab.net.switches[0])), "a rule with a meter is left")
 
 
