@@ -333,7 +333,7 @@ impl Ends {
     }
 }
 
-/// Takes what is there already. Nothing is lost where nothing is: `recv_many` takes all that it ever takes at once.
+/// Takes what is there already. `recv_many` takes either at once or nothing, so that giving it up loses nothing.
 fn fill<T>(taken: &mut Vec<T>, channel: &mut mpsc::Receiver<T>) {
     let _ = channel.recv_many(taken, TAKE.saturating_sub(taken.len())).now_or_never();
 }

@@ -121,29 +121,26 @@ class Flumen:
     def work(self, flows):
         """Seconds a flow of a batch: in all, and of processors, by who had them."""
         frames = batch_frames(self.form, flows)
-        with OpenVSwitch() as ovs, self.session() as daemon:
-            daemon.add_bridge(ovs)
-            client = WebSocket(daemon.port, f"flumen.v1.{self.form}")
-            replies = []
-            job = lambda: replies.extend(client.pipeline(frames, len(frames)))
-            given = effort(flows, job, ovs.switch, daemon.process)
-            check_applied(self.form, replies)
-            check_count(ovs, flows)
-        return given
+        measure = lambda job, ovs, daemon: effort(flows, job, ovs.switch, daemon.process)
+        return self.confirmed(flows, frames, len(frames), measure)
 
     def pipelined(self, flows):
         """Flows a second, a request each, all sent at once."""
         return self.rate(flows, [b"".join(single_frame(self.form, number) for number in range(flows))], flows)
 
     def rate(self, flows, frames, count):
+        return flows / self.confirmed(flows, frames, count, lambda job, *_: timed(job))
+
+    def confirmed(self, flows, frames, count, measure):
+        """What `measure(job, ovs, daemon)` gives for sending the frames until the last answer is there."""
         with OpenVSwitch() as ovs, self.session() as daemon:
             daemon.add_bridge(ovs)
             client = WebSocket(daemon.port, f"flumen.v1.{self.form}")
             replies = []
-            seconds = timed(lambda: replies.extend(client.pipeline(frames, count)))
+            given = measure(lambda: replies.extend(client.pipeline(frames, count)), ovs, daemon)
             check_applied(self.form, replies)
             check_count(ovs, flows)
-        return flows / seconds
+        return given
 
     def singles(self, flows):
         """Seconds from each request to its answer, one after the other."""
@@ -161,23 +158,24 @@ class Flumen:
         return times
 
 
-def raw_batch(flows):
-    """Flows a second that Open vSwitch takes from a socket that does nothing but write."""
+def raw_confirmed(flows, measure):
+    """What `measure(job, ovs)` gives for writing all flows from a socket that does nothing else, until they are confirmed."""
     with OpenVSwitch() as ovs:
         raw = Raw(ovs.listen())
         encoded = b"".join(flow_mod(number, number + 2) for number in range(flows))
-        seconds = timed(lambda: raw.confirm(encoded))
+        given = measure(lambda: raw.confirm(encoded), ovs)
         check_count(ovs, flows)
-    return flows / seconds
+    return given
+
+
+def raw_batch(flows):
+    """Flows a second that Open vSwitch takes from that socket."""
+    return flows / raw_confirmed(flows, lambda job, _: timed(job))
 
 
 def raw_work(flows):
-    with OpenVSwitch() as ovs:
-        raw = Raw(ovs.listen())
-        encoded = b"".join(flow_mod(number, number + 2) for number in range(flows))
-        given = effort(flows, lambda: raw.confirm(encoded), ovs.switch)
-        check_count(ovs, flows)
-    return given
+    """Seconds a flow from it: in all, and of processors, by who had them."""
+    return raw_confirmed(flows, lambda job, ovs: effort(flows, job, ovs.switch))
 
 
 def raw_singles(flows):

@@ -271,8 +271,8 @@ def of_codec(part, _into):
 
 
 SECTIONS = {
-    "rates": of_rates, "work": of_work, "latencies": of_latencies, "switches": of_switches, "flows": of_flows, "storm": of_storm,
-    "drift": of_drift, "hostile": of_hostile, "codec": of_codec,
+    "rates": of_rates, "work": of_work, "latencies": of_latencies, "switches": of_switches, "flows": of_flows,
+    "storm": of_storm, "drift": of_drift, "hostile": of_hostile, "codec": of_codec,
 }
 
 
