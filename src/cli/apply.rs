@@ -53,6 +53,9 @@ impl Apply {
         flow_file::classify(&mut self.items, &info.traffic_types).map_err(|faults| wrong_file(&faults))?;
         let made = self.give_ids()?;
         let there = all_flows(client, ListFlows { limit: MAX_LIST_LIMIT, ..ListFlows::default() }).await?;
+        if self.dry_run {
+            self.tell_spent(client, &there, &made, &info, output).await?;
+        }
         let wanted: HashMap<FlowId, Wait> =
             self.items.iter().filter_map(|item| Some((item.flow.flow_id.clone()?, item.flow.wait))).collect();
         let (flows, mut views) = self.missing(&there, &info);
@@ -94,6 +97,33 @@ impl Apply {
             }
         }
         (missing, same)
+    }
+
+    /// Warns of flows of the daemon that would be the answer instead of one that is installed, because they keep their
+    /// ids. What has ended keeps none that is made: the next one is tried.
+    async fn tell_spent(
+        &self,
+        client: &Client,
+        there: &[FlowView],
+        made: &HashMap<FlowId, InstallFlow>,
+        info: &Info,
+        output: &Output,
+    ) -> Result<(), Failure> {
+        let mut were: Vec<FlowView> = there.iter().filter(|flow| !is_wanted(flow.state)).cloned().collect();
+        // The list leaves them out.
+        for state in [FlowState::Removed, FlowState::Superseded] {
+            let list = ListFlows { state: Some(state), limit: MAX_LIST_LIMIT, ..ListFlows::default() };
+            were.extend(all_flows(client, list).await?);
+        }
+        let were: HashMap<&FlowId, &FlowView> = were.iter().map(|flow| (&flow.flow_id, flow)).collect();
+        let is_followed = |flow: &FlowView| flow.state.is_ended() && made.contains_key(&flow.flow_id);
+        self.items
+            .iter()
+            .filter_map(|Item { flow, .. }| Some((flow, *were.get(flow.flow_id.as_ref()?)?)))
+            .filter(|(flow, found)| !is_followed(found) && is_same(flow, found, &info.traffic_types))
+            .take(TOLD)
+            .for_each(|(_, found)| output.warning(trouble(found)));
+        Ok(())
     }
 
     /// Asks for the flows, and waits for the verdict on each.
@@ -367,11 +397,11 @@ fn progress(flows: usize, atomic: Atomic) -> ProgressBar {
 
 fn trouble(flow: &FlowView) -> String {
     let id = shown(flow.flow_id.as_str());
+    if flow.state.is_ended() {
+        return format!("{id}: the id stays that of a flow that is {}, for a day: use another flow_id", flow.state);
+    }
     match flow.nodes.iter().find(|node| node.state == flow.state) {
         Some(node) => format!("{id}: {}", verdict::trouble(node)),
-        None if flow.state.is_ended() => {
-            format!("{id}: the id stays that of a flow that is {}, for a day: use another flow_id", flow.state)
-        }
         None => format!("{id}: {}", flow.state),
     }
 }

@@ -48,6 +48,9 @@ fn reason_of_certificate(error: &CertificateError) -> String {
         CertificateError::UnknownIssuer => {
             "its certificate comes from an authority that is not trusted here".to_owned()
         }
+        CertificateError::BadSignature => {
+            "its certificate names an authority that is trusted here, and has not that one's signature".to_owned()
+        }
         CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
             let names: Vec<_> = presented.iter().map(|name| shown(bare(name))).collect();
             format!("its certificate is for {}, not for that name", names.join(", "))
@@ -111,6 +114,9 @@ fn hint(url: &Url, error: &ConnectError) -> String {
 fn hint_about_certificate(error: &CertificateError) -> &'static str {
     match error {
         CertificateError::UnknownIssuer => "--ca FILE names the authority that it comes from, in PEM",
+        CertificateError::BadSignature => {
+            "--ca FILE names another authority of the same name: take the one that it comes from"
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "--url takes the name that the certificate is for"
         }

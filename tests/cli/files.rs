@@ -110,6 +110,21 @@ fn a_dry_run_of_a_file_tells_what_would_be_in_the_way_of_which_flow() {
 }
 
 #[test]
+fn a_dry_run_of_a_file_tells_which_ids_stay_those_of_flows_that_were() {
+    let (stage, files) = (Stage::set(), Files::new());
+    let _switch = stage.connected("s1", 1, 100);
+    let file = files.write("campus.yaml", CAMPUS);
+    stage.flumen(&format!("flow apply -f {file}")).with(0);
+    stage.flumen("flow remove --all").with(0);
+    let told = "backup: the id stays that of a flow that is removed, for a day: use another flow_id";
+    let dry = stage.flumen(&format!("flow apply -f {file} --dry-run")).with(0);
+    assert_eq!(dry.stderr.trim_end(), format!("warning: {told}"), "ids that are made are followed by others");
+    let applied = stage.flumen(&format!("flow apply -f {file}")).with(1);
+    assert_eq!(applied.stderr.trim_end(), format!("error: {told}"));
+    assert_eq!(applied.stdout, "2 applied, 1 removed\n");
+}
+
+#[test]
 fn a_file_that_has_no_flows_any_more_says_what_it_removed_and_no_more() {
     let (stage, files) = (Stage::set(), Files::new());
     let (switch, _token) = stage.connected("s1", 1, 100);
@@ -155,7 +170,7 @@ fn what_only_the_daemon_finds_wrong_with_a_file_is_told_with_its_place() {
     ] {
         let file = files.write("wrong.yaml", &format!("{CAMPUS}  - {wrong}\n"));
         let told = stage.flumen(&format!("flow apply -f {file}")).with(1).stderr;
-        assert!(told.starts_with("error: flows[3]: ") && told.contains(what) && told.contains(hint), "{told}");
+        assert!(told.starts_with("error: flows[3] (line 5): ") && told.contains(what) && told.contains(hint), "{told}");
     }
 }
 

@@ -159,6 +159,12 @@ fn what_tls_finds_wrong_is_said_with_what_to_do() {
             vec!["--ca", &authority],
             ["an authority's own", "hint: make it with basicConstraints=CA:FALSE"],
         ),
+        // rcgen gives both the same name.
+        (
+            format!("wss://localhost:{tls}"),
+            vec!["--ca", &authority],
+            ["has not that one's signature", "hint: --ca FILE names another authority of the same name"],
+        ),
         (format!("wss://localhost:{tls}"), vec!["--ca", &key], ["there is no certificate in it", "hint: --ca FILE"]),
         (format!("ws://localhost:{tls}"), vec![], ["it does not speak HTTP", &format!("--url wss://localhost:{tls}")]),
         (

@@ -21,12 +21,16 @@ pub(super) fn read_json(text: &str) -> Result<Vec<Result<Item, Fault>>, Fault> {
     let document: &RawValue =
         serde_json::from_str(text).map_err(|error| Fault::new(WHOLE, format!("is not JSON: {error}")))?;
     let (mut items, places) = items(document)?;
-    // The items are parts of the text.
-    let line = |place: usize| {
-        let before = text.as_bytes().get(..place.saturating_sub(text.as_ptr().addr())).unwrap_or_default();
-        before.iter().filter(|byte| **byte == b'\n').count() + 1
-    };
-    number(&mut items, || places.into_iter().map(line).collect());
+    // The items are parts of the text, one behind the other.
+    let (mut line, mut at) = (1, 0);
+    let lines = places.into_iter().map(|place| {
+        let begin = place.saturating_sub(text.as_ptr().addr());
+        let between = text.as_bytes().get(at..begin).unwrap_or_default();
+        line += between.iter().filter(|byte| **byte == b'\n').count();
+        at = begin;
+        line
+    });
+    number(&mut items, lines);
     Ok(items)
 }
 
@@ -36,7 +40,7 @@ pub(super) fn read_yaml(text: &str) -> Result<Vec<Result<Item, Fault>>, Fault> {
         .map_err(|error| Fault::new(WHOLE, format!("is not YAML: {}", first_line(&error))))?;
     let document = to_raw_value(&document).map_err(|error| Fault::new(WHOLE, error.to_string()))?;
     let (mut items, _) = items(&document)?;
-    number(&mut items, || yaml_lines(text));
+    number(&mut items, yaml_lines(text));
     Ok(items)
 }
 
@@ -48,7 +52,7 @@ fn first_line(error: &serde_saphyr::Error) -> String {
 }
 
 /// The lines on which the items of a YAML document begin.
-fn yaml_lines(text: &str) -> Vec<usize> {
+fn yaml_lines(text: &str) -> impl Iterator<Item = usize> {
     #[derive(Deserialize)]
     struct Document {
         flows: Vec<Spanned<IgnoredAny>>,
@@ -57,18 +61,17 @@ fn yaml_lines(text: &str) -> Vec<usize> {
     let list: Result<Vec<Spanned<IgnoredAny>>, _> = serde_saphyr::from_str(text);
     let list = list.or_else(|_| serde_saphyr::from_str(text).map(|Document { flows }| flows));
     let lines = list.unwrap_or_default().into_iter();
-    lines.map(|item| usize::try_from(item.referenced.line()).unwrap_or_default()).collect()
+    lines.map(|item| usize::try_from(item.referenced.line()).unwrap_or_default())
 }
 
-/// Says of every fault on which line its item begins.
-fn number(items: &mut [Result<Item, Fault>], lines: impl FnOnce() -> Vec<usize>) {
-    if items.iter().all(Result::is_ok) {
-        return;
-    }
-    for (item, line) in items.iter_mut().zip(lines()) {
-        if let Err(fault) = item {
-            fault.place.push_str(&format!(" (line {line})"));
-        }
+/// Says of every item on which line it begins.
+fn number(items: &mut [Result<Item, Fault>], lines: impl Iterator<Item = usize>) {
+    for (item, line) in items.iter_mut().zip(lines) {
+        let place = match item {
+            Ok(item) => &mut item.place,
+            Err(fault) => &mut fault.place,
+        };
+        place.push_str(&format!(" (line {line})"));
     }
 }
 

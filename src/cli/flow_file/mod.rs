@@ -47,7 +47,7 @@ impl Form {
 /// A flow that a file asks for.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
-    /// Where it stands: `flows[3]`, `line 7`.
+    /// Where it stands: `flows[3] (line 12)`, `line 7`.
     pub(super) place: String,
     /// What is asked.
     pub(super) flow: InstallFlow,
