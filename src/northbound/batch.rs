@@ -8,6 +8,7 @@
 //! sends another is not read from until it fits.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,7 @@ const TURN: Duration = Duration::from_millis(20);
 
 /// A batch that is under way.
 struct Batch {
+    client: SocketAddr,
     programmer: Programmer,
     turns: Arc<Turns>,
 }
@@ -43,13 +45,14 @@ pub(super) fn is_large(request: &InstallFlows) -> bool {
 /// Begins as soon as there is room for it. What was begun is carried out whether or not anybody waits for the answer.
 pub(super) async fn begin(
     server: &Server,
+    client: SocketAddr,
     request: InstallFlows,
     trail: Option<TrailSender>,
 ) -> oneshot::Receiver<Answer> {
     let weight = u32::try_from(request.flows.len()).unwrap_or(u32::MAX).min(server.config.batch_flows);
     let room = Arc::clone(&server.room).acquire_many_owned(weight).await;
     let (answer, receiver) = oneshot::channel();
-    let batch = Batch { programmer: server.programmer.clone(), turns: Arc::clone(&server.turns) };
+    let batch = Batch { client, programmer: server.programmer.clone(), turns: Arc::clone(&server.turns) };
     server.spawn(async move {
         let (whole, steps) = batch.run(request, trail.is_some()).await;
         // Whoever asked may have gone away meanwhile.
@@ -95,7 +98,7 @@ impl Batch {
         let mut next = parts.next();
         let mut under_way = FuturesOrdered::new();
         let mut answer = Whole::default();
-        let take_turn = || Arc::clone(&self.turns).take();
+        let take_turn = || Arc::clone(&self.turns).take(self.client);
         let mut turn = Box::pin(take_turn());
         loop {
             tokio::select! {
@@ -194,11 +197,13 @@ mod tests {
     use crate::northbound::turns::PARTS;
     use crate::programmer::Slice;
 
+    const CLIENT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
+
     /// A way to a programmer that the test plays itself.
     fn batch(turns: &Arc<Turns>) -> (Batch, mpsc::Receiver<Slice>) {
         let (sender, slices) = mpsc::channel(64);
         let programmer = Programmer::with_slices(mpsc::channel(1).0, sender);
-        (Batch { programmer, turns: Arc::clone(turns) }, slices)
+        (Batch { client: CLIENT, programmer, turns: Arc::clone(turns) }, slices)
     }
 
     fn turns(parts: u32) -> Arc<Turns> {
@@ -349,7 +354,7 @@ mod tests {
         let (sender, mut slices) = mpsc::channel(4 * BATCHES);
         for _ in 0..BATCHES {
             let programmer = Programmer::with_slices(mpsc::channel(1).0, sender.clone());
-            tokio::spawn(run(Batch { programmer, turns: Arc::clone(&turns) }, 4 * PART));
+            tokio::spawn(run(Batch { client: CLIENT, programmer, turns: Arc::clone(&turns) }, 4 * PART));
         }
         let (mut installing, mut most, mut installed) = (VecDeque::new(), 0, 0);
         while installed < 4 * BATCHES {

@@ -72,10 +72,10 @@ impl<'a> Commands<'a> {
         let (sender, trail) = change.as_ref().map(|_| oneshot::channel()).unzip();
         let submitted = match command {
             Command::InstallFlows(request) if batch::is_large(&request) => {
-                Ok(batch::begin(self.line.server, request, sender).await)
+                Ok(batch::begin(self.line.server, self.line.peer, request, sender).await)
             }
             command => {
-                self.line.server.turns.make_way();
+                self.line.server.turns.make_way(self.line.peer);
                 self.line.server.programmer.submit_followed(command, sender).await
             }
         };
