@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! controller --CutInput--> Silent, DropFlows, Slow, BarrierFirst --> switch
-//! controller <--CutOutput-- Torn <-- NoBarrierReply, WrongBarrierXid, ErrorsAfterBarrier, Twice <-- switch
+//! controller <--CutOutput-- Torn <-- NoBarrierReply, DropBarrierReplies, WrongBarrierXid, ErrorsAfterBarrier, Twice <-- switch
 //! ```
 
 use std::collections::BTreeMap;
@@ -42,6 +42,11 @@ pub enum Fault {
     },
     /// Barriers are never answered.
     NoBarrierReply,
+    /// Of every so many answers to barriers, one is lost.
+    DropBarrierReplies {
+        /// 2 loses every second one.
+        every: u64,
+    },
     /// Barriers are answered with an xid that nobody used.
     WrongBarrierXid,
     /// Errors come after the reply to the barrier that should have come after them.
@@ -72,6 +77,7 @@ pub struct Link {
     messages_in: u64,
     flow_mods_in: u64,
     bytes_out: u64,
+    barriers_out: u64,
     /// Messages that wait for their time, which may let them overtake each other.
     delayed: BTreeMap<(Instant, u64), Bytes>,
     /// What came from the switch and is not a whole message yet, or none that was looked at.
@@ -98,6 +104,7 @@ impl Link {
             messages_in: 0,
             flow_mods_in: 0,
             bytes_out: 0,
+            barriers_out: 0,
             delayed: BTreeMap::new(),
             unsorted: BytesMut::new(),
             errors: BytesMut::new(),
@@ -224,8 +231,14 @@ impl Link {
     /// Decides what becomes of a message from the switch.
     fn sort(&mut self, message: Bytes) {
         let message_type = Header::peek(&message).map_or(0, |header| header.message_type);
+        self.barriers_out += u64::from(message_type == OFPT_BARRIER_REPLY);
+        let every = self.first(|fault| match fault {
+            Fault::NoBarrierReply => Some(1),
+            Fault::DropBarrierReplies { every } => Some(every),
+            _ => None,
+        });
         match message_type {
-            OFPT_BARRIER_REPLY if self.has(Fault::NoBarrierReply) => {}
+            OFPT_BARRIER_REPLY if every.is_some_and(|every| self.barriers_out.is_multiple_of(every)) => {}
             OFPT_BARRIER_REPLY => {
                 let mut reply = BytesMut::from(message);
                 if self.has(Fault::WrongBarrierXid)

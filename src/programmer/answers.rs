@@ -213,11 +213,12 @@ impl Engine {
     pub(super) fn committed(&mut self, tickets: &[u64]) {
         let Some(durable) = tickets.last().copied() else { return };
         self.durable = self.durable.max(durable);
-        while let Some(Undurable { number, .. }) = self.undurable.pop_front_if(|change| change.commit <= durable) {
+        while let Some(Undurable { number, ends, .. }) = self.undurable.pop_front_if(|change| change.commit <= durable)
+        {
             if number == FlowNumber::TABLE_MISS {
                 self.reserved_more();
             } else {
-                self.flow_stored(number);
+                self.flow_stored(number, ends);
             }
         }
         self.arrivals_recorded(durable);
@@ -250,7 +251,7 @@ impl Engine {
             for ticket in self.waiters.take_tickets(number) {
                 self.drop_waiter(ticket, &body);
             }
-            self.withdraw(number);
+            self.withdraw(number, last);
         }
         self.arrivals_not_recorded(last);
         self.nodes_not_forgotten(last, &body);
@@ -261,7 +262,10 @@ impl Engine {
         }
     }
 
-    fn flow_stored(&mut self, number: FlowNumber) {
+    fn flow_stored(&mut self, number: FlowNumber, ends: bool) {
+        if let Some(flow) = self.flows.get_mut(&number) {
+            flow.is_end_stored = ends;
+        }
         let is_new = |flow: &Flow| flow.told().is_none() && !flow.freed && flow.durable > self.durable;
         if self.flows.get(&number).is_some_and(is_new) {
             // What is stored first of a flow is that it was asked for.
@@ -271,14 +275,28 @@ impl Engine {
     }
 
     /// A change of a flow is not on disk, and whoever asked for it has been told. A flow that was never stored is taken
-    /// off the switches again.
-    fn withdraw(&mut self, number: FlowNumber) {
+    /// off the switches again, and one whose end is not stored is put back, unless a later batch says it once more: what
+    /// becomes of that decides.
+    fn withdraw(&mut self, number: FlowNumber, last: u64) {
         let Some(flow) = self.flows.get_mut(&number) else { return };
-        flow.durable = u64::MAX;
+        let is_said_again = flow.durable > last && flow.durable < u64::MAX;
         if flow.told().is_none() {
+            flow.durable = u64::MAX;
             flow.freed = true;
             self.take_off(number, Lane::Queue);
+        } else if !is_said_again {
+            flow.durable = u64::MAX;
+            if !flow.is_end_stored {
+                self.take_back_end(number);
+            }
         }
+    }
+
+    /// Why nothing is changed now, while the disk has no room: the change could not be acknowledged.
+    pub(super) fn has_no_room(&self) -> Option<ErrorBody> {
+        self.unsaved.retry_at?;
+        let message = "nothing was changed: the store has no room; it is tried every second whether it has";
+        Some(ErrorBody::new(ErrorCode::Unavailable, message))
     }
 
     /// Tries to store what found no room.

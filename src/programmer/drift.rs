@@ -186,10 +186,12 @@ impl Engine {
         }
         placement.stage = Stage::Drifted;
         placement.reason = Some(reason);
-        let repair = has_just_connected || placement.more().repairs.may_repair(now);
+        // What a replacement of ours took that came to nothing, nobody else took either.
+        let is_ours = placement.take_was_yielding() || has_just_connected;
+        let repair = is_ours || placement.more().repairs.may_repair(now);
         placement.queued = repair;
         let node = self.node_name(id).map(NodeName::as_str);
-        if has_just_connected {
+        if is_ours {
             debug!(flow = flow_id.as_str(), node, %reason, "not there as it was; restoring");
             self.push_install(number, id, rules);
         } else if repair {

@@ -92,6 +92,8 @@ pub(super) enum Output {
 pub(super) struct Undurable {
     pub(super) commit: u64,
     pub(super) number: FlowNumber,
+    /// It says that the flow has ended on a node, or is about to.
+    pub(super) ends: bool,
 }
 
 /// What is to be stored again.
@@ -393,7 +395,7 @@ impl Engine {
             let upto = self.reserved + NUMBER_BLOCK;
             super::record::put_reservation(&mut self.batch, upto);
             let number = FlowNumber::TABLE_MISS;
-            self.undurable.push_back(Undurable { commit: self.next_commit, number });
+            self.undurable.push_back(Undurable { commit: self.next_commit, number, ends: false });
         }
     }
 

@@ -45,6 +45,8 @@ pub(super) struct Flow {
     pub(super) freed: bool,
     /// It has changed, and that is stored with the switch's word on it.
     pub(super) is_unsaved: bool,
+    /// The disk has it that the flow has ended on a node, or is about to.
+    pub(super) is_end_stored: bool,
     pub(super) placements: Placements,
     /// The store's ticket that must be durable before the flow's state may be told.
     pub(super) durable: u64,
@@ -96,6 +98,10 @@ pub(super) struct More {
     pub(super) expired_rules: u32,
     /// Flows whose places it was given, and that are superseded once it is applied.
     pub(super) replaces: Vec<FlowNumber>,
+    /// A rule of its was sent into the place of somebody else's.
+    pub(super) covers_foreign: bool,
+    /// A flow that was to replace it came to nothing, and may have taken rules of its before.
+    pub(super) was_yielding: bool,
     pub(super) repairs: Repairs,
     /// What its rules had counted when they were last read.
     pub(super) sample: Option<Sample>,
@@ -103,9 +109,10 @@ pub(super) struct More {
 
 impl More {
     fn is_empty(&self) -> bool {
-        let Self { atom, cause, expired_rules, replaces, repairs, sample } = self;
+        let Self { atom, cause, expired_rules, replaces, covers_foreign, was_yielding, repairs, sample } = self;
         let has_history = *expired_rules > 0 || repairs.since.is_some() || sample.is_some();
-        atom.is_none() && cause.is_none() && replaces.is_empty() && !has_history
+        let is_marked = *covers_foreign || *was_yielding;
+        atom.is_none() && cause.is_none() && replaces.is_empty() && !has_history && !is_marked
     }
 }
 
@@ -114,6 +121,7 @@ impl More {
 pub(super) enum Reason {
     ConnectionLost,
     BarrierOverdue,
+    BarrierSkipped,
     BarrierRefused,
     AnswerMalformed,
     Restarted,
@@ -129,6 +137,7 @@ impl Reason {
         match self {
             Self::ConnectionLost => "the connection ended before the switch confirmed it",
             Self::BarrierOverdue => "the switch has not answered the barrier in time",
+            Self::BarrierSkipped => "the switch skipped the barrier",
             Self::BarrierRefused => "the switch refused the barrier",
             Self::AnswerMalformed => "the switch's answer is malformed",
             Self::Restarted => "the daemon restarted before the switch confirmed it",
@@ -233,6 +242,11 @@ impl Stage {
         }
     }
 
+    /// Whether somebody asked for its end: for that of the flow itself, or for another in its place.
+    pub(super) fn is_end_asked_for(self) -> bool {
+        matches!(self, Self::Removing | Self::Removed | Self::Superseded)
+    }
+
     /// Whether it has left the node for good.
     pub(super) fn is_ended(self) -> bool {
         matches!(self, Self::Removed | Self::Expired | Self::Superseded)
@@ -311,6 +325,22 @@ impl Placement {
         let replaces = self.more.as_mut().map(|more| std::mem::take(&mut more.replaces)).unwrap_or_default();
         self.more.take_if(|more| more.is_empty());
         replaces
+    }
+
+    /// Whether a rule of its was sent into the place of somebody else's; from here on that is over.
+    pub(super) fn take_covers_foreign(&mut self) -> bool {
+        self.take_mark(|more| &mut more.covers_foreign)
+    }
+
+    /// Whether what was to replace it may have taken rules of its; from here on that is over.
+    pub(super) fn take_was_yielding(&mut self) -> bool {
+        self.take_mark(|more| &mut more.was_yielding)
+    }
+
+    fn take_mark(&mut self, mark: impl FnOnce(&mut More) -> &mut bool) -> bool {
+        let is_set = self.more.as_mut().is_some_and(|more| std::mem::take(mark(more)));
+        self.more.take_if(|more| more.is_empty());
+        is_set
     }
 
     /// Sets one of what few have. Whoever has nothing of it any more does without.

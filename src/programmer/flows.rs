@@ -326,6 +326,7 @@ mod tests {
             ended: None,
             freed: false,
             is_unsaved: false,
+            is_end_stored: false,
         }
     }
 

@@ -52,6 +52,10 @@ impl Foreign {
         self.rules.get(&place)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// Takes in a rule; `is_beside` ours, in the same table.
     pub(super) fn insert(
         &mut self,

@@ -209,6 +209,9 @@ impl Engine {
 
     /// Why so many more flows cannot be kept, if they cannot.
     pub(super) fn no_room_for(&self, more: usize) -> Option<ErrorBody> {
+        if let Some(error) = self.has_no_room() {
+            return Some(error);
+        }
         let message = format!("there are {} flows, which is as many as are kept; remove some", self.flows.len());
         (self.flows.len() + more > self.config.max_flows).then(|| ErrorBody::new(ErrorCode::Overloaded, message))
     }
@@ -243,6 +246,7 @@ impl Engine {
                 ended: None,
                 freed: false,
                 is_unsaved: false,
+                is_end_stored: false,
             },
         );
         nodes.iter().for_each(|id| self.index_shapes(number, *id, true));

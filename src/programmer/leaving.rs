@@ -20,6 +20,9 @@ impl Engine {
         let Some(id) = self.names.get(&request.name).copied() else {
             return self.answer(ticket, Err(self.unknown_node(&request.name)));
         };
+        if let Some(error) = self.has_no_room() {
+            return self.answer(ticket, Err(error));
+        }
         let Some(node) = self.nodes.get(&id) else { return };
         match (request.flows, &node.link) {
             (FlowsOnRemoval::Leave, _) if !matches!(node.leaving, Some(Leaving::Going(_))) => {
@@ -107,7 +110,7 @@ impl Engine {
         }
     }
 
-    /// Batches up to this one found no room: the nodes stay.
+    /// Batches up to this one found no room: the nodes stay. Their flows are to go nevertheless.
     pub(super) fn nodes_not_forgotten(&mut self, last: u64, error: &ErrorBody) {
         while let Some((_, id)) = self.going.pop_front_if(|(commit, _)| *commit <= last) {
             let leaving = self.nodes.get_mut(&id).and_then(|node| node.leaving.take());
@@ -132,6 +135,7 @@ impl Engine {
                 placement.queued = false;
             }
         }
+        self.atoms.drop_queued(id);
         self.read_soon(id);
     }
 

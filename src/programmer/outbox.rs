@@ -183,9 +183,15 @@ impl Engine {
         {
             placement.replan = Replan::Sent;
         }
+        let covers_foreign = self.covers_foreign(id, &rules);
         if let Some(flow) = self.begin(number, id, &stages, rules.len()) {
             let timeouts = (flow.asked.idle_timeout(), flow.asked.hard_timeout());
             mods.extend(rules.into_iter().map(|rule| (token(purpose, number), add(rule, cookie, timeouts))));
+            if covers_foreign
+                && let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id))
+            {
+                placement.more().covers_foreign = true;
+            }
         }
     }
 

@@ -365,6 +365,7 @@ fn reason_of(reason: UnknownReason) -> Reason {
     match reason {
         UnknownReason::ConnectionLost => Reason::ConnectionLost,
         UnknownReason::BarrierOverdue => Reason::BarrierOverdue,
+        UnknownReason::BarrierSkipped => Reason::BarrierSkipped,
         UnknownReason::BarrierRefused => Reason::BarrierRefused,
         UnknownReason::AnswerMalformed => Reason::AnswerMalformed,
     }

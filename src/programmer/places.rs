@@ -102,13 +102,30 @@ impl Engine {
         let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
         let was_applied = placement.stage == Stage::Drifted;
         placement.confirm(wall);
-        let replaces = placement.take_replaces();
+        let (replaces, covers_foreign) = (placement.take_replaces(), placement.take_covers_foreign());
+        if covers_foreign {
+            self.foreign_written_over(number, id);
+        }
         // What has drifted is stored as applied: to put it back changes nothing there. The words of other switches that
         // are about to come go with this one.
         if !was_applied {
             self.save_with_others(number);
         }
         replaces.into_iter().for_each(|other| self.supersede(other, id));
+    }
+
+    /// Whether somebody else's rule is in the place of one of these, as far as is known.
+    pub(super) fn covers_foreign(&self, id: NodeId, rules: &[Rule]) -> bool {
+        let foreign = self.nodes.get(&id).map(|node| &node.foreign).filter(|foreign| !foreign.is_empty());
+        foreign.is_some_and(|foreign| rules.iter().any(|rule| foreign.rule(rule_hash(rule)).is_some()))
+    }
+
+    /// The rules of others in the places of this flow are gone, and no flow monitor tells of what we do ourselves.
+    fn foreign_written_over(&mut self, number: FlowNumber, id: NodeId) {
+        let rules = self.flows.get(&number).map(|flow| self.rules_of(&flow.asked.request())).unwrap_or_default();
+        if let Some(node) = self.nodes.get_mut(&id) {
+            rules.iter().for_each(|rule| node.foreign.remove(rule_hash(rule)));
+        }
     }
 
     /// Another flow has taken the place of this one: its other rules go too.
@@ -136,7 +153,11 @@ impl Engine {
     pub(super) fn leave_places(&mut self, number: FlowNumber, id: NodeId) {
         let Some(flow) = self.flows.get_mut(&number) else { return };
         let Some(placement) = flow.placement_mut(id) else { return };
-        let replaced = placement.take_replaces();
+        let (replaced, covers_foreign) = (placement.take_replaces(), placement.take_covers_foreign());
+        if covers_foreign {
+            // It was sent and not confirmed: which rules of others it took is not known.
+            self.read_soon(id);
+        }
         let Some(flow) = self.flows.get(&number) else { return };
         for rule in self.rules_of(&flow.asked.request()) {
             self.claims.give_up(id, rule_hash(&rule), number);
@@ -148,7 +169,7 @@ impl Engine {
     }
 
     /// The flow has its places again, but for those that yet another flow was given meanwhile: that one replaces it now.
-    fn reclaim(&mut self, number: FlowNumber, id: NodeId) {
+    pub(super) fn reclaim(&mut self, number: FlowNumber, id: NodeId) {
         let Some(flow) = self.flows.get(&number) else { return };
         if !flow.placement(id).is_some_and(|placement| placement.stage.is_desired()) {
             return;
@@ -168,6 +189,8 @@ impl Engine {
         }
         if is_superseded {
             self.supersede(number, id);
+        } else if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
+            placement.more().was_yielding = true;
         }
     }
 }

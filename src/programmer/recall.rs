@@ -136,8 +136,10 @@ impl Engine {
         }
         let nodes: SmallVec<[NodeId; 1]> = placements.iter().map(|placement| placement.node).collect();
         let rules = u32::try_from(places.len()).unwrap_or(u32::MAX);
-        self.flows
-            .insert(number, Flow { asked, rules, freed: false, is_unsaved: false, placements, durable: 0, ended });
+        self.flows.insert(
+            number,
+            Flow { asked, rules, freed: false, is_unsaved: false, is_end_stored: false, placements, durable: 0, ended },
+        );
         for id in nodes {
             self.index_placement(number, id);
             self.join_atom(number, id);

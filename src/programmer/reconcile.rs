@@ -146,6 +146,7 @@ impl Engine {
         };
         if missing.is_empty() && (placement.replan == Replan::No || strays.is_empty()) {
             placement.replan = Replan::No;
+            placement.take_was_yielding();
             placement.verified_at = Some(wall);
             if stage != Stage::Applied || !placement.replaces().is_empty() {
                 self.confirmed(number, id);

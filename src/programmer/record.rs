@@ -244,8 +244,9 @@ impl Engine {
             })
         });
         let value = stored::encode(&flow.asked, nodes, flow.ended);
+        let ends = flow.placements.iter().any(|placement| placement.stage.is_end_asked_for());
         self.batch.put(Table::Flow, number.get().to_be_bytes(), value);
-        self.undurable.push_back(Undurable { commit: self.next_commit, number });
+        self.undurable.push_back(Undurable { commit: self.next_commit, number, ends });
     }
 
     fn own_meter(&self, number: FlowNumber, id: NodeId) -> Option<u32> {
@@ -272,7 +273,7 @@ impl Engine {
 
     fn delete_flow(&mut self, number: FlowNumber) {
         self.batch.delete(Table::Flow, number.get().to_be_bytes());
-        self.undurable.push_back(Undurable { commit: self.next_commit, number });
+        self.undurable.push_back(Undurable { commit: self.next_commit, number, ends: true });
     }
 
     /// Removes the flows whose last word has been kept long enough, and the names of nodes that only they had.

@@ -1,4 +1,6 @@
 //! `RemoveFlow` and `RemoveFlows`: taking rules off the switches with the same care as putting them there.
+//!
+//! Rules leave while the disk is written. When it has no room, the flow has not been removed: it is put back.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +8,16 @@ use super::answers::{Kind, Waiter};
 use super::cookie::FlowNumber;
 use super::engine::{Engine, Ticket, no_such_flow};
 use super::flow::{Flow, Stage};
+use super::install::rule_hash;
 use super::node::{Job, Lane, NodeId};
 use crate::contract::{DEFAULT_TIMEOUT_MS, ErrorBody, FlowId, FlowState, RemoveFlows, Wait};
 
 impl Engine {
     pub(super) fn remove_flow(&mut self, ticket: Ticket, id: &FlowId) {
         let Some(number) = self.flows.by_id(id.as_str()) else { return self.answer(ticket, Err(no_such_flow(id))) };
+        if let Some(error) = self.has_no_room() {
+            return self.answer(ticket, Err(error));
+        }
         self.begin_removal(number, Lane::Queue);
         self.wait_for(Waiter::new(ticket, Kind::Remove, vec![number], Wait::Applied), DEFAULT_TIMEOUT_MS);
     }
@@ -21,6 +27,9 @@ impl Engine {
             Ok(numbers) => numbers,
             Err(error) => return self.answer(ticket, Err(error)),
         };
+        if let Some(error) = self.has_no_room() {
+            return self.answer(ticket, Err(error));
+        }
         let lane = if numbers.len() < self.config.many { Lane::Queue } else { Lane::Behind };
         for number in &numbers {
             self.begin_removal(*number, lane);
@@ -120,5 +129,77 @@ impl Engine {
             placement.queued = true;
         }
         self.push_job_in(id, Job::Remove { number }, lane);
+    }
+
+    /// The disk has not taken in that the flow has ended, or is about to: it has not, and whoever asked for it knows so.
+    /// Where its switch is there, that is read, and tells what is to be put back. One that went while it was not decided
+    /// whether it comes at all, together with others, is decided so: they have gone on without it.
+    pub(super) fn take_back_end(&mut self, number: FlowNumber) {
+        let Some(flow) = self.flows.get_mut(&number) else { return };
+        if flow.placements.iter().any(|placement| placement.atom().is_some()) {
+            return;
+        }
+        flow.freed = false;
+        let nodes: Vec<NodeId> = flow.placements.iter().map(|placement| placement.node).collect();
+        for id in nodes {
+            self.take_back_end_on(number, id);
+        }
+        if let Some(flow) = self.flows.get_mut(&number)
+            && !flow.is_ended()
+        {
+            flow.ended = None;
+        }
+        self.flow_moved(number);
+    }
+
+    fn take_back_end_on(&mut self, number: FlowNumber, id: NodeId) {
+        let sequence = self.next_sequence();
+        // With a node that goes, its flows go, and when it stays after all they do.
+        if self.nodes.get(&id).is_none_or(|node| node.leaving.is_some()) || self.has_been_followed(number, id) {
+            return;
+        }
+        let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) else { return };
+        let was_there = match placement.told {
+            Some(FlowState::Accepted | FlowState::Applied | FlowState::Unknown | FlowState::Drifted) => true,
+            Some(FlowState::Rejected) => false,
+            _ => return,
+        };
+        if !placement.stage.is_end_asked_for() {
+            return;
+        }
+        let was_sent = placement.connection().is_some() || placement.restored;
+        placement.stage = match (was_there, was_sent) {
+            (false, _) => Stage::Rejected,
+            (true, false) => Stage::Waiting,
+            (true, true) => Stage::Unknown,
+        };
+        placement.touched = sequence;
+        placement.queued = false;
+        placement.reason = None;
+        if was_there {
+            // It may have been refused since, which nobody was told.
+            placement.error = None;
+        }
+        // What confirms the removal does not confirm the flow.
+        placement.tally.lost |= placement.tally.outstanding > 0;
+        if was_there {
+            self.reclaim(number, id);
+        }
+        self.index_placement(number, id);
+        self.read_now(id);
+    }
+
+    /// Whether another flow has taken the place of this one, and is there.
+    fn has_been_followed(&self, number: FlowNumber, id: NodeId) -> bool {
+        let Some(flow) = self.flows.get(&number) else { return false };
+        if flow.placement(id).is_none_or(|placement| placement.stage != Stage::Superseded) {
+            return false;
+        }
+        let is_there = |holder: &FlowNumber| {
+            let placement = self.flows.get(holder).and_then(|flow| flow.placement(id));
+            *holder != number && placement.is_some_and(|placement| placement.stage == Stage::Applied)
+        };
+        let rules = self.rules_of(&flow.asked.request());
+        rules.iter().filter_map(|rule| self.claims.get(id, rule_hash(rule))).any(|holder| is_there(&holder))
     }
 }

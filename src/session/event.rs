@@ -235,6 +235,9 @@ pub enum UnknownReason {
     /// The barrier reply has not come in time. The final outcome still follows.
     #[error("the switch has not answered the barrier in time")]
     BarrierOverdue,
+    /// The barrier reply has not come in time, and that to a later barrier has.
+    #[error("the switch skipped the barrier")]
+    BarrierSkipped,
     /// The switch answered the barrier with an error.
     #[error("the switch refused the barrier")]
     BarrierRefused,

@@ -175,6 +175,9 @@ impl Session {
             Phase::Ready => {}
         }
         let is_late = self.window.handle_timeout(now, &mut self.events);
+        if is_late {
+            self.window.probe(&mut self.transmit, &mut self.next_xid, now);
+        }
         if self.bundles.handle_timeout(now, &mut self.events) || is_late {
             self.probe_within(now, self.config.dead);
         }

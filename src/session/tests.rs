@@ -124,6 +124,7 @@ fn name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Confirmed => "confirmed",
         Outcome::Refused(_) => "refused",
+        Outcome::Unknown(UnknownReason::BarrierSkipped) => "skipped",
         Outcome::Unknown(_) => "unknown",
         Outcome::RolledBack(_) => "rolled back",
         Outcome::NotSent => "not sent",

@@ -6,7 +6,9 @@
 //! refused if an error with its xid came, and confirmed if none did.
 //!
 //! A reply is taken only for the oldest open barrier: switches answer barriers in order, and a reply that jumps the
-//! queue proves nothing.
+//! queue confirms nothing. It shows that the switch has skipped the barriers before it, though, and when those are overdue
+//! they are not waited for any longer: what they were to confirm is unknown, and is found out in another way. To see
+//! that of the last barrier, too, another one is sent behind it when it is overdue.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -68,6 +70,8 @@ struct Group {
     size: usize,
     sent: Instant,
     overdue: bool,
+    /// Its reply came before that to the barrier before it.
+    early: bool,
 }
 
 impl Window {
@@ -121,13 +125,16 @@ impl Window {
         // A barrier request is its header: it always fits.
         if Message::BarrierRequest.encode(barrier, out).is_ok() {
             let size = std::mem::take(&mut self.uncovered);
-            self.groups.push_back(Group { barrier, size, sent: now, overdue: false });
+            self.groups.push_back(Group { barrier, size, sent: now, overdue: false, early: false });
         }
     }
 
     /// Settles the oldest group if this is the reply to its barrier; false otherwise.
     pub(super) fn handle_barrier_reply(&mut self, xid: Xid, events: &mut VecDeque<Event>, now: Instant) -> bool {
-        let Some(group) = self.groups.pop_front_if(|group| group.barrier == xid) else { return false };
+        let Some(group) = self.groups.pop_front_if(|group| group.barrier == xid) else {
+            self.skip(xid, events, now);
+            return false;
+        };
         self.moved = Some(now);
         let mut settlements = Vec::with_capacity(group.size);
         for flight in self.in_flight.drain(..group.size.min(self.in_flight.len())) {
@@ -139,8 +146,35 @@ impl Window {
         }
         let surplus = self.confirmed.len().saturating_sub(REMEMBERED);
         self.confirmed.drain(..surplus);
-        events.push_back(settled(settlements));
+        if !settlements.is_empty() {
+            events.push_back(settled(settlements));
+        }
         true
+    }
+
+    /// A reply came out of turn.
+    fn skip(&mut self, xid: Xid, events: &mut VecDeque<Event>, now: Instant) {
+        if let Some(group) = self.groups.iter_mut().find(|group| group.barrier == xid) {
+            group.early = true;
+            self.give_up_skipped(events, now);
+        }
+    }
+
+    /// The switch will not answer barriers any more that are overdue and that it has skipped.
+    fn give_up_skipped(&mut self, events: &mut VecDeque<Event>, now: Instant) {
+        if self.groups.front().is_some_and(|group| group.overdue)
+            && let Some(last) = self.groups.iter().rposition(|group| group.early)
+        {
+            self.moved = Some(now);
+            (0..=last).for_each(|_| self.abandon_oldest(UnknownReason::BarrierSkipped, events));
+        }
+    }
+
+    /// Sends a barrier behind the last one when that is overdue, once: whether it is skipped shows by this one's reply.
+    pub(super) fn probe(&mut self, out: &mut BytesMut, next_xid: &mut u32, now: Instant) {
+        if self.groups.back().is_some_and(|group| group.overdue && group.size > 0) {
+            self.cover(out, next_xid, now);
+        }
     }
 
     /// Finds what an error answers: a FLOW_MOD in flight, a barrier, or a FLOW_MOD confirmed not long ago.
@@ -184,8 +218,10 @@ impl Window {
     fn abandon_oldest(&mut self, reason: UnknownReason, events: &mut VecDeque<Event>) {
         let Some(group) = self.groups.pop_front() else { return };
         let flights = self.in_flight.drain(..group.size.min(self.in_flight.len()));
-        let settlements = flights.map(|flight| flight.unanswered(reason)).collect();
-        events.push_back(settled(settlements));
+        let settlements: Vec<_> = flights.map(|flight| flight.unanswered(reason)).collect();
+        if !settlements.is_empty() {
+            events.push_back(settled(settlements));
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -230,6 +266,7 @@ impl Window {
         if found {
             events.push_back(settled(overdue));
         }
+        self.give_up_skipped(events, now);
         found
     }
 

@@ -40,18 +40,18 @@ pub(crate) struct Emulate {
     /// Misbehave on purpose, on every connection; may be given again
     ///
     /// torn: what it says comes byte by byte. slow=MS: each message takes so long. silent=N: it goes dead after N messages.
-    /// drop-flows=N: every Nth FLOW_MOD is lost. no-barrier-reply, wrong-barrier-xid: barriers are not answered, or with
-    /// another xid. late-errors: errors come after the barrier reply. twice: errors and barrier replies come twice.
-    /// barrier-first=MS: barriers are answered at once, all else so much later. cut-input=N, cut-output=N: the connection
-    /// breaks after N bytes from or to the controller.
+    /// drop-flows=N: every Nth FLOW_MOD is lost. no-barrier-reply, drop-barrier-replies=N, wrong-barrier-xid: barriers are
+    /// not answered, every Nth is not, or they are with another xid. late-errors: errors come after the barrier reply.
+    /// twice: errors and barrier replies come twice. barrier-first=MS: barriers are answered at once, all else so much
+    /// later. cut-input=N, cut-output=N: the connection breaks after N bytes from or to the controller.
     #[arg(long = "fault", value_name = "FAULT", value_parser = fault)]
     pub(crate) faults: Vec<Fault>,
 }
 
 /// `torn`, `slow=20`.
 fn fault(text: &str) -> Result<Fault, String> {
-    const ALLOWED: &str = "torn, slow=MS, silent=N, drop-flows=N, no-barrier-reply, wrong-barrier-xid, late-errors, \
-                           twice, barrier-first=MS, cut-input=N or cut-output=N";
+    const ALLOWED: &str = "torn, slow=MS, silent=N, drop-flows=N, no-barrier-reply, drop-barrier-replies=N, \
+                           wrong-barrier-xid, late-errors, twice, barrier-first=MS, cut-input=N or cut-output=N";
     let (name, number) = match text.split_once('=') {
         Some((name, number)) => match number.parse::<u64>() {
             Ok(number) => (name, Some(number)),
@@ -65,6 +65,7 @@ fn fault(text: &str) -> Result<Fault, String> {
         ("silent", Some(after)) => Fault::Silent { after },
         ("drop-flows", Some(every @ 1..)) => Fault::DropFlows { every },
         ("no-barrier-reply", None) => Fault::NoBarrierReply,
+        ("drop-barrier-replies", Some(every @ 1..)) => Fault::DropBarrierReplies { every },
         ("wrong-barrier-xid", None) => Fault::WrongBarrierXid,
         ("late-errors", None) => Fault::ErrorsAfterBarrier,
         ("twice", None) => Fault::Twice,
@@ -96,6 +97,7 @@ mod tests {
             ("silent=7", Fault::Silent { after: 7 }),
             ("drop-flows=10", Fault::DropFlows { every: 10 }),
             ("no-barrier-reply", Fault::NoBarrierReply),
+            ("drop-barrier-replies=2", Fault::DropBarrierReplies { every: 2 }),
             ("wrong-barrier-xid", Fault::WrongBarrierXid),
             ("late-errors", Fault::ErrorsAfterBarrier),
             ("twice", Fault::Twice),

@@ -129,6 +129,13 @@ fn a_barrier_can_stay_without_an_answer() {
 }
 
 #[test]
+fn every_second_answer_to_a_barrier_can_be_lost() {
+    let mut stage = FaultyStage::new(vec![Fault::DropBarrierReplies { every: 2 }]);
+    assert_eq!(verdicts(stage.say(&batch())), [(4, "table full"), (5, "barrier")]);
+    assert_eq!(verdicts(stage.say(&batch())), [(4, "table full")]);
+}
+
+#[test]
 fn a_barrier_can_be_answered_with_an_xid_of_nobody() {
     let mut stage = FaultyStage::new(vec![Fault::WrongBarrierXid]);
     assert_eq!(verdicts(stage.say(&batch())), [(4, "table full"), (!5, "barrier")]);

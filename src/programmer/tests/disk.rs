@@ -37,17 +37,80 @@ fn a_node_that_could_not_be_stored_is_not_acknowledged() {
 }
 
 #[test]
-fn a_removal_that_could_not_be_stored_is_not_acknowledged_but_stored_when_there_is_room() {
+fn a_removal_that_could_not_be_stored_has_not_been_whether_the_daemon_dies_or_not() {
+    for dies in [false, true] {
+        for more in [json!({}), json!({"rate_limit": {"rate_kbps": 1000}, "bidirectional": true})] {
+            let mut world = World::connected();
+            world.ok("InstallFlow", voice_with("a", 1, more.clone()));
+            world.ok("InstallFlow", voice_with("b", 2, more));
+            let before = world.rules(0);
+            world.disk(Disk::IsFull);
+            assert_eq!(world.error("RemoveFlow", json!({"flow_id": "a"}))["code"], "unavailable");
+            assert_eq!((world.state("a"), world.rules(0)), ("applied".to_owned(), before.clone()));
+            assert_eq!(world.error("RemoveFlows", json!({"all": true}))["code"], "unavailable");
+            if dies {
+                world.restart();
+                world.disk(Disk::Writes);
+                world.connect(0);
+            } else {
+                world.disk(Disk::Writes);
+                world.pass(Duration::from_secs(1));
+            }
+            assert_eq!((world.state("a"), world.state("b")), ("applied".to_owned(), "applied".to_owned()));
+            assert_eq!(world.rules(0), before);
+            world.ok("RemoveFlows", json!({"all": true}));
+            world.restart();
+            world.connect(0);
+            assert_eq!((world.state("a"), world.rule_count(0)), ("removed".to_owned(), 0));
+        }
+    }
+}
+
+#[test]
+fn while_the_disk_is_known_to_be_full_no_switch_hears_of_a_change() {
     let mut world = World::connected();
     world.ok("InstallFlow", voice("a", 1));
     world.disk(Disk::IsFull);
-    assert_eq!(world.error("RemoveFlow", json!({"flow_id": "a"}))["code"], "unavailable");
-    world.disk(Disk::Writes);
-    world.pass(Duration::from_secs(1));
-    assert_eq!(world.ok("RemoveFlow", json!({"flow_id": "a"}))["flow"]["state"], "removed");
-    world.restart();
-    world.connect(0);
-    assert_eq!((world.state("a"), world.rule_count(0)), ("removed".to_owned(), 0));
+    assert_eq!(world.error("InstallFlow", voice("b", 2))["code"], "unavailable");
+    let sent = world.switches[0].journal().len();
+    for (command, payload) in [
+        ("InstallFlow", voice("c", 3)),
+        ("InstallFlow", voice_with("d", 1, json!({"replace": true}))),
+        ("InstallFlows", json!({"flows": [voice("e", 4)], "atomic": "node"})),
+        ("RemoveFlow", json!({"flow_id": "a"})),
+        ("RemoveFlows", json!({"traffic_type": "voice"})),
+        ("RemoveNode", json!({"name": "s1"})),
+    ] {
+        let error = world.error(command, payload);
+        assert_eq!(error["code"], "unavailable", "{command}");
+        assert!(error["message"].as_str().unwrap().contains("nothing was changed"), "{error}");
+    }
+    assert_eq!(world.ok("InstallFlow", voice("a", 1))["flow"]["state"], "applied", "it is there already");
+    assert_eq!(world.switches[0].journal().len(), sent);
+}
+
+#[test]
+fn a_replacement_that_could_not_be_stored_leaves_the_place_to_whose_it_is() {
+    for dies in [false, true] {
+        let mut world = World::connected();
+        world.ok("InstallFlow", voice("old", 1));
+        let before = world.rules(0);
+        world.disk(Disk::IsFull);
+        let new = voice_with("new", 1, json!({"replace": true, "dscp": 10}));
+        assert_eq!(world.error("InstallFlow", new.clone())["code"], "unavailable");
+        world.pass(Duration::from_secs(1));
+        assert_eq!((world.state("old"), world.rules(0)), ("applied".to_owned(), before.clone()));
+        world.disk(Disk::Writes);
+        if dies {
+            world.restart();
+            world.connect(0);
+        }
+        world.pass(Duration::from_secs(2));
+        assert_eq!((world.state("old"), world.rules(0)), ("applied".to_owned(), before));
+        assert_eq!(world.error("GetFlow", json!({"flow_id": "new"}))["code"], "not_found");
+        assert_eq!(world.ok("InstallFlow", new)["flow"]["state"], "applied");
+        assert_eq!(world.state("old"), "superseded");
+    }
 }
 
 #[test]
@@ -106,12 +169,14 @@ fn a_removal_of_all_waits_for_removals_that_are_not_on_disk_yet() {
 }
 
 #[test]
-fn a_flow_takes_the_node_that_found_no_room_with_it_to_the_disk() {
+fn a_flow_is_acknowledged_on_a_node_that_found_no_room_when_both_are_on_disk() {
     let mut world = World::new(1);
     world.disk(Disk::IsFull);
     assert_eq!(world.error("AddNode", json!({"name": "s1", "datapath_id": "0x1"}))["code"], "unavailable");
     world.disk(Disk::Writes);
     world.connect(0);
+    assert_eq!(world.error("InstallFlow", voice("a", 1))["code"], "unavailable");
+    world.pass(Duration::from_secs(1));
     assert_eq!(world.ok("InstallFlow", voice("a", 1))["flow"]["state"], "applied");
     world.restart();
     assert_eq!(world.node("s1")["state"], "registered", "a flow was acknowledged on it");

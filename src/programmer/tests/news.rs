@@ -173,6 +173,28 @@ fn drift_is_an_alarm_and_what_is_held_is_another() {
 }
 
 #[test]
+fn what_a_refused_replacement_of_ours_took_is_put_back_without_an_alarm() {
+    let mut world = World::connected_to(SwitchConfig { table_limit: 3, ..SwitchConfig::new(DatapathId(1)) });
+    world.ok("Subscribe", json!({"topics": ["alarms"]}));
+    let ports = |ports: &str| json!({"protocol": "udp", "destination_port": ports, "replace": true});
+    for _ in 0..5 {
+        world.ok("InstallFlow", voice_with("old", 1, ports("1-1")));
+        let before = world.rules(0);
+        let refused = world.ok("InstallFlow", voice_with("new", 1, ports("1-65534")));
+        assert_eq!(refused["flow"]["state"], "rejected");
+        assert_eq!((world.state("old"), world.rules(0)), ("applied".to_owned(), before));
+        world.ok("RemoveFlow", json!({"flow_id": "new"}));
+    }
+    assert!(told(&world, Topic::Alarms).iter().all(|alarm| alarm["alarm"] != "drift"), "nobody else took it");
+    world.meddle(0, &[Message::FlowMod(FlowMod::delete())]);
+    assert_eq!(
+        told(&world, Topic::Alarms).iter().filter(|alarm| alarm["alarm"] == "drift").count(),
+        1,
+        "now somebody did"
+    );
+}
+
+#[test]
 fn a_second_switch_with_the_same_datapath_id_is_an_alarm() {
     let mut world = World::new(1);
     world.switches.push(crate::emulator::Switch::new(SwitchConfig::new(DatapathId(1))));

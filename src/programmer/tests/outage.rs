@@ -68,6 +68,24 @@ fn a_flow_that_became_unknown_while_the_switch_stayed_is_found_out_by_reading_it
 }
 
 #[test]
+fn flows_whose_barrier_reply_was_lost_are_unknown_until_the_switch_is_seen_to_answer_others() {
+    let mut world = World::new(1);
+    world.add_node(1);
+    world.connect_with(0, vec![Fault::DropBarrierReplies { every: 2 }], Origin::Accepted);
+    let tickets = ["a", "b", "c"].map(|id| (id, world.ask("InstallFlow", voice(id, id.as_bytes()[0]))));
+    world.pass(Duration::from_millis(4_999));
+    let before: Vec<_> = tickets.iter().map(|(_, ticket)| world.answer(*ticket)).collect();
+    assert!(before.iter().any(Option::is_none), "one of the replies is lost");
+    world.pass(Duration::from_millis(1));
+    world.pass(Duration::from_millis(1));
+    for (id, _) in tickets {
+        assert_eq!(world.state(id), "applied");
+    }
+    assert_eq!((world.rule_count(0), world.node("s1")["state"].clone()), (3, json!("connected")));
+    assert!(tickets.iter().any(|(id, _)| world.flow(id)["nodes"][0]["verified_at"].is_string()), "by reading");
+}
+
+#[test]
 fn a_request_that_times_out_is_answered_in_the_state_of_the_moment_and_ends_well() {
     let mut world = World::new(1);
     world.add_node(1);

@@ -1,6 +1,6 @@
 //! One flow in the place of another: whatever comes of it, at most one of them is said to be there, and that one is.
 
-use openflow::DatapathId;
+use openflow::{DatapathId, FlowMod, Message};
 
 use super::*;
 use crate::emulator::{Fault, MissingPorts, SwitchConfig};
@@ -18,6 +18,68 @@ fn pair(world: &mut World) -> (String, String) {
 
 fn is(old: &str, new: &str) -> (String, String) {
     (old.to_owned(), new.to_owned())
+}
+
+/// Somebody else writes a rule in the place of the flow that `voice` with this id and host is.
+fn write_over(world: &mut World, id: &str, host: u8) {
+    world.ok("InstallFlow", voice(id, host));
+    let entry = world.switches[0].flows(world.now).remove(0);
+    world.ok("RemoveFlow", json!({"flow_id": id}));
+    let rule = FlowMod { cookie: 0x77, priority: entry.priority, flow_match: entry.flow_match, ..FlowMod::add() };
+    world.meddle(0, &[Message::FlowMod(rule)]);
+}
+
+#[test]
+fn a_foreign_rule_that_was_replaced_is_in_nobodys_way_any_more() {
+    for flow_monitors in [true, false] {
+        let mut world = World::connected_to(SwitchConfig { flow_monitors, ..SwitchConfig::new(DatapathId(1)) });
+        write_over(&mut world, "first", 1);
+        world.restart_connection();
+        world.connect(0);
+        assert_eq!(world.error("InstallFlow", voice("a", 1))["code"], "conflict", "it is known");
+        world.ok("InstallFlow", replacing("a", 1, json!({})));
+        world.ok("RemoveFlow", json!({"flow_id": "a"}));
+        assert_eq!(world.rule_count(0), 0);
+        let dry = world.ok("InstallFlow", voice_with("b", 1, json!({"dry_run": true})));
+        assert!(dry["flow"]["nodes"][0]["error"].is_null(), "{dry}");
+        assert_eq!(world.ok("InstallFlow", voice("b", 1))["flow"]["state"], "applied");
+    }
+}
+
+#[test]
+fn a_foreign_rule_that_ours_was_put_back_over_is_in_nobodys_way_any_more() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    let entry = world.switches[0].flows(world.now).remove(0);
+    let over = FlowMod { cookie: 9, priority: entry.priority, flow_match: entry.flow_match, ..FlowMod::add() };
+    world.meddle(0, &[Message::FlowMod(over)]);
+    world.ok("RemoveFlow", json!({"flow_id": "a"}));
+    assert_eq!(world.ok("InstallFlow", voice("b", 1))["flow"]["state"], "applied");
+}
+
+#[test]
+fn what_flows_that_go_together_replaced_of_others_is_in_nobodys_way_any_more() {
+    let mut world = World::connected();
+    write_over(&mut world, "first", 1);
+    let flows = [replacing("a", 1, json!({})), voice("b", 2)];
+    let reply = world.ok("InstallFlows", json!({"atomic": "node", "flows": flows}));
+    assert_eq!(reply["summary"], json!({"applied": 2}));
+    world.ok("RemoveFlow", json!({"flow_id": "a"}));
+    assert_eq!(world.ok("InstallFlow", voice("c", 1))["flow"]["state"], "applied");
+}
+
+#[test]
+fn what_a_refused_replacement_took_of_others_is_looked_at_again() {
+    let mut world = World::connected_to(SwitchConfig { table_limit: 3, ..SwitchConfig::new(DatapathId(1)) });
+    write_over(&mut world, "first", 1);
+    let refused = replacing("a", 1, json!({"nodes": ["s1"], "priority": 46000, "bidirectional": true}));
+    world.ok("InstallFlow", voice("other", 2));
+    world.ok("InstallFlow", voice("another", 3));
+    assert_eq!(world.ok("InstallFlow", refused)["flow"]["state"], "rejected");
+    world.pass(std::time::Duration::from_secs(1));
+    assert!(!world.rules(0).iter().any(|rule| rule.contains("10.0.0.1")), "{:?}", world.rules(0));
+    world.ok("RemoveFlow", json!({"flow_id": "other"}));
+    assert_eq!(world.ok("InstallFlow", voice("b", 1))["flow"]["state"], "applied");
 }
 
 #[test]

@@ -50,9 +50,49 @@ fn a_barrier_that_is_not_answered_makes_unknown_and_a_late_answer_resolves_it() 
     let sent = script.sent();
     script.pass(Duration::from_secs(5));
     assert_eq!(script.outcomes(), [(1, "unknown")]);
-    assert!(matches!(script.only_sent().1, Message::EchoRequest(_)), "the peer is asked whether it is there");
+    let asked = script.sent();
+    assert!(asked.iter().any(|(_, message)| matches!(message, Message::EchoRequest(_))), "whether the peer is there");
+    assert_eq!((barriers(&asked).len(), asked.len()), (1, 2), "and whether it answers another barrier");
     script.reply(barriers(&sent)[0], &Message::BarrierReply);
     assert_eq!(script.outcomes(), [(1, "confirmed")]);
+    script.reply(barriers(&asked)[0], &Message::BarrierReply);
+    assert!(script.outcomes().is_empty());
+    assert_eq!(script.session.counters().stray_replies, 0);
+    script.program([2]);
+    let barrier = barriers(&script.sent())[0];
+    script.reply(barrier, &Message::BarrierReply);
+    assert_eq!(script.outcomes(), [(2, "confirmed")]);
+}
+
+#[test]
+fn a_barrier_that_is_skipped_is_not_waited_for_when_it_is_overdue() {
+    for later in [None, Some(2)] {
+        let mut script = Script::ready();
+        script.program([1]);
+        script.sent();
+        if let Some(later) = later {
+            script.pass(Duration::from_secs(1));
+            script.program([later]);
+            let barrier = barriers(&script.sent())[0];
+            script.reply(barrier, &Message::BarrierReply);
+            assert!(script.outcomes().is_empty(), "a reply out of turn confirms nothing");
+        }
+        script.pass(Duration::from_secs(5));
+        let mut outcomes = script.outcomes();
+        if later.is_none() {
+            assert_eq!(outcomes, [(1, "unknown")]);
+            let barrier = barriers(&script.sent())[0];
+            script.reply(barrier, &Message::BarrierReply);
+            outcomes.extend(script.outcomes());
+        }
+        let skipped = outcomes.iter().filter(|(_, outcome)| *outcome == "skipped").map(|(token, _)| *token);
+        assert_eq!(skipped.collect::<Vec<_>>(), [Some(1), later].into_iter().flatten().collect::<Vec<_>>());
+        script.program([3]);
+        let sent = script.sent();
+        let barrier = *barriers(&sent).last().unwrap();
+        script.reply(barrier, &Message::BarrierReply);
+        assert_eq!(script.outcomes(), [(3, "confirmed")], "what comes later is confirmed as ever");
+    }
 }
 
 #[test]
