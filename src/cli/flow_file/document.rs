@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_saphyr::Spanned;
 
@@ -36,12 +36,23 @@ pub(super) fn read_json(text: &str) -> Result<Vec<Result<Item, Fault>>, Fault> {
 
 /// Reads YAML, whose values are those of JSON.
 pub(super) fn read_yaml(text: &str) -> Result<Vec<Result<Item, Fault>>, Fault> {
-    let document: serde_json::Value = serde_saphyr::from_str(text)
-        .map_err(|error| Fault::new(WHOLE, format!("is not YAML: {}", first_line(&error))))?;
+    let document: serde_json::Value =
+        from_yaml(text).map_err(|error| Fault::new(WHOLE, format!("is not YAML: {}", first_line(&error))))?;
     let document = to_raw_value(&document).map_err(|error| Fault::new(WHOLE, error.to_string()))?;
     let (mut items, _) = items(&document)?;
     number(&mut items, yaml_lines(text));
     Ok(items)
+}
+
+/// Reads YAML of any length. What aliases may add to it stays bounded.
+fn from_yaml<T: DeserializeOwned>(text: &str) -> Result<T, serde_saphyr::Error> {
+    let mut budget = serde_saphyr::Budget::default();
+    // Each begins and ends with a byte of its own.
+    for limit in [&mut budget.max_events, &mut budget.max_nodes, &mut budget.max_total_scalar_bytes] {
+        *limit = (2 * text.len()).max(*limit);
+    }
+    let options = serde_saphyr::options! { budget: Some(budget) };
+    serde_saphyr::from_str_with_options(text, options)
 }
 
 /// What is wrong and where, without the lines around it.
@@ -58,8 +69,8 @@ fn yaml_lines(text: &str) -> impl Iterator<Item = usize> {
         flows: Vec<Spanned<IgnoredAny>>,
     }
 
-    let list: Result<Vec<Spanned<IgnoredAny>>, _> = serde_saphyr::from_str(text);
-    let list = list.or_else(|_| serde_saphyr::from_str(text).map(|Document { flows }| flows));
+    let list: Result<Vec<Spanned<IgnoredAny>>, _> = from_yaml(text);
+    let list = list.or_else(|_| from_yaml(text).map(|Document { flows }| flows));
     let lines = list.unwrap_or_default().into_iter();
     lines.map(|item| usize::try_from(item.referenced.line()).unwrap_or_default())
 }

@@ -34,6 +34,16 @@ fn what_is_written_in_a_form_is_read_from_it_again() {
 }
 
 #[test]
+fn a_file_of_as_many_flows_as_an_export_may_have_is_read() {
+    let flow = "- {source: any, destination: any, traffic_type: voice}\n";
+    assert_eq!(flows(&flow.repeat(50_000), Form::Yaml).len(), 50_000);
+    let bomb = "- &a {source: any}\n- &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\n- &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n\
+                - &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n- &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\n- &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n\
+                - &g [*f,*f,*f,*f,*f,*f,*f,*f,*f]\n- &h [*g,*g,*g,*g,*g,*g,*g,*g,*g]\n- [*h,*h,*h,*h,*h,*h,*h,*h,*h]\n";
+    assert!(faults(bomb, Form::Yaml)[0].starts_with("the file: is not YAML: "), "what refers to itself is bounded");
+}
+
+#[test]
 fn a_list_and_an_object_of_flows_are_the_same() {
     let flow =
         "source: 10.0.0.1\n  destination: any\n  traffic_type: voice\n  destination_port: 5060\n  protocol: udp\n";
