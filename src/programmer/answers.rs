@@ -264,7 +264,8 @@ impl Engine {
 
     fn flow_stored(&mut self, number: FlowNumber, ends: bool) {
         if let Some(flow) = self.flows.get_mut(&number) {
-            flow.is_end_stored = ends;
+            // When nothing more is to be stored of it, what is told says so.
+            flow.is_end_stored = ends && flow.durable > self.durable;
         }
         let is_new = |flow: &Flow| flow.told().is_none() && !flow.freed && flow.durable > self.durable;
         if self.flows.get(&number).is_some_and(is_new) {

@@ -45,7 +45,7 @@ pub(super) struct Flow {
     pub(super) freed: bool,
     /// It has changed, and that is stored with the switch's word on it.
     pub(super) is_unsaved: bool,
-    /// The disk has it that the flow has ended on a node, or is about to.
+    /// The disk has it that the flow has ended on a node, or is about to, which is not told before it has the rest, too.
     pub(super) is_end_stored: bool,
     pub(super) placements: Placements,
     /// The store's ticket that must be durable before the flow's state may be told.

@@ -134,6 +134,8 @@ impl Engine {
             Job::Prepare { atom } => self.prepare(atom, id),
             Job::Remove { number } => self.delete_rules(id, number, Stage::Removing, Purpose::Remove, mods),
             Job::Undo { number } => self.delete_rules(id, number, Stage::Undoing, Purpose::Undo, mods),
+            // It may have been taken back since.
+            Job::Sweep { cookie, rule } if self.is_wanted(id, cookie, &rule) => {}
             Job::Sweep { cookie, rule } => {
                 mods.push((token(Purpose::Sweep, FlowNumber::TABLE_MISS), delete(rule, cookie)));
             }

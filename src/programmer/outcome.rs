@@ -301,6 +301,8 @@ impl Engine {
                 error = describe(error),
                 "the switch refused to delete rules"
             );
+        } else if let Outcome::Unknown(UnknownReason::BarrierSkipped) = outcome {
+            self.read_soon(id);
         }
     }
 

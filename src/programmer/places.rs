@@ -108,10 +108,22 @@ impl Engine {
         }
         // What has drifted is stored as applied: to put it back changes nothing there. The words of other switches that
         // are about to come go with this one.
-        if !was_applied {
+        // The disk has both or neither: a flow, and that it has another's place.
+        if !replaces.is_empty() {
+            self.save_flow(number);
+        } else if !was_applied {
             self.save_with_others(number);
         }
         replaces.into_iter().for_each(|other| self.supersede(other, id));
+    }
+
+    /// Whether a rule under this cookie belongs to the flow that has its place, and is to be there.
+    pub(super) fn is_wanted(&self, id: NodeId, cookie: u64, rule: &Rule) -> bool {
+        let Some(number) = self.tag.number(cookie) else { return false };
+        let placement = self.flows.get(&number).and_then(|flow| flow.placement(id));
+        let is_decided = |placement: &Placement| placement.undecided().is_none() && placement.replan == Replan::No;
+        placement.is_some_and(|placement| placement.stage.is_desired() && is_decided(placement))
+            && self.claims.get(id, rule_hash(rule)) == Some(number)
     }
 
     /// Whether somebody else's rule is in the place of one of these, as far as is known.
@@ -162,10 +174,17 @@ impl Engine {
         for rule in self.rules_of(&flow.asked.request()) {
             self.claims.give_up(id, rule_hash(&rule), number);
         }
-        if !replaced.is_empty() {
-            replaced.into_iter().for_each(|other| self.reclaim(other, id));
-            self.read_now(id);
+        if replaced.is_empty() {
+            return;
         }
+        for other in replaced {
+            self.reclaim(other, id);
+            let placement = self.flows.get_mut(&other).and_then(|flow| flow.placement_mut(id));
+            if let Some(placement) = placement.filter(|other| matches!(other.stage, Stage::Applied | Stage::Drifted)) {
+                placement.more().was_yielding = true;
+            }
+        }
+        self.read_now(id);
     }
 
     /// The flow has its places again, but for those that yet another flow was given meanwhile: that one replaces it now.
@@ -180,8 +199,11 @@ impl Engine {
             if holder == number {
                 continue;
             }
-            let Some(other) = self.flows.get_mut(&holder).and_then(|flow| flow.placement_mut(id)) else { continue };
-            if other.stage == Stage::Applied {
+            let Some(flow) = self.flows.get_mut(&holder) else { continue };
+            let is_known = flow.told().is_some();
+            let Some(other) = flow.placement_mut(id) else { continue };
+            // One that the disk never knew goes again.
+            if other.stage == Stage::Applied && is_known {
                 is_superseded = true;
             } else if !other.replaces().contains(&number) {
                 other.more().replaces.push(number);
@@ -189,8 +211,6 @@ impl Engine {
         }
         if is_superseded {
             self.supersede(number, id);
-        } else if let Some(placement) = self.flows.get_mut(&number).and_then(|flow| flow.placement_mut(id)) {
-            placement.more().was_yielding = true;
         }
     }
 }

@@ -86,6 +86,9 @@ impl Engine {
     }
 
     fn try_set_queues(&mut self, ticket: Ticket, request: SetQueues) -> Result<(), ErrorBody> {
+        if let Some(error) = self.has_no_room() {
+            return Err(error);
+        }
         let SetQueues { node: name, port, max_rate_kbps, queues } = request;
         let found = self.names.get(&name).and_then(|id| Some((*id, self.nodes.get(id)?)));
         let Some((id, node)) = found else { return Err(self.unknown_node(&name).at("payload.node")) };

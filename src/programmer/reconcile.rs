@@ -160,9 +160,11 @@ impl Engine {
             self.send_replanned(number, id, missing);
         } else if placement.expired_rules() > 0 && stage == Stage::Applied {
             // Part of it has run out, the rest is still there.
+            placement.take_was_yielding();
         } else if matches!(stage, Stage::Applied | Stage::Drifted) {
             self.drifted(number, id, missing, if is_changed { Reason::Changed } else { Reason::Deleted });
         } else {
+            placement.take_was_yielding();
             placement.stage = if placement.is_adrift() { Stage::Drifted } else { Stage::Waiting };
             placement.queued = true;
             self.push_install(number, id, missing);
@@ -199,7 +201,8 @@ impl Engine {
     }
 
     /// Deletes what carries our tag and belongs to no flow here. No flow will: its number is never used again, and one
-    /// that is not wanted any more never is again. So it does not matter what is under way.
+    /// that is not wanted any more never is again, but for one whose end the disk has not taken in: that is seen when the
+    /// rule is to be deleted. So it does not matter what is under way.
     fn sweep(&mut self, id: NodeId, seen: &Seen<'_>) {
         let mut swept = 0;
         for entry in seen.ours.values().flatten() {

@@ -15,7 +15,8 @@ use crate::contract::{DEFAULT_TIMEOUT_MS, ErrorBody, FlowId, FlowState, RemoveFl
 impl Engine {
     pub(super) fn remove_flow(&mut self, ticket: Ticket, id: &FlowId) {
         let Some(number) = self.flows.by_id(id.as_str()) else { return self.answer(ticket, Err(no_such_flow(id))) };
-        if let Some(error) = self.has_no_room() {
+        let is_over = self.flows.get(&number).is_some_and(|flow| flow.is_ended() && flow.durable <= self.durable);
+        if let Some(error) = self.has_no_room().filter(|_| !is_over) {
             return self.answer(ticket, Err(error));
         }
         self.begin_removal(number, Lane::Queue);
@@ -132,14 +133,9 @@ impl Engine {
     }
 
     /// The disk has not taken in that the flow has ended, or is about to: it has not, and whoever asked for it knows so.
-    /// Where its switch is there, that is read, and tells what is to be put back. One that went while it was not decided
-    /// whether it comes at all, together with others, is decided so: they have gone on without it.
+    /// Where its switch is there, that is read, and tells what is to be put back.
     pub(super) fn take_back_end(&mut self, number: FlowNumber) {
-        let Some(flow) = self.flows.get_mut(&number) else { return };
-        if flow.placements.iter().any(|placement| placement.atom().is_some()) {
-            return;
-        }
-        flow.freed = false;
+        let Some(flow) = self.flows.get(&number) else { return };
         let nodes: Vec<NodeId> = flow.placements.iter().map(|placement| placement.node).collect();
         for id in nodes {
             self.take_back_end_on(number, id);
@@ -147,6 +143,7 @@ impl Engine {
         if let Some(flow) = self.flows.get_mut(&number)
             && !flow.is_ended()
         {
+            flow.freed = false;
             flow.ended = None;
         }
         self.flow_moved(number);
@@ -164,7 +161,8 @@ impl Engine {
             Some(FlowState::Rejected) => false,
             _ => return,
         };
-        if !placement.stage.is_end_asked_for() {
+        // Where it was not decided whether it comes at all, together with others, they have gone on without it.
+        if !placement.stage.is_end_asked_for() || placement.atom().is_some() {
             return;
         }
         let was_sent = placement.connection().is_some() || placement.restored;
@@ -189,15 +187,15 @@ impl Engine {
         self.read_now(id);
     }
 
-    /// Whether another flow has taken the place of this one, and is there.
+    /// Whether another flow that the disk knows has taken the place of this one, and is there.
     fn has_been_followed(&self, number: FlowNumber, id: NodeId) -> bool {
         let Some(flow) = self.flows.get(&number) else { return false };
         if flow.placement(id).is_none_or(|placement| placement.stage != Stage::Superseded) {
             return false;
         }
         let is_there = |holder: &FlowNumber| {
-            let placement = self.flows.get(holder).and_then(|flow| flow.placement(id));
-            *holder != number && placement.is_some_and(|placement| placement.stage == Stage::Applied)
+            let known = self.flows.get(holder).filter(|flow| *holder != number && flow.told().is_some());
+            known.and_then(|flow| flow.placement(id)).is_some_and(|placement| placement.stage == Stage::Applied)
         };
         let rules = self.rules_of(&flow.asked.request());
         rules.iter().filter_map(|rule| self.claims.get(id, rule_hash(rule))).any(|holder| is_there(&holder))

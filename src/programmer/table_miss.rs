@@ -9,7 +9,7 @@ use super::cookie::{FlowNumber, Hex};
 use super::engine::Engine;
 use super::node::{Job, Node, NodeId};
 use crate::policy::Pipeline;
-use crate::session::{Outcome, describe};
+use crate::session::{Outcome, UnknownReason, describe};
 
 impl Engine {
     /// Judges what a read of the switch found in its place.
@@ -80,6 +80,7 @@ impl Engine {
             Outcome::Confirmed => {
                 node.warnings.remove("table-miss");
             }
+            Outcome::Unknown(UnknownReason::BarrierSkipped) => self.read_soon(id),
             Outcome::Unknown(_) | Outcome::RolledBack(_) | Outcome::NotSent | Outcome::Unencodable => {}
         }
     }

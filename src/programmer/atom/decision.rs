@@ -2,13 +2,26 @@
 
 use tracing::{info, warn};
 
-use super::{Atom, AtomId, Part, Phase, Refusal};
+use super::{Atom, AtomId, Atoms, Fate, Part, Phase, Refusal};
 use crate::contract::SwitchError;
 use crate::programmer::cookie::FlowNumber;
 use crate::programmer::engine::Engine;
 use crate::programmer::flow::Stage;
 use crate::programmer::node::{Job, Node, NodeId};
 use crate::session::Command;
+
+impl Atoms {
+    /// What waited in the node's queue was dropped with it.
+    pub(in crate::programmer) fn drop_queued(&mut self, node: NodeId) {
+        for (id, atom) in &mut self.by_id {
+            if let Some(part) = atom.parts.get_mut(&node).filter(|part| **part == Part::Queued) {
+                *part = Part::Idle;
+                atom.suffer(Fate::NotSent);
+                self.touched.insert(*id);
+            }
+        }
+    }
+}
 
 impl Engine {
     /// Takes back what is under way or done; false when that is over and the atom rejected.

@@ -166,17 +166,6 @@ impl Atoms {
         self.by_id.get(&id).is_none_or(|atom| atom.parts.get(&node).is_none_or(|part| *part == Part::Idle))
     }
 
-    /// What waited in the node's queue was dropped with it.
-    pub(in crate::programmer) fn drop_queued(&mut self, node: NodeId) {
-        for (id, atom) in &mut self.by_id {
-            if let Some(part) = atom.parts.get_mut(&node).filter(|part| **part == Part::Queued) {
-                *part = Part::Idle;
-                atom.suffer(Fate::NotSent);
-                self.touched.insert(*id);
-            }
-        }
-    }
-
     /// A node has been read: what waited for that may begin.
     pub(in crate::programmer) fn wake(&mut self, node: NodeId) {
         for (id, atom) in self.by_id.iter_mut().filter(|(_, atom)| atom.parts.contains_key(&node)) {

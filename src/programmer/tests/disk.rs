@@ -296,12 +296,77 @@ fn flows_beyond_what_is_kept_are_refused() {
 }
 
 #[test]
-fn the_flows_of_a_node_that_the_disk_could_not_forget_come_to_an_end_without_a_reconnect() {
+fn a_removal_that_the_switch_confirmed_before_the_disk_refused_it_has_not_been() {
+    for more in [json!({}), json!({"rate_limit": {"rate_kbps": 1000}})] {
+        let mut world = World::connected();
+        world.ok("InstallFlow", voice_with("a", 1, more));
+        let before = world.rules(0);
+        world.disk(Disk::Lags);
+        let removal = world.ask("RemoveFlow", json!({"flow_id": "a"}));
+        assert_eq!((world.rule_count(0), world.answer(removal)), (0, None));
+        world.refuse_lagging();
+        assert_eq!(world.answer(removal).unwrap()["error"]["code"], "unavailable");
+        world.disk(Disk::Writes);
+        world.pass(Duration::from_secs(2));
+        assert_eq!((world.state("a"), world.rules(0)), ("applied".to_owned(), before));
+        // Whoever takes it away now is told of.
+        world.ok("Subscribe", json!({"topics": ["alarms"]}));
+        world.meddle(0, &[openflow::Message::FlowMod(openflow::FlowMod::delete())]);
+        let alarms = world.news.iter().map(|news| serde_json::to_value(&news.payload).unwrap());
+        assert_eq!(alarms.filter(|alarm| alarm["alarm"] == "drift").count(), 1);
+        assert_eq!(world.ok("RemoveFlow", json!({"flow_id": "a"}))["flow"]["state"], "removed");
+        assert_eq!(world.rule_count(0), 0);
+    }
+}
+
+#[test]
+fn a_replacement_that_the_switch_confirmed_before_the_disk_refused_it_has_not_been() {
     let mut world = World::connected();
-    world.ok("InstallFlow", voice("a", 1));
-    world.disk(Disk::IsFull);
-    assert_eq!(world.error("RemoveNode", json!({"name": "s1"}))["code"], "unavailable");
+    let both = json!({"bidirectional": true});
+    world.ok("InstallFlow", voice_with("old", 1, both));
+    let before = world.rules(0);
+    world.disk(Disk::Lags);
+    let new = world.ask("InstallFlow", voice_with("new", 1, json!({"replace": true, "dscp": 10})));
+    assert_eq!((world.rule_count(0), world.answer(new)), (1, None));
+    world.refuse_lagging();
+    assert_eq!(world.answer(new).unwrap()["error"]["code"], "unavailable");
     world.disk(Disk::Writes);
     world.pass(Duration::from_secs(2));
-    assert_eq!((world.state("a"), world.rule_count(0)), ("removed".to_owned(), 0));
+    assert_eq!((world.state("old"), world.rules(0)), ("applied".to_owned(), before));
+    assert_eq!(world.error("GetFlow", json!({"flow_id": "new"}))["code"], "not_found");
+}
+
+#[test]
+fn a_refused_removal_is_taken_back_where_the_flow_was_and_nowhere_else() {
+    let mut world = World::new(2);
+    for id in 1..=2 {
+        world.add_node(id);
+        world.connect(usize::try_from(id).unwrap() - 1);
+    }
+    world.ok("InstallFlow", voice("a", 1));
+    world.ok("RemoveNode", json!({"name": "s2"}));
+    world.disk(Disk::Lags);
+    let removal = world.ask("RemoveFlow", json!({"flow_id": "a"}));
+    world.refuse_lagging();
+    assert_eq!(world.answer(removal).unwrap()["error"]["code"], "unavailable");
+    world.disk(Disk::Writes);
+    world.pass(Duration::from_secs(2));
+    assert_eq!((world.rule_count(0), world.state("a")), (1, "applied".to_owned()));
+    world.restart();
+    world.connect(0);
+    assert_eq!((world.rule_count(0), world.state("a")), (1, "applied".to_owned()));
+}
+
+#[test]
+fn a_removal_that_is_on_disk_stands_whatever_finds_no_room_after_it() {
+    let mut world = World::connected();
+    world.ok("InstallFlow", voice("a", 1));
+    world.disk(Disk::Lags);
+    let removal = world.ask("RemoveFlow", json!({"flow_id": "a"}));
+    world.write_one();
+    world.refuse_lagging();
+    world.disk(Disk::Writes);
+    world.pass(Duration::from_secs(2));
+    assert!(world.answer(removal).is_some());
+    assert_eq!((world.rule_count(0), world.state("a")), (0, "removed".to_owned()));
 }

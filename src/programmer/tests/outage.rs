@@ -68,7 +68,7 @@ fn a_flow_that_became_unknown_while_the_switch_stayed_is_found_out_by_reading_it
 }
 
 #[test]
-fn flows_whose_barrier_reply_was_lost_are_unknown_until_the_switch_is_seen_to_answer_others() {
+fn flows_whose_barrier_reply_was_lost_are_read_back_when_the_switch_answers_others() {
     let mut world = World::new(1);
     world.add_node(1);
     world.connect_with(0, vec![Fault::DropBarrierReplies { every: 2 }], Origin::Accepted);
