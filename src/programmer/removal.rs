@@ -133,9 +133,13 @@ impl Engine {
     }
 
     /// The disk has not taken in that the flow has ended, or is about to: it has not, and whoever asked for it knows so.
-    /// Where its switch is there, that is read, and tells what is to be put back.
+    /// Where its switch is there, that is read, and tells what is to be put back. One that went while it was not decided
+    /// on some switch whether it comes at all, together with others, is gone: they have gone on without it.
     pub(super) fn take_back_end(&mut self, number: FlowNumber) {
         let Some(flow) = self.flows.get(&number) else { return };
+        if flow.placements.iter().any(|placement| placement.atom().is_some()) {
+            return;
+        }
         let nodes: Vec<NodeId> = flow.placements.iter().map(|placement| placement.node).collect();
         for id in nodes {
             self.take_back_end_on(number, id);
@@ -161,8 +165,7 @@ impl Engine {
             Some(FlowState::Rejected) => false,
             _ => return,
         };
-        // Where it was not decided whether it comes at all, together with others, they have gone on without it.
-        if !placement.stage.is_end_asked_for() || placement.atom().is_some() {
+        if !placement.stage.is_end_asked_for() {
             return;
         }
         let was_sent = placement.connection().is_some() || placement.restored;
