@@ -296,7 +296,7 @@ impl Engine {
     /// Why nothing is changed now, while the disk has no room: the change could not be acknowledged.
     pub(super) fn has_no_room(&self) -> Option<ErrorBody> {
         self.unsaved.retry_at?;
-        let message = "nothing was changed: the store has no room; it is tried every second whether it has";
+        let message = "the store has no room; it is tried every second whether it has";
         Some(ErrorBody::new(ErrorCode::Unavailable, message))
     }
 

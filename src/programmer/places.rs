@@ -107,8 +107,7 @@ impl Engine {
             self.foreign_written_over(number, id);
         }
         // What has drifted is stored as applied: to put it back changes nothing there. The words of other switches that
-        // are about to come go with this one.
-        // The disk has both or neither: a flow, and that it has another's place.
+        // are about to come go with this one, but not before what it replaces: the disk has both of them or neither.
         if !replaces.is_empty() {
             self.save_flow(number);
         } else if !was_applied {
