@@ -5,7 +5,7 @@
 //! While somebody else asks for something they have fewer, and take a little longer for it.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
@@ -16,8 +16,10 @@ pub(super) const PARTS: u32 = 6;
 /// How many of them while somebody else asks for something. Where a part takes a few milliseconds, batches then take about
 /// twice the time; with two at a time they would take a quarter more, and whoever asks would wait twice as long.
 const PARTS_BESIDE: u32 = 1;
-/// How long after somebody's request the next one is expected.
+/// How long after a client's request its next one is expected.
 const BESIDE: Duration = Duration::from_millis(600);
+/// The same after it has gone: perhaps it comes back for each request, as the command line does.
+const GONE: Duration = Duration::from_millis(100);
 
 /// The turns of all batches. Whose turn it is goes round: turns are taken in the order in which they were asked for.
 #[derive(Debug)]
@@ -28,23 +30,28 @@ pub(super) struct Turns {
     asked: Mutex<Asked>,
 }
 
-/// When clients asked for something that is no large batch: the last one, and the last one of the others.
+/// The two clients that asked last for something that is no large batch, and until when more is expected of each.
 #[derive(Debug, Default)]
 struct Asked {
     last: Option<(SocketAddr, Instant)>,
-    before: Option<Instant>,
+    before: Option<(SocketAddr, Instant)>,
 }
 
 impl Asked {
-    fn note(&mut self, client: SocketAddr, now: Instant) {
-        if let Some((_, at)) = self.last.replace((client, now)).filter(|(before, _)| *before != client) {
-            self.before = Some(at);
+    fn note(&mut self, client: SocketAddr, until: Instant) {
+        if let Some(other) = self.last.replace((client, until)).filter(|(last, _)| *last != client) {
+            self.before = Some(other);
         }
     }
 
-    /// When somebody else asked last.
-    fn beside(&self, client: SocketAddr) -> Option<Instant> {
-        self.last.filter(|(last, _)| *last != client).map_or(self.before, |(_, at)| Some(at))
+    fn forget(&mut self, client: SocketAddr, until: Instant) {
+        let of_client = self.last.iter_mut().chain(&mut self.before).filter(|(asker, _)| *asker == client);
+        of_client.for_each(|(_, expected)| *expected = until.min(*expected));
+    }
+
+    /// Whether more is expected of others than this client.
+    fn is_beside(&self, client: SocketAddr, now: Instant) -> bool {
+        self.last.iter().chain(&self.before).any(|(asker, until)| *asker != client && now < *until)
     }
 }
 
@@ -54,9 +61,18 @@ impl Turns {
         Self { places, places_beside: parts.div_ceil(PARTS_BESIDE), asked: Mutex::default() }
     }
 
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A client asks for something that is no large batch.
     pub(super) fn make_way(&self, client: SocketAddr) {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).note(client, Instant::now());
+        self.asked().note(client, Instant::now() + BESIDE);
+    }
+
+    /// A client's connection is over.
+    pub(super) fn gone(&self, client: SocketAddr) {
+        self.asked().forget(client, Instant::now() + GONE);
     }
 
     /// Waits for a turn of a client's batch, which lasts until it is dropped. How many parts may be under way with it is
@@ -65,8 +81,7 @@ impl Turns {
     /// # Errors
     /// The semaphore is closed, which nobody does.
     pub(super) async fn take(self: Arc<Self>, client: SocketAddr) -> Result<OwnedSemaphorePermit, AcquireError> {
-        let beside = self.asked.lock().unwrap_or_else(PoisonError::into_inner).beside(client);
-        let places = if beside.is_some_and(|at| at.elapsed() < BESIDE) { self.places_beside } else { 1 };
+        let places = if self.asked().is_beside(client, Instant::now()) { self.places_beside } else { 1 };
         Arc::clone(&self.places).acquire_many_owned(places).await
     }
 }
@@ -99,6 +114,16 @@ mod tests {
         advance(BESIDE - Duration::from_millis(1)).await;
         assert_eq!(parts_under_way(&turns), PARTS_BESIDE as usize, "somebody has asked again");
         advance(Duration::from_millis(1)).await;
+        assert_eq!(parts_under_way(&turns), PARTS as usize);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_client_that_has_gone_little_is_expected() {
+        let turns = Arc::new(Turns::new(PARTS));
+        turns.make_way(OTHER);
+        turns.gone(OTHER);
+        assert_eq!(parts_under_way(&turns), PARTS_BESIDE as usize);
+        advance(GONE).await;
         assert_eq!(parts_under_way(&turns), PARTS as usize);
     }
 

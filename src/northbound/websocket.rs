@@ -145,6 +145,7 @@ pub(super) async fn carry<S, D>(
         () = overdue(server) => Ending::SHUTDOWN,
     };
     debug!(%peer, ?ending, "a WebSocket ends");
+    server.turns.gone(peer);
     // What is still on its way is read to its end, and not kept.
     credit.lift();
     // The halves came from one another.
