@@ -6,7 +6,7 @@ use openflow::DatapathId;
 
 use super::*;
 use crate::emulator::{Fault, MissingPorts, SwitchConfig};
-use crate::programmer::engine::Config;
+use crate::programmer::engine::{Config, Ticket};
 use crate::southbound::Origin;
 
 #[test]
@@ -264,7 +264,7 @@ fn the_flows_of_a_node_whose_removal_found_no_room_go_nevertheless_and_do_not_st
     world.disk(Disk::IsFull);
     assert_eq!(world.error("RemoveNode", json!({"name": "s1"}))["code"], "unavailable");
     world.disk(Disk::Writes);
-    world.pass(Duration::from_secs(3));
+    world.pass(Duration::from_secs(2));
     assert_eq!((world.state("a"), world.rule_count(0)), ("removed".to_owned(), 0));
 }
 
@@ -295,6 +295,14 @@ fn flows_beyond_what_is_kept_are_refused() {
     assert_eq!(world.ok("InstallFlow", voice("b", 2))["flow"]["flow_id"], "b", "it is there already");
 }
 
+/// The disk has no room for what a request has done to the switch by now, and has some again afterwards.
+fn refuse_late(world: &mut World, request: Ticket) {
+    world.refuse_lagging();
+    assert_eq!(world.answer(request).unwrap()["error"]["code"], "unavailable");
+    world.disk(Disk::Writes);
+    world.pass(Duration::from_secs(2));
+}
+
 #[test]
 fn a_removal_that_the_switch_confirmed_before_the_disk_refused_it_has_not_been() {
     for more in [json!({}), json!({"rate_limit": {"rate_kbps": 1000}})] {
@@ -304,10 +312,7 @@ fn a_removal_that_the_switch_confirmed_before_the_disk_refused_it_has_not_been()
         world.disk(Disk::Lags);
         let removal = world.ask("RemoveFlow", json!({"flow_id": "a"}));
         assert_eq!((world.rule_count(0), world.answer(removal)), (0, None));
-        world.refuse_lagging();
-        assert_eq!(world.answer(removal).unwrap()["error"]["code"], "unavailable");
-        world.disk(Disk::Writes);
-        world.pass(Duration::from_secs(2));
+        refuse_late(&mut world, removal);
         assert_eq!((world.state("a"), world.rules(0)), ("applied".to_owned(), before));
         // Whoever takes it away now is told of.
         world.ok("Subscribe", json!({"topics": ["alarms"]}));
@@ -328,10 +333,7 @@ fn a_replacement_that_the_switch_confirmed_before_the_disk_refused_it_has_not_be
     world.disk(Disk::Lags);
     let new = world.ask("InstallFlow", voice_with("new", 1, json!({"replace": true, "dscp": 10})));
     assert_eq!((world.rule_count(0), world.answer(new)), (1, None));
-    world.refuse_lagging();
-    assert_eq!(world.answer(new).unwrap()["error"]["code"], "unavailable");
-    world.disk(Disk::Writes);
-    world.pass(Duration::from_secs(2));
+    refuse_late(&mut world, new);
     assert_eq!((world.state("old"), world.rules(0)), ("applied".to_owned(), before));
     assert_eq!(world.error("GetFlow", json!({"flow_id": "new"}))["code"], "not_found");
 }
@@ -347,10 +349,7 @@ fn a_refused_removal_is_taken_back_where_the_flow_was_and_nowhere_else() {
     world.ok("RemoveNode", json!({"name": "s2"}));
     world.disk(Disk::Lags);
     let removal = world.ask("RemoveFlow", json!({"flow_id": "a"}));
-    world.refuse_lagging();
-    assert_eq!(world.answer(removal).unwrap()["error"]["code"], "unavailable");
-    world.disk(Disk::Writes);
-    world.pass(Duration::from_secs(2));
+    refuse_late(&mut world, removal);
     assert_eq!((world.rule_count(0), world.state("a")), (1, "applied".to_owned()));
     world.restart();
     world.connect(0);
